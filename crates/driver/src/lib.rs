@@ -1,0 +1,20 @@
+//! Mechanism: what the kernel does for a loop.
+//!
+//! The vocabulary (token, interest, event, poller, notifier, clock, socket) stands at the root; the system calls stand in
+//! `sys`, the only place with `unsafe`. Nothing here knows of callbacks or of Python. Everything but [`Notifier`] belongs
+//! to the thread that runs the loop.
+
+mod clock;
+mod event;
+mod notifier;
+mod poller;
+pub mod socket;
+mod sys;
+
+pub use clock::now;
+pub use event::{Event, Events, Interest, Token, Trigger};
+pub use notifier::Notifier;
+pub use poller::{Poller, Timeout};
+
+/// A descriptor as the kernel numbers it. Users hand them in, so one may be stale: calls then return an error.
+pub use std::os::fd::RawFd;

@@ -1,0 +1,108 @@
+//! Waits for descriptors to become ready.
+
+use std::io;
+use std::os::fd::RawFd;
+
+use crate::event::{Events, Interest, Token, Trigger};
+use crate::sys::epoll::Epoll;
+
+/// How long a wait may last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Timeout {
+    /// Look, and return at once.
+    Now,
+    /// At most this many nanoseconds.
+    After(i64),
+    /// Until something happens.
+    Never,
+}
+
+/// A set of watched descriptors. A registration ends with `remove`, or with the last descriptor of the open file.
+pub struct Poller(Epoll);
+
+impl Poller {
+    pub fn new() -> io::Result<Self> {
+        Epoll::new().map(Self)
+    }
+
+    /// Starts to watch `fd`; fails with `EEXIST` where it is watched already.
+    pub fn add(&self, fd: RawFd, token: Token, interest: Interest, trigger: Trigger) -> io::Result<()> {
+        self.0.add(fd, token, interest, trigger)
+    }
+
+    /// Changes what `fd` is watched for; fails with `ENOENT` where it is not watched.
+    pub fn modify(&self, fd: RawFd, token: Token, interest: Interest, trigger: Trigger) -> io::Result<()> {
+        self.0.modify(fd, token, interest, trigger)
+    }
+
+    /// Stops watching `fd`; fails with `ENOENT` or `EBADF` where there is nothing to stop.
+    pub fn remove(&self, fd: RawFd) -> io::Result<()> {
+        self.0.remove(fd)
+    }
+
+    /// Waits and fills `events`. A signal ends the wait with [`io::ErrorKind::Interrupted`].
+    pub fn wait(&self, events: &mut Events, timeout: Timeout) -> io::Result<()> {
+        self.0.wait(&mut events.0, timeout)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::os::fd::AsRawFd;
+    use std::os::unix::net::UnixStream;
+
+    use super::*;
+    use crate::Notifier;
+
+    fn ready(poller: &Poller, timeout: Timeout) -> Vec<u64> {
+        let mut events = Events::with_capacity(8);
+        poller.wait(&mut events, timeout).unwrap();
+        (0..events.len()).filter_map(|i| events.get(i)).map(|event| event.token.0).collect()
+    }
+
+    #[test]
+    fn a_level_is_reported_until_it_is_gone_and_an_edge_once() {
+        let (mut left, right) = UnixStream::pair().unwrap();
+        let poller = Poller::new().unwrap();
+        poller.add(right.as_raw_fd(), Token(1), Interest::READABLE, Trigger::Level).unwrap();
+        assert_eq!(ready(&poller, Timeout::Now), []);
+        left.write_all(b"x").unwrap();
+        assert_eq!(ready(&poller, Timeout::Never), [1]);
+        assert_eq!(ready(&poller, Timeout::Now), [1]);
+        poller.modify(right.as_raw_fd(), Token(2), Interest::READABLE, Trigger::Edge).unwrap();
+        assert_eq!(ready(&poller, Timeout::Now), [2]);
+        assert_eq!(ready(&poller, Timeout::Now), []);
+        left.write_all(b"y").unwrap();
+        assert_eq!(ready(&poller, Timeout::Now), [2]);
+    }
+
+    #[test]
+    fn a_notification_from_another_thread_ends_a_wait() {
+        let poller = Poller::new().unwrap();
+        let notifier = Notifier::new(&poller, Token(7)).unwrap();
+        std::thread::scope(|scope| {
+            scope.spawn(|| notifier.notify().unwrap());
+            assert_eq!(ready(&poller, Timeout::Never), [7]);
+        });
+        assert_eq!(ready(&poller, Timeout::Now), []);
+        notifier.notify().unwrap();
+        assert_eq!(ready(&poller, Timeout::Never), [7]);
+    }
+
+    #[test]
+    fn a_wait_lasts_at_least_its_timeout_below_a_millisecond_too() {
+        let poller = Poller::new().unwrap();
+        let start = crate::now();
+        assert_eq!(ready(&poller, Timeout::After(300_000)), []);
+        assert!(crate::now() - start >= 300_000);
+    }
+
+    #[test]
+    fn a_stale_descriptor_is_an_error() {
+        let poller = Poller::new().unwrap();
+        let fd = UnixStream::pair().unwrap().0.as_raw_fd();
+        assert!(poller.add(fd, Token(1), Interest::READABLE, Trigger::Level).is_err());
+        assert!(poller.remove(-1).is_err());
+    }
+}

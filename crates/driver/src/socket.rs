@@ -1,0 +1,104 @@
+//! Non-blocking calls on stream sockets. Each takes a raw descriptor, because Python may own it; a stale one is an error.
+
+use std::io::{self, IoSlice};
+use std::net::SocketAddr;
+use std::os::fd::{OwnedFd, RawFd};
+
+use crate::sys::socket as sys;
+
+/// The most slices that one vectored send takes; a longer list is cut.
+pub const MAX_SLICES: usize = 64;
+
+/// A new connection and, where it is an Internet one, the peer's address.
+pub struct Accepted {
+    pub socket: OwnedFd,
+    pub peer: Option<SocketAddr>,
+}
+
+/// Takes one connection off a listening socket. It is non-blocking and not inherited.
+pub fn accept(listener: RawFd) -> io::Result<Accepted> {
+    sys::accept(listener)
+}
+
+/// Reads into `buffer`; 0 is the end of file.
+pub fn receive(fd: RawFd, buffer: &mut [u8]) -> io::Result<usize> {
+    sys::receive(fd, buffer)
+}
+
+/// Sends what the kernel has room for. A broken connection is an error and no signal.
+pub fn send(fd: RawFd, bytes: &[u8]) -> io::Result<usize> {
+    sys::send(fd, bytes)
+}
+
+/// The same with several slices in one call.
+pub fn send_vectored(fd: RawFd, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+    match slices {
+        [only] => sys::send(fd, only),
+        many => sys::send_vectored(fd, &many[..many.len().min(MAX_SLICES)]),
+    }
+}
+
+/// Tells the peer that nothing more will be sent.
+pub fn shutdown_write(fd: RawFd) -> io::Result<()> {
+    sys::shutdown_write(fd)
+}
+
+/// Sends small segments at once (`TCP_NODELAY`).
+pub fn set_nodelay(fd: RawFd) -> io::Result<()> {
+    sys::set_nodelay(fd)
+}
+
+/// The socket's own address; `None` where it is no Internet address.
+pub fn local_address(fd: RawFd) -> io::Result<Option<SocketAddr>> {
+    sys::local_address(fd)
+}
+
+/// The peer's address; `None` where it is no Internet address.
+pub fn peer_address(fd: RawFd) -> io::Result<Option<SocketAddr>> {
+    sys::peer_address(fd)
+}
+
+/// Closes a descriptor that nobody else owns any more.
+pub fn close(socket: OwnedFd) {
+    drop(socket);
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{TcpListener, TcpStream};
+    use std::os::fd::AsRawFd;
+
+    use super::*;
+
+    #[test]
+    fn a_connection_is_accepted_and_carries_bytes_both_ways() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let accepted = accept(listener.as_raw_fd()).unwrap();
+        assert_eq!(accepted.peer, Some(client.local_addr().unwrap()));
+        let server = accepted.socket.as_raw_fd();
+        set_nodelay(server).unwrap();
+        assert_eq!(local_address(server).unwrap(), Some(listener.local_addr().unwrap()));
+
+        let parts = [IoSlice::new(b"ab"), IoSlice::new(b"cd")];
+        assert_eq!(send_vectored(client.as_raw_fd(), &parts).unwrap(), 4);
+        let mut buffer = [0; 8];
+        assert_eq!(receive(server, &mut buffer).unwrap(), 4);
+        assert_eq!(&buffer[..4], b"abcd");
+        assert_eq!(receive(server, &mut buffer).unwrap_err().kind(), io::ErrorKind::WouldBlock);
+
+        shutdown_write(client.as_raw_fd()).unwrap();
+        let mut end = [0; 1];
+        while let Err(error) = receive(server, &mut end) {
+            assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
+        }
+        assert_eq!(receive(server, &mut end).unwrap(), 0);
+    }
+
+    #[test]
+    fn a_stale_descriptor_is_an_error() {
+        assert!(receive(-1, &mut [0; 1]).is_err());
+        assert!(send(-1, b"x").is_err());
+        assert!(accept(-1).is_err());
+    }
+}

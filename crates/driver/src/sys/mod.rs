@@ -1,0 +1,18 @@
+//! The system calls. One kernel facility a file; the only `unsafe` of this crate.
+
+pub(crate) mod clock;
+pub(crate) mod epoll;
+pub(crate) mod eventfd;
+pub(crate) mod socket;
+
+use std::io;
+
+/// Turns a system call's `-1` into the error that `errno` holds.
+fn check(result: libc::c_int) -> io::Result<libc::c_int> {
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result) }
+}
+
+/// The same for a call that returns a length.
+fn check_len(result: libc::ssize_t) -> io::Result<usize> {
+    usize::try_from(result).map_err(|_| io::Error::last_os_error())
+}

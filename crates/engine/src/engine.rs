@@ -1,0 +1,150 @@
+//! One turn of a loop: what may it wait for, what is ready then.
+
+use crate::ready::ReadyQueue;
+use crate::timers::{Cancel, Deadline, TimerHeap};
+
+/// How long a loop may wait for the kernel before its next batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wait {
+    /// Not at all: something is ready.
+    No,
+    /// Until the earliest timer.
+    Until(Deadline),
+    /// Until something happens.
+    Forever,
+}
+
+/// The ready queue and the timers of one loop.
+///
+/// A turn: [`plan`](Self::plan), wait for the kernel, [`push`](Self::push) what it brought, [`begin`](Self::begin) the
+/// batch, and [`pop`](Self::pop) it empty.
+///
+/// `R` is what becomes ready, `T` a timer, which becomes an `R` when it is due.
+pub struct Engine<R, T> {
+    ready: ReadyQueue<R>,
+    timers: TimerHeap<T>,
+}
+
+impl<R, T> Default for Engine<R, T> {
+    fn default() -> Self {
+        Self { ready: ReadyQueue::default(), timers: TimerHeap::default() }
+    }
+}
+
+impl<R: From<T>, T: Cancel> Engine<R, T> {
+    /// Makes an item ready.
+    pub fn push(&mut self, item: R) {
+        self.ready.push(item);
+    }
+
+    /// Makes a timer ready at `deadline`.
+    pub fn schedule(&mut self, deadline: Deadline, timer: T) {
+        self.timers.push(deadline, timer);
+    }
+
+    /// One of the timers was cancelled.
+    pub fn note_cancelled(&mut self) {
+        self.timers.note_cancelled();
+    }
+
+    /// Whether cancelled timers wait to be dropped.
+    #[must_use]
+    pub fn has_cancelled(&self) -> bool {
+        self.timers.has_cancelled()
+    }
+
+    /// The cancelled timers, to be dropped while nothing is borrowed.
+    pub fn take_cancelled(&mut self) -> Vec<T> {
+        self.timers.take_cancelled()
+    }
+
+    /// How long the loop may wait now.
+    pub fn plan(&mut self) -> Wait {
+        if !self.ready.is_empty() {
+            return Wait::No;
+        }
+        self.timers.next_deadline().map_or(Wait::Forever, Wait::Until)
+    }
+
+    /// Whether the turn has to know the time.
+    #[must_use]
+    pub fn has_timers(&self) -> bool {
+        !self.timers.is_empty()
+    }
+
+    /// Makes due timers ready, behind all that is ready already.
+    pub fn expire(&mut self, now: Deadline) {
+        while let Some(timer) = self.timers.pop_due(now) {
+            self.ready.push(timer.into());
+        }
+    }
+
+    /// Cuts the batch.
+    pub fn begin(&mut self) {
+        self.ready.cut();
+    }
+
+    /// The batch's next item.
+    pub fn pop(&mut self) -> Option<R> {
+        self.ready.pop()
+    }
+
+    /// What is ready, in order.
+    pub fn ready(&self) -> impl Iterator<Item = &R> {
+        self.ready.iter()
+    }
+
+    /// What is scheduled, in no order.
+    pub fn scheduled(&self) -> impl Iterator<Item = &T> {
+        self.timers.iter()
+    }
+
+    /// Empties the engine and hands over all that it held.
+    pub fn take(&mut self) -> Vec<R> {
+        let timers = self.timers.take().into_iter().map(R::from);
+        self.ready.take().into_iter().chain(timers).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    impl Cancel for &'static str {
+        fn is_cancelled(&self) -> bool {
+            false
+        }
+    }
+
+    type Strings = Engine<&'static str, &'static str>;
+
+    fn turn(engine: &mut Strings, now: Deadline, mut each: impl FnMut(&mut Strings, &str)) {
+        engine.expire(now);
+        engine.begin();
+        while let Some(item) = engine.pop() {
+            each(engine, item);
+        }
+    }
+
+    #[test]
+    fn due_timers_run_after_what_was_ready_and_what_they_schedule_runs_a_turn_later() {
+        let mut engine = Strings::default();
+        let mut ran = Vec::new();
+        assert_eq!(engine.plan(), Wait::Forever);
+        engine.schedule(5, "late");
+        engine.schedule(3, "early");
+        assert_eq!(engine.plan(), Wait::Until(3));
+        engine.push("ready");
+        assert_eq!(engine.plan(), Wait::No);
+        turn(&mut engine, 10, |engine, item| {
+            ran.push(item.to_owned());
+            if item == "early" {
+                engine.push("scheduled by early");
+            }
+        });
+        assert_eq!(ran, ["ready", "early", "late"]);
+        turn(&mut engine, 10, |_, item| ran.push(item.to_owned()));
+        assert_eq!(ran.last().unwrap(), "scheduled by early");
+        assert_eq!(engine.plan(), Wait::Forever);
+    }
+}

@@ -1,0 +1,393 @@
+//! A byte stream's life: what it wants from the kernel, what it owes its protocol.
+//!
+//! The machine owns neither socket nor protocol. Its driver tells it what happened (`write`, `sent`, `refused`,
+//! `close`…) and then takes [`Stream::step`] until there is none, performing each with nothing borrowed.
+//!
+//! Written bytes are gathered: they wait in `outgoing` until the driver offers them to the kernel, at the latest when
+//! the callback that wrote them returns. What the kernel refuses stays, and only that counts for flow control, so a
+//! protocol cannot tell gathering from sending at once.
+
+mod flow;
+mod outgoing;
+
+use flow::Flow;
+pub use flow::{FlowChange, Limits};
+pub use outgoing::Outgoing;
+
+/// Gathered bytes past this many are offered at once: there is nothing to win by waiting for more.
+const PRESSING: usize = 64 * 1024;
+
+/// Where the connection stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    Open,
+    /// Closed by its owner; what is outgoing is still sent.
+    Closing,
+    /// Over: the protocol has been told, or is about to be.
+    Lost,
+}
+
+/// Where the incoming side stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Incoming {
+    /// The protocol has not been told of the connection yet.
+    NotStarted,
+    Flowing,
+    Paused,
+    /// The peer has sent its end of file, and the protocol keeps its own side open.
+    Ended,
+}
+
+/// Where the outgoing side stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ending {
+    No,
+    /// An end of file follows what is outgoing.
+    Wanted,
+    Sent,
+}
+
+/// What the driver has to do next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Tell the protocol to write less, or that it may write again.
+    Flow(FlowChange),
+    /// Send an end of file.
+    ShutDown,
+    /// All is sent and the connection is closed: tell the protocol, then close the socket.
+    Lose,
+}
+
+/// What became of written bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Written {
+    /// They go out with the next offer.
+    Gathered,
+    /// So much has gathered that it should be offered now.
+    Pressing,
+    /// The connection is over; they are dropped, as asyncio does.
+    Dropped,
+}
+
+/// Nothing may be written after an end of file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AfterEof;
+
+/// One connection. `C` is a piece of bytes that the stream owns until it is sent.
+pub struct Stream<C> {
+    phase: Phase,
+    incoming: Incoming,
+    ending: Ending,
+    outgoing: Outgoing<C>,
+    /// The kernel has refused what is outgoing: wait until it has room.
+    full: bool,
+    flow: Flow,
+}
+
+impl<C> Default for Stream<C> {
+    fn default() -> Self {
+        Self {
+            phase: Phase::Open,
+            incoming: Incoming::NotStarted,
+            ending: Ending::No,
+            outgoing: Outgoing::default(),
+            full: false,
+            flow: Flow::default(),
+        }
+    }
+}
+
+impl<C: AsRef<[u8]>> Stream<C> {
+    /// What the poller should watch the socket for, now.
+    #[must_use]
+    pub fn wants_to_read(&self) -> bool {
+        self.phase == Phase::Open && self.incoming == Incoming::Flowing
+    }
+
+    /// See [`Self::wants_to_read`].
+    #[must_use]
+    pub fn wants_to_write(&self) -> bool {
+        self.phase != Phase::Lost && self.full
+    }
+
+    #[must_use]
+    pub fn is_closing(&self) -> bool {
+        self.phase != Phase::Open
+    }
+
+    #[must_use]
+    pub fn is_lost(&self) -> bool {
+        self.phase == Phase::Lost
+    }
+
+    /// Whether the protocol lets data come: not closed and not paused.
+    #[must_use]
+    pub fn is_reading(&self) -> bool {
+        self.phase == Phase::Open && self.incoming != Incoming::Paused
+    }
+
+    /// The protocol has been told of the connection: data may flow, unless it has paused already.
+    pub fn start(&mut self) {
+        if self.incoming == Incoming::NotStarted {
+            self.incoming = Incoming::Flowing;
+        }
+    }
+
+    /// True if this changed anything.
+    pub fn pause_reading(&mut self) -> bool {
+        let change = self.is_reading() && self.incoming != Incoming::Ended;
+        if change {
+            self.incoming = Incoming::Paused;
+        }
+        change
+    }
+
+    /// True if this changed anything.
+    pub fn resume_reading(&mut self) -> bool {
+        let change = self.phase == Phase::Open && self.incoming == Incoming::Paused;
+        if change {
+            self.incoming = Incoming::Flowing;
+        }
+        change
+    }
+
+    /// The peer has sent its end of file, and the protocol wants to go on writing.
+    pub fn keep_open_after_eof(&mut self) {
+        self.incoming = Incoming::Ended;
+    }
+
+    /// Takes bytes to send.
+    pub fn write(&mut self, chunk: C) -> Result<Written, AfterEof> {
+        self.check_writable()?;
+        if self.phase == Phase::Lost {
+            return Ok(Written::Dropped);
+        }
+        self.outgoing.push(chunk);
+        if self.outgoing.len() >= PRESSING && !self.full {
+            Ok(Written::Pressing)
+        } else {
+            Ok(Written::Gathered)
+        }
+    }
+
+    /// An error if an end of file was asked for.
+    pub fn check_writable(&self) -> Result<(), AfterEof> {
+        if self.ending == Ending::No { Ok(()) } else { Err(AfterEof) }
+    }
+
+    /// What the kernel should be offered: nothing while it is known to have no room.
+    #[must_use]
+    pub fn offer(&self) -> Option<&Outgoing<C>> {
+        (!self.full && !self.outgoing.is_empty()).then_some(&self.outgoing)
+    }
+
+    /// Whether a write could go to the kernel before it is stored.
+    #[must_use]
+    pub fn may_send_at_once(&self) -> bool {
+        self.phase != Phase::Lost && self.outgoing.is_empty()
+    }
+
+    /// The kernel took `count` bytes of the offer.
+    pub fn sent(&mut self, count: usize) {
+        self.outgoing.advance(count);
+    }
+
+    /// The kernel has no more room.
+    pub fn refused(&mut self) {
+        self.full = true;
+    }
+
+    /// The kernel has room again.
+    pub fn writable(&mut self) {
+        self.full = false;
+    }
+
+    /// How many bytes wait.
+    #[must_use]
+    pub fn buffered(&self) -> usize {
+        self.outgoing.len()
+    }
+
+    /// Asks for an end of file behind what is outgoing.
+    pub fn write_eof(&mut self) {
+        if self.phase == Phase::Open && self.ending == Ending::No {
+            self.ending = Ending::Wanted;
+        }
+    }
+
+    /// No more reading; what is outgoing is still sent. True if this changed anything.
+    pub fn close(&mut self) -> bool {
+        let change = self.phase == Phase::Open;
+        if change {
+            self.phase = Phase::Closing;
+        }
+        change
+    }
+
+    /// The connection is over now; what is outgoing is dropped. True if this changed anything, and the protocol has to be
+    /// told.
+    pub fn abort(&mut self) -> bool {
+        self.outgoing = Outgoing::default();
+        let change = self.phase != Phase::Lost;
+        self.phase = Phase::Lost;
+        change
+    }
+
+    #[must_use]
+    pub fn limits(&self) -> Limits {
+        self.flow.limits
+    }
+
+    pub fn set_limits(&mut self, limits: Limits) {
+        self.flow.limits = limits;
+    }
+
+    /// Whether the protocol has been told to write less.
+    #[must_use]
+    pub fn is_writing_paused(&self) -> bool {
+        self.flow.paused
+    }
+
+    /// What the driver has to do next, until there is nothing.
+    pub fn step(&mut self) -> Option<Step> {
+        if self.phase == Phase::Lost {
+            return None;
+        }
+        if let Some(change) = self.flow.judge(self.outgoing.len(), self.full) {
+            return Some(Step::Flow(change));
+        }
+        if !self.outgoing.is_empty() {
+            return None;
+        }
+        if self.phase == Phase::Closing {
+            self.phase = Phase::Lost;
+            return Some(Step::Lose);
+        }
+        if self.ending == Ending::Wanted {
+            self.ending = Ending::Sent;
+            return Some(Step::ShutDown);
+        }
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn open() -> Stream<Vec<u8>> {
+        let mut stream = Stream::default();
+        stream.start();
+        stream
+    }
+
+    /// Offers everything to a kernel that has room for `room` bytes.
+    fn offer(stream: &mut Stream<Vec<u8>>, mut room: usize) -> Vec<u8> {
+        let mut taken = Vec::new();
+        while let Some(outgoing) = stream.offer() {
+            let bytes: Vec<u8> = outgoing.slices().flatten().copied().take(room).collect();
+            if bytes.is_empty() {
+                stream.refused();
+                break;
+            }
+            room -= bytes.len();
+            stream.sent(bytes.len());
+            taken.extend(bytes);
+        }
+        taken
+    }
+
+    #[test]
+    fn gathered_writes_go_out_in_order_and_leave_nothing() {
+        let mut stream = open();
+        assert_eq!(stream.write(b"head".to_vec()), Ok(Written::Gathered));
+        assert_eq!(stream.write(b"body".to_vec()), Ok(Written::Gathered));
+        assert_eq!(offer(&mut stream, 100), b"headbody");
+        assert_eq!(stream.buffered(), 0);
+        assert_eq!(stream.step(), None);
+        assert!(!stream.wants_to_write());
+    }
+
+    #[test]
+    fn only_what_the_kernel_refused_pauses_the_protocol() {
+        let mut stream = open();
+        stream.set_limits(Limits { high: 10, low: 2 });
+        stream.write(vec![1; 20]).unwrap();
+        assert_eq!(stream.step(), None);
+        offer(&mut stream, 5);
+        assert!(stream.wants_to_write());
+        assert_eq!(stream.step(), Some(Step::Flow(FlowChange::Pause)));
+        assert_eq!(stream.step(), None);
+        stream.writable();
+        offer(&mut stream, 12);
+        assert_eq!(stream.step(), None);
+        stream.writable();
+        offer(&mut stream, 1);
+        assert_eq!(stream.step(), Some(Step::Flow(FlowChange::Resume)));
+        assert_eq!(stream.step(), None);
+    }
+
+    #[test]
+    fn a_large_gathering_is_pressing_unless_the_kernel_is_full() {
+        let mut stream = open();
+        assert_eq!(stream.write(vec![0; PRESSING]), Ok(Written::Pressing));
+        offer(&mut stream, 1);
+        assert_eq!(stream.write(vec![0; PRESSING]), Ok(Written::Gathered));
+    }
+
+    #[test]
+    fn close_sends_the_rest_first_and_loses_once() {
+        let mut stream = open();
+        stream.write(b"bye".to_vec()).unwrap();
+        assert!(stream.close());
+        assert!(!stream.close());
+        assert!(!stream.wants_to_read());
+        assert_eq!(stream.step(), None);
+        assert_eq!(offer(&mut stream, 100), b"bye");
+        assert_eq!(stream.step(), Some(Step::Lose));
+        assert_eq!(stream.step(), None);
+        assert_eq!(stream.write(b"late".to_vec()), Ok(Written::Dropped));
+        assert!(!stream.abort());
+    }
+
+    #[test]
+    fn an_end_of_file_follows_the_bytes_and_forbids_more() {
+        let mut stream = open();
+        stream.write(b"x".to_vec()).unwrap();
+        stream.write_eof();
+        assert_eq!(stream.write(b"y".to_vec()), Err(AfterEof));
+        assert_eq!(stream.step(), None);
+        offer(&mut stream, 1);
+        assert_eq!(stream.step(), Some(Step::ShutDown));
+        assert_eq!(stream.step(), None);
+        assert!(stream.wants_to_read());
+    }
+
+    #[test]
+    fn abort_drops_the_rest_and_gives_no_further_step() {
+        let mut stream = open();
+        stream.set_limits(Limits { high: 0, low: 0 });
+        stream.write(b"x".to_vec()).unwrap();
+        offer(&mut stream, 0);
+        assert!(stream.abort());
+        assert!(!stream.abort());
+        assert_eq!(stream.step(), None);
+        assert_eq!(stream.buffered(), 0);
+        assert!(!stream.wants_to_write());
+    }
+
+    #[test]
+    fn reading_pauses_and_resumes_and_stays_paused_through_the_start() {
+        let mut stream: Stream<Vec<u8>> = Stream::default();
+        assert!(stream.pause_reading());
+        stream.start();
+        assert!(!stream.wants_to_read());
+        assert!(!stream.pause_reading());
+        assert!(stream.resume_reading());
+        assert!(!stream.resume_reading());
+        assert!(stream.wants_to_read());
+        stream.keep_open_after_eof();
+        assert!(!stream.wants_to_read());
+        assert!(!stream.is_closing());
+    }
+}

@@ -1,0 +1,111 @@
+//! Descriptors that users watch: `add_reader`, `add_writer` and their opposites.
+
+use ironloop_driver::RawFd;
+use pyo3::exceptions::PyValueError;
+use pyo3::intern;
+use pyo3::prelude::*;
+
+use super::watch::{Side, Waiter, Watch};
+use super::{LoopCore, Source};
+use crate::ffi::{Arg, Arguments, Native, Object, method_of};
+use crate::handle::{Callback, Handle};
+
+/// A descriptor, or an object that has one; asyncio's errors where it is neither.
+pub(super) fn descriptor(py: Python<'_>, file: Arg<'_>) -> PyResult<RawFd> {
+    let file = file.bind(py);
+    let number = match file.extract::<RawFd>() {
+        Ok(number) => Some(number),
+        Err(_) => file.call_method0(intern!(py, "fileno")).and_then(|fd| fd.extract()).ok(),
+    };
+    match number {
+        Some(number) if number >= 0 => Ok(number),
+        Some(number) => Err(PyValueError::new_err(format!("Invalid file descriptor: {number}"))),
+        None => Err(PyValueError::new_err(format!("Invalid file object: {}", file.repr()?))),
+    }
+}
+
+fn cancel(py: Python<'_>, waiter: Waiter) -> PyResult<bool> {
+    match waiter {
+        Waiter::Nobody => Ok(false),
+        Waiter::Callback(handle) => handle.0.cancel(py, handle.object()).map(|_| true),
+        Waiter::Operations(_) => Ok(true),
+    }
+}
+
+fn add(slf: &Bound<'_, LoopCore>, arguments: Arguments<'_>, side: Side, name: &str) -> PyResult<Object> {
+    let (py, core) = (slf.py(), slf.get());
+    core.check_open()?;
+    let sorted = arguments.sort(py, name, ["fd", "callback"])?;
+    let [file, function] = sorted.first;
+    let fd = descriptor(py, file)?;
+    let callback = Callback::new(slf, function, sorted.rest, None)?;
+    let handle = Handle::class().instantiate(py, Handle(callback))?;
+    let mut waiter = Waiter::Callback(handle.clone_ref(py));
+
+    let mut bin = Vec::new();
+    let result = core.with_poller(|poller, sources| {
+        let Some(Source::Watch(watch)) = sources.at_mut(fd) else {
+            let mut watch = Watch::default();
+            std::mem::swap(watch.side(side), &mut waiter);
+            return sources.insert(poller, fd, watch.wanted(), Source::Watch(watch), &mut bin).map(drop);
+        };
+        std::mem::swap(watch.side(side), &mut waiter);
+        let wanted = watch.wanted();
+        let result = sources.rewatch(poller, fd, wanted);
+        if let (Err(_), Some(Source::Watch(watch))) = (&result, sources.at_mut(fd)) {
+            std::mem::swap(watch.side(side), &mut waiter);
+        }
+        result
+    });
+    drop(bin);
+    result?;
+    cancel(py, waiter)?;
+    Ok(handle.into_object())
+}
+
+fn remove(slf: &Bound<'_, LoopCore>, arguments: Arguments<'_>, side: Side, name: &str) -> PyResult<Object> {
+    let (py, core) = (slf.py(), slf.get());
+    let [file] = arguments.exactly(py, name, ["fd"])?;
+    if core.is_closed() {
+        return Ok(false.into_pyobject(py)?.to_owned().into());
+    }
+    let fd = descriptor(py, file)?;
+    let (waiter, gone) = core.with_poller(|poller, sources| {
+        Ok(match sources.at_mut(fd) {
+            Some(Source::Watch(watch)) => {
+                let waiter = std::mem::take(watch.side(side));
+                if watch.is_idle() {
+                    return Ok((waiter, sources.remove(poller, fd)));
+                }
+                let wanted = watch.wanted();
+                // A stale descriptor is not watched anyway.
+                let _ = sources.rewatch(poller, fd, wanted);
+                (waiter, None)
+            }
+            // A server stops listening by removing the reader of its socket.
+            Some(Source::Listener(_)) if side == Side::Reader => (Waiter::Nobody, sources.remove(poller, fd)),
+            _ => (Waiter::Nobody, None),
+        })
+    })?;
+    let stopped = matches!(gone, Some(Source::Listener(_)));
+    drop(gone);
+    let found = cancel(py, waiter)? || stopped;
+    Ok(found.into_pyobject(py)?.to_owned().into())
+}
+
+pub(super) fn methods() -> Vec<pyo3::ffi::PyMethodDef> {
+    vec![
+        method_of!(LoopCore, c"_add_reader", c"Watches a descriptor for reading.", |slf, arguments| {
+            add(slf, arguments, Side::Reader, "add_reader")
+        }),
+        method_of!(LoopCore, c"_add_writer", c"Watches a descriptor for writing.", |slf, arguments| {
+            add(slf, arguments, Side::Writer, "add_writer")
+        }),
+        method_of!(LoopCore, c"_remove_reader", c"Whether there was a reader.", |slf, arguments| {
+            remove(slf, arguments, Side::Reader, "remove_reader")
+        }),
+        method_of!(LoopCore, c"_remove_writer", c"Whether there was a writer.", |slf, arguments| {
+            remove(slf, arguments, Side::Writer, "remove_writer")
+        }),
+    ]
+}

@@ -1,0 +1,131 @@
+//! Listening sockets: from the kernel's queue to a protocol, without a Python socket in between.
+
+use std::io;
+
+use ironloop_driver::{Interest, RawFd, Trigger, socket};
+use pyo3::intern;
+use pyo3::prelude::*;
+
+use super::{LoopCore, Source};
+use crate::error::os_error;
+use crate::ffi::call::call;
+use crate::ffi::{Arguments, Context, Object, method_of};
+use crate::transport::{Descriptor, Setup, Transport};
+
+/// Connections that one event takes at most; more of them wait for the next turn.
+const MOST_AT_ONCE: usize = 64;
+
+/// A socket that a server listens on.
+pub(crate) struct Listener {
+    fd: RawFd,
+    socket: Object,
+    factory: Object,
+    server: Object,
+    context: Context,
+    backlog: usize,
+}
+
+impl Listener {
+    pub(super) fn clone_ref(&self, py: Python<'_>) -> Self {
+        Self {
+            fd: self.fd,
+            socket: self.socket.clone_ref(py),
+            factory: self.factory.clone_ref(py),
+            server: self.server.clone_ref(py),
+            context: self.context.clone_ref(py),
+            backlog: self.backlog,
+        }
+    }
+
+    pub(super) fn objects(&self) -> [&Object; 4] {
+        [&self.socket, &self.factory, &self.server, self.context.object()]
+    }
+
+    /// Takes the connections that wait.
+    pub(super) fn accept(&self, slf: &Bound<'_, LoopCore>) -> PyResult<()> {
+        for _ in 0..self.backlog.clamp(1, MOST_AT_ONCE) {
+            let accepted = match socket::accept(self.fd) {
+                Ok(accepted) => accepted,
+                Err(error) => return self.accept_failed(slf, error),
+            };
+            if let Err(error) = self.connect(slf, accepted) {
+                // asyncio tells of a connection that could not be made in debug mode only.
+                LoopCore::report_connection(slf, error)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn connect(&self, slf: &Bound<'_, LoopCore>, accepted: socket::Accepted) -> PyResult<()> {
+        let py = slf.py();
+        let context = self.context.copy(py)?;
+        let protocol = context.run(py, || call(py, &self.factory, &[]))?;
+        let setup = Setup {
+            descriptor: Descriptor::Native(accepted.socket),
+            protocol,
+            context,
+            server: Some(self.server.clone_ref(py)).filter(|server| !server.bind(py).is_none()),
+            extra: None,
+            peer: accepted.peer,
+        };
+        let transport = Transport::create(slf, setup)?;
+        Transport::connection_made(&transport, py)
+    }
+
+    fn accept_failed(&self, slf: &Bound<'_, LoopCore>, error: io::Error) -> PyResult<()> {
+        use io::ErrorKind::{ConnectionAborted, Interrupted, WouldBlock};
+        if matches!(error.kind(), WouldBlock | Interrupted | ConnectionAborted) {
+            return Ok(());
+        }
+        let py = slf.py();
+        let error = os_error(error);
+        let arguments = (
+            error.value(py),
+            self.factory.bind(py),
+            self.socket.bind(py),
+            self.server.bind(py),
+            self.backlog,
+        );
+        slf.call_method1(intern!(py, "_accept_failed"), arguments).map(drop)
+    }
+}
+
+impl LoopCore {
+    fn report_connection(slf: &Bound<'_, Self>, error: PyErr) -> PyResult<()> {
+        let message = "Error on transport creation for incoming connection";
+        if slf.get().is_debug() || Self::passes_through(slf.py(), &error) {
+            return Self::report(slf, message, error, &[]);
+        }
+        Ok(())
+    }
+}
+
+fn listen(slf: &Bound<'_, LoopCore>, arguments: Arguments<'_>) -> PyResult<Object> {
+    let py = slf.py();
+    let [factory, socket, server, backlog] =
+        arguments.exactly(py, "_listen", ["protocol_factory", "sock", "server", "backlog"])?;
+    let fd = super::callbacks::descriptor(py, socket)?;
+    // Accepted sockets inherit it; it fails for sockets that are not TCP.
+    let _ = socket::set_nodelay(fd);
+    let listener = Listener {
+        fd,
+        socket: socket.to_object(py),
+        factory: factory.to_object(py),
+        server: server.to_object(py),
+        context: Context::copy_current(py)?,
+        backlog: backlog.bind(py).extract()?,
+    };
+    let mut bin = Vec::new();
+    let result = slf.get().with_poller(|poller, sources| {
+        sources
+            .insert(poller, fd, (Interest::READABLE, Trigger::Level), Source::Listener(listener), &mut bin)
+            .map(drop)
+    });
+    drop(bin);
+    result?;
+    Ok(Object::none(py))
+}
+
+pub(super) fn methods() -> Vec<pyo3::ffi::PyMethodDef> {
+    vec![method_of!(LoopCore, c"_listen", c"Accepts the connections of a listening socket.", listen)]
+}

@@ -1,0 +1,70 @@
+//! What a loop makes for its users: futures, tasks, transports.
+
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::PyTuple;
+
+use super::{Item, LoopCore};
+use crate::ffi::call::call_named;
+use crate::ffi::{Arg, Arguments, Object, method_of};
+use crate::{imports, transport};
+
+fn create_future(slf: &Bound<'_, LoopCore>, _: Arguments<'_>) -> PyResult<Object> {
+    let py = slf.py();
+    call_named(imports::future(py)?, &[Arg::of(slf)], 0, Some(imports::only_loop(py)?))
+}
+
+/// `Task(coro, loop=self, **keywords)`: every keyword that this Python's tasks know. With a task factory, and in debug
+/// mode, asyncio's own method does it.
+fn create_task(slf: &Bound<'_, LoopCore>, arguments: Arguments<'_>) -> PyResult<Object> {
+    let (py, core) = (slf.py(), slf.get());
+    let (values, positional, names) = arguments.raw_parts();
+    if core.is_debug() || positional != 1 || core.task_factory.with(|factory| factory.is_some()) {
+        let method = slf.getattr(intern!(py, "_create_task"))?;
+        return call_named(&method, values, positional, names.map(|names| names.bind(py)).as_deref());
+    }
+    core.check_open()?;
+    let task = imports::task(py)?;
+    let Some(names) = names else {
+        return call_named(task, &[values[0], Arg::of(slf)], 1, Some(imports::only_loop(py)?));
+    };
+    let names = names.bind(py).cast::<PyTuple>()?.to_owned();
+    let mut all = vec![intern!(py, "loop").clone().into_any()];
+    all.extend(names.iter());
+    let all = PyTuple::new(py, all)?;
+    let mut list = vec![values[0], Arg::of(slf)];
+    list.extend_from_slice(&values[1..]);
+    call_named(task, &list, 1, Some(&all))
+}
+
+/// The transport of a connected socket; its protocol is told in the next turn.
+fn stream_transport(slf: &Bound<'_, LoopCore>, arguments: Arguments<'_>) -> PyResult<Object> {
+    let py = slf.py();
+    let [socket, protocol, extra, server] =
+        arguments.exactly(py, "_stream_transport", ["sock", "protocol", "extra", "server"])?;
+    let (socket, protocol) = (socket.bind(py), protocol.bind(py));
+    let (extra, server) = (extra.bind(py), server.bind(py));
+    let made = transport::from_socket(slf, &socket, &protocol, &extra, &server)?;
+    slf.get().push(Item::Made(made.clone_ref(py)));
+    Ok(made.into_object())
+}
+
+pub(super) fn methods() -> Vec<pyo3::ffi::PyMethodDef> {
+    vec![
+        method_of!(
+            LoopCore,
+            c"create_future",
+            c"create_future($self)\n--\n\nA future of this loop. (asyncio: loop.create_future)",
+            create_future
+        ),
+        method_of!(
+            LoopCore,
+            c"create_task",
+            c"create_task($self, coro, /, **kwargs)\n--\n\nA task that runs a coroutine; takes the keywords of this \
+              Python's asyncio.Task (name, context, eager_start…).\n\nRaises RuntimeError if the loop is closed. \
+              (asyncio: loop.create_task)",
+            create_task
+        ),
+        method_of!(LoopCore, c"_stream_transport", c"The transport of a connected socket.", stream_transport),
+    ]
+}

@@ -1,0 +1,340 @@
+//! The native half of a loop: what runs per callback and per byte. The Python half is `python/ironloop/loop.py`.
+
+mod callbacks;
+mod clock;
+mod listener;
+mod make;
+mod operations;
+mod report;
+mod schedule;
+mod sources;
+mod turn;
+mod watch;
+
+use std::io;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use ironloop_driver::{Event, Notifier, Poller, RawFd, Token};
+use ironloop_engine::{Engine, Inbox, Slot};
+use pyo3::exceptions::PyRuntimeError;
+use pyo3::gc::{PyTraverseError, PyVisit};
+use pyo3::prelude::*;
+
+use crate::cell::LoopCell;
+use crate::error::os_error;
+use crate::ffi::class::Pool;
+use crate::ffi::{Instance, Object};
+use crate::handle::{Handle, TimerHandle};
+use crate::transport::Transport;
+pub(crate) use listener::Listener;
+pub(crate) use sources::{Source, Sources};
+
+/// The token of the notifier; all others are packed slots.
+const NOTIFIER: Token = Token(u64::MAX);
+
+/// Bytes that one read may bring, as in asyncio.
+const READ_BUFFER: usize = 256 * 1024;
+
+/// What is ready to run.
+pub(crate) enum Item {
+    Call(Instance<Handle>),
+    Timer(Instance<TimerHandle>),
+    /// A handle that was not made here: asyncio's own, for signals.
+    Foreign(Object),
+    /// The kernel has reported a descriptor.
+    Ready(Slot, Event),
+    /// A protocol is to be told of its connection.
+    Made(Instance<Transport>),
+    /// A protocol is to be told of the end of its connection.
+    Lost(Instance<Transport>),
+}
+
+impl From<Instance<TimerHandle>> for Item {
+    fn from(handle: Instance<TimerHandle>) -> Self {
+        // It has left the timers: to cancel it now is no longer their business.
+        handle.scheduled.store(false, Ordering::Relaxed);
+        Self::Timer(handle)
+    }
+}
+
+impl Item {
+    fn object(&self) -> Option<&Object> {
+        match self {
+            Self::Call(handle) => Some(handle.object()),
+            Self::Timer(handle) => Some(handle.object()),
+            Self::Foreign(handle) => Some(handle),
+            Self::Made(transport) | Self::Lost(transport) => Some(transport.object()),
+            Self::Ready(..) => None,
+        }
+    }
+}
+
+/// All that belongs to the loop's thread.
+pub(crate) struct State {
+    pub(crate) engine: Engine<Item, Instance<TimerHandle>>,
+    pub(crate) sources: Sources,
+    /// `None` once the loop is closed.
+    pub(crate) poller: Option<Arc<Poller>>,
+    /// Transports with gathered writes.
+    pub(crate) unsent: Vec<Instance<Transport>>,
+    /// Reused from read to read; gone while one is under way.
+    read_buffer: Vec<u8>,
+    turns_since_poll: u32,
+}
+
+#[pyclass(subclass, frozen, weakref, module = "ironloop._ironloop")]
+pub(crate) struct LoopCore {
+    pub(crate) state: LoopCell<State>,
+    inbox: Inbox<Item>,
+    /// Apart from the state, because other threads ring it. `None` once the loop is closed.
+    notifier: Mutex<Option<Notifier>>,
+    pub(crate) handles: Pool,
+    pub(crate) timer_handles: Pool,
+    closed: AtomicBool,
+    stopping: AtomicBool,
+    debug: AtomicBool,
+    /// Whether `time` was replaced by a subclass or on the instance.
+    foreign_clock: AtomicBool,
+    task_factory: LoopCell<Option<Object>>,
+    /// The thread that runs the loop, as Python numbers it; 0 while none does.
+    thread: AtomicU64,
+}
+
+impl LoopCore {
+    pub(crate) fn is_debug(&self) -> bool {
+        self.debug.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn check_open(&self) -> PyResult<()> {
+        if self.closed.load(Ordering::Relaxed) {
+            return Err(PyRuntimeError::new_err("Event loop is closed"));
+        }
+        Ok(())
+    }
+
+    pub(crate) fn push(&self, item: Item) {
+        self.state.with(|state| state.engine.push(item));
+    }
+
+    /// One of the timers was cancelled.
+    pub(crate) fn note_cancelled_timer(&self) {
+        let dead = self.state.with(|state| {
+            state.engine.note_cancelled();
+            state.engine.has_cancelled().then(|| state.engine.take_cancelled())
+        });
+        drop(dead);
+    }
+
+    /// Whether the calling thread is the one that runs the loop.
+    pub(crate) fn runs_here(&self) -> bool {
+        self.thread.load(Ordering::Relaxed) == crate::ffi::object::current_thread()
+    }
+
+    /// Uses the poller; an error once the loop is closed.
+    pub(crate) fn with_poller<R>(
+        &self,
+        body: impl FnOnce(&Poller, &mut Sources) -> io::Result<R>,
+    ) -> PyResult<R> {
+        let result =
+            self.state.with(|state| state.poller.as_deref().map(|poller| body(poller, &mut state.sources)));
+        match result {
+            Some(result) => result.map_err(os_error),
+            None => Err(PyRuntimeError::new_err("Event loop is closed")),
+        }
+    }
+
+    /// Lends the read buffer.
+    pub(crate) fn with_read_buffer<R>(&self, body: impl FnOnce(&mut [u8]) -> R) -> R {
+        let mut buffer = self.state.with(|state| std::mem::take(&mut state.read_buffer));
+        if buffer.is_empty() {
+            buffer = vec![0; READ_BUFFER];
+        }
+        let result = body(&mut buffer);
+        self.state.with(|state| state.read_buffer = buffer);
+        result
+    }
+
+    fn wake(&self) -> PyResult<()> {
+        match self.notifier.lock().unwrap_or_else(PoisonError::into_inner).as_ref() {
+            Some(notifier) => notifier.notify().map_err(os_error),
+            None => Ok(()),
+        }
+    }
+}
+
+#[pymethods]
+impl LoopCore {
+    #[new]
+    #[pyo3(signature = (*_args, **_kwargs))]
+    fn new(
+        _args: &Bound<'_, pyo3::types::PyTuple>,
+        _kwargs: Option<&Bound<'_, pyo3::types::PyDict>>,
+    ) -> PyResult<Self> {
+        let poller = Poller::new().map_err(os_error)?;
+        let notifier = Notifier::new(&poller, NOTIFIER).map_err(os_error)?;
+        Ok(Self {
+            state: LoopCell::new(State {
+                engine: Engine::default(),
+                sources: Sources::default(),
+                poller: Some(Arc::new(poller)),
+                unsent: Vec::new(),
+                read_buffer: Vec::new(),
+                turns_since_poll: 0,
+            }),
+            inbox: Inbox::default(),
+            notifier: Mutex::new(Some(notifier)),
+            handles: Pool::default(),
+            timer_handles: Pool::default(),
+            closed: AtomicBool::new(false),
+            stopping: AtomicBool::new(false),
+            debug: AtomicBool::new(false),
+            foreign_clock: AtomicBool::new(false),
+            task_factory: LoopCell::new(None),
+            thread: AtomicU64::new(0),
+        })
+    }
+
+    /// Drops all that is scheduled and watched, and closes the loop's descriptors.
+    fn _dispose(&self) {
+        let (items, sources, poller, unsent) = self.state.with(|state| {
+            (
+                state.engine.take(),
+                state.sources.take(),
+                state.poller.take(),
+                std::mem::take(&mut state.unsent),
+            )
+        });
+        let inbox = self.inbox.collect();
+        let notifier = self.notifier.lock().unwrap_or_else(PoisonError::into_inner).take();
+        drop((items, sources, poller, unsent, inbox, notifier));
+    }
+
+    fn is_running(&self) -> bool {
+        self.thread.load(Ordering::Relaxed) != 0
+    }
+
+    fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Relaxed)
+    }
+
+    fn get_debug(&self) -> bool {
+        self.is_debug()
+    }
+
+    /// The running turn is the last one.
+    fn stop(&self) {
+        self.stopping.store(true, Ordering::Relaxed);
+    }
+
+    fn _check_closed(&self) -> PyResult<()> {
+        self.check_open()
+    }
+
+    #[getter]
+    fn _closed(&self) -> bool {
+        self.is_closed()
+    }
+
+    #[setter(_closed)]
+    fn set_closed(&self, closed: bool) {
+        self.closed.store(closed, Ordering::Relaxed);
+    }
+
+    #[getter]
+    fn _stopping(&self) -> bool {
+        self.stopping.load(Ordering::Relaxed)
+    }
+
+    #[setter(_stopping)]
+    fn set_stopping(&self, stopping: bool) {
+        self.stopping.store(stopping, Ordering::Relaxed);
+    }
+
+    #[getter]
+    fn _debug(&self) -> bool {
+        self.is_debug()
+    }
+
+    #[setter(_debug)]
+    fn set_debug(&self, debug: &Bound<'_, PyAny>) -> PyResult<()> {
+        self.debug.store(debug.is_truthy()?, Ordering::Relaxed);
+        Ok(())
+    }
+
+    #[getter]
+    fn _thread_id(&self) -> Option<u64> {
+        Some(self.thread.load(Ordering::Relaxed)).filter(|thread| *thread != 0)
+    }
+
+    #[setter(_thread_id)]
+    fn set_thread_id(&self, thread: Option<u64>) {
+        self.thread.store(thread.unwrap_or(0), Ordering::Relaxed);
+    }
+
+    #[getter]
+    fn _foreign_clock(&self) -> bool {
+        self.foreign_clock.load(Ordering::Relaxed)
+    }
+
+    #[setter(_foreign_clock)]
+    fn set_foreign_clock(&self, foreign: bool) {
+        self.foreign_clock.store(foreign, Ordering::Relaxed);
+    }
+
+    #[getter]
+    fn _task_factory(&self, py: Python<'_>) -> Option<Py<PyAny>> {
+        self.task_factory.with(|factory| factory.as_ref().map(|factory| factory.as_py().clone_ref(py)))
+    }
+
+    #[setter(_task_factory)]
+    fn set_task_factory(&self, factory: Option<Bound<'_, PyAny>>) {
+        let old = self.task_factory.with(|known| std::mem::replace(known, factory.map(Object::from)));
+        drop(old);
+    }
+
+    /// The transport that reads and writes a descriptor, if there is one.
+    fn _transport_of(&self, py: Python<'_>, fd: RawFd) -> Option<Py<PyAny>> {
+        let found = self.state.with(|state| match state.sources.at(fd) {
+            Some(Source::Stream(transport)) => Some(transport.clone_ref(py)),
+            _ => None,
+        });
+        found.map(|transport| transport.object().as_py().clone_ref(py))
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        let visited = self.state.try_with(|state| {
+            let ready = state.engine.ready().filter_map(Item::object);
+            let timers = state.engine.scheduled().map(Instance::object);
+            let unsent = state.unsent.iter().map(Instance::object);
+            ready.chain(timers).chain(unsent).try_for_each(|object| visit.call(object.as_py()))?;
+            state.sources.try_each(|object| visit.call(object.as_py()))
+        });
+        visited.unwrap_or(Ok(()))?;
+        self.task_factory
+            .try_with(|factory| visit.call(factory.as_ref().map(Object::as_py)))
+            .unwrap_or(Ok(()))
+    }
+
+    fn __clear__(&self) {
+        self._dispose();
+    }
+}
+
+/// Adds the class to the module.
+pub(crate) fn add_class(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_class::<LoopCore>()?;
+    let class = module.py().get_type::<LoopCore>();
+    for methods in [
+        schedule::methods(),
+        turn::methods(),
+        callbacks::methods(),
+        operations::methods(),
+        listener::methods(),
+        clock::methods(),
+        make::methods(),
+    ] {
+        crate::ffi::method::add_methods(&class, &methods)?;
+    }
+    Ok(())
+}

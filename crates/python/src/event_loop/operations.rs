@@ -1,0 +1,371 @@
+//! Operations on a user's own socket: `sock_recv`, `sock_recv_into`, `sock_sendall`.
+//!
+//! Each is tried at once, unless the socket is known to refuse it; then it waits for the next edge. The socket stays
+//! registered between operations, so one that waits costs no more system calls than one that does not.
+
+use std::collections::VecDeque;
+use std::io;
+
+use ironloop_driver::{Event, RawFd, socket};
+use ironloop_engine::Slot;
+use pyo3::exceptions::PyValueError;
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::PyBytes;
+
+use super::watch::{Identity, Readiness, Side, Waiter, Watch};
+use super::{LoopCore, Source};
+use crate::error::os_error;
+use crate::ffi::buffer::Buffer;
+use crate::ffi::call::call_method;
+use crate::ffi::{Arg, Arguments, Instance, Object, method_of};
+use crate::handle::Handle;
+use crate::imports;
+
+/// What is to be done with the socket.
+enum Work {
+    Receive { most: usize },
+    ReceiveInto(Buffer),
+    SendAll { data: Buffer, sent: usize },
+}
+
+impl Work {
+    fn side(&self) -> Side {
+        match self {
+            Self::Receive { .. } | Self::ReceiveInto(_) => Side::Reader,
+            Self::SendAll { .. } => Side::Writer,
+        }
+    }
+}
+
+/// Work that waits, and who waits for it.
+pub(super) struct Operation {
+    work: Work,
+    fd: RawFd,
+    future: Object,
+}
+
+impl Operation {
+    pub(super) fn future(&self) -> &Object {
+        &self.future
+    }
+}
+
+/// What one try gave.
+enum Attempt {
+    Done {
+        result: Object,
+        /// The kernel gave less than it was asked for: it has no more.
+        drained: bool,
+    },
+    Refused,
+}
+
+impl LoopCore {
+    fn attempt(&self, py: Python<'_>, fd: RawFd, work: &mut Work) -> PyResult<Attempt> {
+        let result = match work {
+            Work::Receive { most } => self.with_read_buffer(|buffer| {
+                let most = buffer.len().min(*most);
+                let count = socket::receive(fd, &mut buffer[..most])?;
+                Ok((PyBytes::new(py, &buffer[..count]).into(), count < most))
+            }),
+            Work::ReceiveInto(buffer) => {
+                let most = buffer.len();
+                socket::receive(fd, buffer.bytes_mut())
+                    .and_then(|count| Ok((number(py, count)?, count < most)))
+            }
+            Work::SendAll { data, sent } => loop {
+                match socket::send(fd, &data.bytes()[*sent..]) {
+                    Ok(count) => *sent += count,
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                    Err(error) => break Err(error),
+                }
+                if *sent >= data.len() {
+                    break Ok((Object::none(py), false));
+                }
+            },
+        };
+        match result {
+            Ok((result, drained)) => Ok(Attempt::Done { result, drained }),
+            Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {
+                Ok(Attempt::Refused)
+            }
+            Err(error) => Err(os_error(error)),
+        }
+    }
+
+    /// The result, if the operation can be done now; else a future of it.
+    fn operate(slf: &Bound<'_, Self>, socket: Arg<'_>, mut work: Work) -> PyResult<Object> {
+        let (py, core) = (slf.py(), slf.get());
+        let socket = socket.bind(py);
+        if core.is_debug() || !socket.get_type().is(imports::socket(py)?) {
+            slf.call_method1(intern!(py, "_check_socket"), (&*socket,))?;
+        }
+        let fd: RawFd = socket.call_method0(intern!(py, "fileno"))?.extract()?;
+        let weak = Object::weak(&socket)?;
+        let side = work.side();
+
+        let known = core.state.with(|state| match state.sources.at_mut(fd) {
+            Some(Source::Watch(watch)) => watch.known(&weak, side),
+            _ => Known::Nothing,
+        });
+        if known != Known::Refuses {
+            if let Attempt::Done { result, drained } = core.attempt(py, fd, &mut work)? {
+                if drained && known == Known::Registered {
+                    core.state.with(|state| {
+                        if let Some(Source::Watch(watch)) = state.sources.at_mut(fd) {
+                            watch.refused(side, Refusal::Drained);
+                        }
+                    });
+                }
+                return Ok(result);
+            }
+        }
+        let future: Object = slf.call_method0(intern!(py, "create_future"))?.into();
+        let operation = Operation { work, fd, future: future.clone_ref(py) };
+        if known == Known::Nothing {
+            slf.call_method1(intern!(py, "_ensure_fd_no_transport"), (fd,))?;
+            let kind: i32 = socket.getattr(intern!(py, "type"))?.extract()?;
+            let identity = Identity { weak, is_stream: kind == imports::stream_type(py)? };
+            core.enlist_new(fd, identity, operation)?;
+        } else {
+            core.state.with(|state| {
+                if let Some(Source::Watch(watch)) = state.sources.at_mut(fd) {
+                    watch.refused(side, Refusal::WouldBlock);
+                    // Only operations wait on a socket that is known.
+                    watch.enlist(operation);
+                }
+            });
+        }
+        Ok(future)
+    }
+
+    /// The first wait of a socket: the kernel is told, and reports at once if it is ready by now.
+    fn enlist_new(&self, fd: RawFd, identity: Identity, operation: Operation) -> PyResult<()> {
+        let (mut bin, mut displaced) = (Vec::new(), Waiter::Nobody);
+        let result = self.with_poller(|poller, sources| {
+            let Some(Source::Watch(watch)) = sources.at_mut(fd) else {
+                let mut watch = Watch { identity: Some(identity), ..Watch::default() };
+                watch.refused(operation.work.side(), Refusal::WouldBlock);
+                watch.enlist(operation);
+                return sources.insert(poller, fd, watch.wanted(), Source::Watch(watch), &mut bin).map(drop);
+            };
+            // The socket that had the number before, or one that a user watches as well.
+            watch.identity = Some(identity);
+            (watch.readable, watch.writable) = (Readiness::Unknown, Readiness::Unknown);
+            watch.refused(operation.work.side(), Refusal::WouldBlock);
+            displaced = watch.enlist(operation);
+            let wanted = watch.wanted();
+            sources.rewatch(poller, fd, wanted)
+        });
+        drop((bin, displaced));
+        result
+    }
+
+    /// Completes what an event allows; returns the callbacks that it is for as well.
+    pub(super) fn complete_operations(
+        slf: &Bound<'_, Self>,
+        slot: Slot,
+        event: Event,
+    ) -> PyResult<[Option<Instance<Handle>>; 2]> {
+        let (py, core) = (slf.py(), slf.get());
+        for (side, ready) in [(Side::Reader, event.readable), (Side::Writer, event.writable)] {
+            while let Some(mut operation) = core.next_operation(slot, side, ready) {
+                if call_method(py, &operation.future, intern!(py, "done"), &[])?.bind(py).is_truthy()? {
+                    continue;
+                }
+                match core.attempt(py, operation.fd, &mut operation.work) {
+                    Ok(Attempt::Done { result, drained }) => {
+                        if drained {
+                            core.with_watch(slot, |watch| watch.refused(side, Refusal::Drained));
+                        }
+                        call_method(py, &operation.future, intern!(py, "set_result"), &[&result])?;
+                    }
+                    Ok(Attempt::Refused) => core.with_watch(slot, |watch| {
+                        watch.refused(side, Refusal::WouldBlock);
+                        watch.put_back(operation);
+                    }),
+                    Err(error) => {
+                        let error = error.value(py).clone().into_any().into();
+                        call_method(py, &operation.future, intern!(py, "set_exception"), &[&error])?;
+                    }
+                }
+            }
+        }
+        let mut callbacks = [None, None];
+        let mut finished = false;
+        core.with_watch(slot, |watch| {
+            callbacks = watch.callbacks(py, event);
+            finished = !watch.has_operations() && callbacks.iter().any(Option::is_some);
+        });
+        if finished {
+            core.with_poller(|poller, sources| sources.rewatch_slot(poller, slot))?;
+        }
+        Ok(callbacks)
+    }
+
+    fn with_watch(&self, slot: Slot, body: impl FnOnce(&mut Watch)) {
+        self.state.with(|state| {
+            if let Some(Source::Watch(watch)) = state.sources.get_mut(slot) {
+                body(watch);
+            }
+        });
+    }
+
+    fn next_operation(&self, slot: Slot, side: Side, ready: bool) -> Option<Operation> {
+        if !ready {
+            return None;
+        }
+        self.state.with(|state| match state.sources.get_mut(slot) {
+            Some(Source::Watch(watch)) => watch.next(side),
+            _ => None,
+        })
+    }
+}
+
+/// What is known of a socket before an operation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Known {
+    Nothing,
+    /// The kernel watches it.
+    Registered,
+    /// The kernel watches it, and nothing has come since it refused.
+    Refuses,
+}
+
+/// Why a side is not worth a try until the kernel reports it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Refusal {
+    WouldBlock,
+    /// A read took all that there was.
+    Drained,
+}
+
+impl Watch {
+    fn known(&self, weak: &Object, side: Side) -> Known {
+        if self.identity.as_ref().is_none_or(|identity| identity.weak.as_ptr() != weak.as_ptr()) {
+            return Known::Nothing;
+        }
+        let (readiness, waiter) = match side {
+            Side::Reader => (self.readable, &self.reader),
+            Side::Writer => (self.writable, &self.writer),
+        };
+        match (readiness, waiter) {
+            // The kernel reports levels to a callback, and to nobody else.
+            (_, Waiter::Callback(_)) => Known::Nothing,
+            // Those who wait come first.
+            (_, Waiter::Operations(_)) | (Readiness::Waiting, Waiter::Nobody) => Known::Refuses,
+            (_, Waiter::Nobody) => Known::Registered,
+        }
+    }
+
+    fn refused(&mut self, side: Side, why: Refusal) {
+        let is_stream = self.identity.as_ref().is_some_and(|identity| identity.is_stream);
+        let readiness = match side {
+            Side::Reader => &mut self.readable,
+            Side::Writer => &mut self.writable,
+        };
+        // Each datagram is a read of its own, however short. After a hang-up no edge will come.
+        if *readiness == Readiness::Unknown && (is_stream || why == Refusal::WouldBlock) {
+            *readiness = Readiness::Waiting;
+        }
+    }
+
+    /// Puts an operation behind those that wait; hands over a callback that stood there instead.
+    fn enlist(&mut self, operation: Operation) -> Waiter {
+        let waiter = self.side(operation.work.side());
+        if let Waiter::Operations(operations) = waiter {
+            operations.push_back(operation);
+            return Waiter::Nobody;
+        }
+        std::mem::replace(waiter, Waiter::Operations(VecDeque::from([operation])))
+    }
+
+    fn put_back(&mut self, operation: Operation) {
+        let waiter = self.side(operation.work.side());
+        if let Waiter::Operations(operations) = waiter {
+            operations.push_front(operation);
+        } else {
+            *waiter = Waiter::Operations(VecDeque::from([operation]));
+        }
+    }
+
+    /// The next operation of a side that may be tried.
+    fn next(&mut self, side: Side) -> Option<Operation> {
+        let waits = match side {
+            Side::Reader => self.readable,
+            Side::Writer => self.writable,
+        } == Readiness::Waiting;
+        let waiter = self.side(side);
+        let Waiter::Operations(operations) = waiter else {
+            return None;
+        };
+        if waits {
+            return None;
+        }
+        let operation = operations.pop_front();
+        if operations.is_empty() {
+            *waiter = Waiter::Nobody;
+        }
+        operation
+    }
+
+    /// Takes out the operations whose futures `is_done`.
+    fn take_done(&mut self, is_done: impl Fn(&Object) -> bool) -> Vec<Operation> {
+        let mut taken = Vec::new();
+        for waiter in [&mut self.reader, &mut self.writer] {
+            let Waiter::Operations(operations) = waiter else {
+                continue;
+            };
+            let (done, rest): (VecDeque<_>, VecDeque<_>) =
+                std::mem::take(operations).into_iter().partition(|operation| is_done(&operation.future));
+            taken.extend(done);
+            *waiter = if rest.is_empty() { Waiter::Nobody } else { Waiter::Operations(rest) };
+        }
+        taken
+    }
+}
+
+fn number(py: Python<'_>, count: usize) -> io::Result<Object> {
+    count.into_pyobject(py).map(Object::from).map_err(io::Error::other)
+}
+
+fn receive(slf: &Bound<'_, LoopCore>, arguments: Arguments<'_>) -> PyResult<Object> {
+    let [socket, most] = arguments.exactly(slf.py(), "sock_recv", ["sock", "n"])?;
+    let most: isize = most.bind(slf.py()).extract()?;
+    let most = usize::try_from(most).map_err(|_| PyValueError::new_err("negative buffersize in recv"))?;
+    LoopCore::operate(slf, socket, Work::Receive { most })
+}
+
+fn receive_into(slf: &Bound<'_, LoopCore>, arguments: Arguments<'_>) -> PyResult<Object> {
+    let [socket, buffer] = arguments.exactly(slf.py(), "sock_recv_into", ["sock", "buf"])?;
+    LoopCore::operate(slf, socket, Work::ReceiveInto(Buffer::writable(&buffer.bind(slf.py()))?))
+}
+
+fn send_all(slf: &Bound<'_, LoopCore>, arguments: Arguments<'_>) -> PyResult<Object> {
+    let [socket, data] = arguments.exactly(slf.py(), "sock_sendall", ["sock", "data"])?;
+    let data = Buffer::readable(&data.bind(slf.py()))?;
+    LoopCore::operate(slf, socket, Work::SendAll { data, sent: 0 })
+}
+
+/// Lets go of one operation whose future was cancelled, and of the buffer that it holds.
+fn forget(slf: &Bound<'_, LoopCore>, arguments: Arguments<'_>) -> PyResult<Object> {
+    let py = slf.py();
+    let [socket, future] = arguments.exactly(py, "_forget_operation", ["sock", "future"])?;
+    let fd: RawFd = socket.bind(py).call_method0(intern!(py, "fileno"))?.extract()?;
+    let taken = slf.get().state.with(|state| match state.sources.at_mut(fd) {
+        Some(Source::Watch(watch)) => watch.take_done(|known| known.as_ptr() == future.as_ptr()),
+        _ => Vec::new(),
+    });
+    drop(taken);
+    Ok(Object::none(py))
+}
+
+pub(super) fn methods() -> Vec<pyo3::ffi::PyMethodDef> {
+    vec![
+        method_of!(LoopCore, c"_receive", c"Bytes, or a future of them.", receive),
+        method_of!(LoopCore, c"_receive_into", c"A count, or a future of it.", receive_into),
+        method_of!(LoopCore, c"_send_all", c"None, or a future of it.", send_all),
+        method_of!(LoopCore, c"_forget_operation", c"Lets go of a cancelled operation.", forget),
+    ]
+}

@@ -1,0 +1,162 @@
+//! Callbacks: soon, at a time, and from other threads.
+
+use pyo3::exceptions::PyTypeError;
+use pyo3::intern;
+use pyo3::prelude::*;
+
+use super::clock::deadline;
+use super::{Item, LoopCore};
+use crate::ffi::{Arg, Arguments, Native, Object, method_of};
+use crate::handle::{Callback, Handle, TimerHandle};
+
+/// asyncio's checks in debug mode: the right thread, something callable that is no coroutine.
+fn check(slf: &Bound<'_, LoopCore>, callback: Arg<'_>, method: &str, any_thread: bool) -> PyResult<()> {
+    let py = slf.py();
+    if !any_thread {
+        slf.call_method0(intern!(py, "_check_thread"))?;
+    }
+    slf.call_method1(intern!(py, "_check_callback"), (callback.bind(py), method))?;
+    Ok(())
+}
+
+/// Where the user's code stands, for a handle made in debug mode.
+fn trace(slf: &Bound<'_, LoopCore>, callback: &Callback) -> PyResult<()> {
+    callback.set_source(slf.call_method0(intern!(slf.py(), "_caller"))?.into());
+    Ok(())
+}
+
+fn call_soon(slf: &Bound<'_, LoopCore>, arguments: Arguments<'_>) -> PyResult<Object> {
+    let (py, core) = (slf.py(), slf.get());
+    core.check_open()?;
+    let sorted = arguments.sort(py, "call_soon", ["callback"])?;
+    let [function] = sorted.first;
+    if core.is_debug() {
+        check(slf, function, "call_soon", false)?;
+    }
+    let callback = Callback::new(slf, function, sorted.rest, sorted.context)?;
+    if core.is_debug() {
+        trace(slf, &callback)?;
+    }
+    let handle = Handle::class().instantiate(py, Handle(callback))?;
+    core.push(Item::Call(handle.clone_ref(py)));
+    Ok(handle.into_object())
+}
+
+fn call_soon_threadsafe(slf: &Bound<'_, LoopCore>, arguments: Arguments<'_>) -> PyResult<Object> {
+    let (py, core) = (slf.py(), slf.get());
+    core.check_open()?;
+    let sorted = arguments.sort(py, "call_soon_threadsafe", ["callback"])?;
+    let [function] = sorted.first;
+    if core.is_debug() {
+        check(slf, function, "call_soon_threadsafe", true)?;
+    }
+    let callback = Callback::new(slf, function, sorted.rest, sorted.context)?;
+    if core.is_debug() {
+        trace(slf, &callback)?;
+    }
+    let handle = Handle::class().instantiate(py, Handle(callback))?;
+    let item = Item::Call(handle.clone_ref(py));
+    // On the loop's own thread, and while nobody runs it, the order against `call_soon` must hold: no inbox.
+    if core.runs_here() || !core.is_running() {
+        core.push(item);
+    } else if core.inbox.deliver(item) {
+        core.wake()?;
+    }
+    Ok(handle.into_object())
+}
+
+fn call_later(slf: &Bound<'_, LoopCore>, arguments: Arguments<'_>) -> PyResult<Object> {
+    let sorted = arguments.sort(slf.py(), "call_later", ["delay", "callback"])?;
+    let [delay, function] = sorted.first;
+    if delay.is_none() {
+        return Err(PyTypeError::new_err("delay must not be None"));
+    }
+    let delay: f64 = delay.bind(slf.py()).extract()?;
+    schedule(slf, LoopCore::time(slf)? + delay, function, sorted.rest, sorted.context, "call_later")
+}
+
+fn call_at(slf: &Bound<'_, LoopCore>, arguments: Arguments<'_>) -> PyResult<Object> {
+    let sorted = arguments.sort(slf.py(), "call_at", ["when", "callback"])?;
+    let [when, function] = sorted.first;
+    if when.is_none() {
+        return Err(PyTypeError::new_err("when cannot be None"));
+    }
+    let when: f64 = when.bind(slf.py()).extract()?;
+    schedule(slf, when, function, sorted.rest, sorted.context, "call_at")
+}
+
+fn schedule(
+    slf: &Bound<'_, LoopCore>,
+    when: f64,
+    function: Arg<'_>,
+    rest: &[Arg<'_>],
+    context: Option<Arg<'_>>,
+    method: &str,
+) -> PyResult<Object> {
+    let (py, core) = (slf.py(), slf.get());
+    core.check_open()?;
+    if core.is_debug() {
+        check(slf, function, method, false)?;
+    }
+    let callback = Callback::new(slf, function, rest, context)?;
+    if core.is_debug() {
+        trace(slf, &callback)?;
+    }
+    let handle = TimerHandle::class().instantiate(py, TimerHandle::new(callback, when))?;
+    let timer = handle.clone_ref(py);
+    core.state.with(|state| state.engine.schedule(deadline(when), timer));
+    Ok(handle.into_object())
+}
+
+/// Schedules a handle that asyncio has made (`_add_callback`).
+fn add_callback(slf: &Bound<'_, LoopCore>, arguments: Arguments<'_>) -> PyResult<Object> {
+    let py = slf.py();
+    let [handle] = arguments.exactly(py, "_add_callback", ["handle"])?;
+    slf.get().push(Item::Foreign(handle.to_object(py)));
+    Ok(Object::none(py))
+}
+
+/// Ends the loop's sleep (`_write_to_self`).
+fn write_to_self(slf: &Bound<'_, LoopCore>, _: Arguments<'_>) -> PyResult<Object> {
+    if slf.get().inbox.ring() {
+        slf.get().wake()?;
+    }
+    Ok(Object::none(slf.py()))
+}
+
+pub(super) fn methods() -> Vec<pyo3::ffi::PyMethodDef> {
+    vec![
+        method_of!(
+            LoopCore,
+            c"call_soon",
+            c"call_soon($self, callback, /, *args, context=None)\n--\n\nRuns callback(*args) in the next turn, \
+              in a copy of the current context or in `context`.\n\nReturns an asyncio.Handle. Raises RuntimeError if \
+              the loop is closed. (asyncio: loop.call_soon)",
+            call_soon
+        ),
+        method_of!(
+            LoopCore,
+            c"call_soon_threadsafe",
+            c"call_soon_threadsafe($self, callback, /, *args, context=None)\n--\n\nThe same from any thread; wakes the \
+              loop if it sleeps. (asyncio: loop.call_soon_threadsafe)",
+            call_soon_threadsafe
+        ),
+        method_of!(
+            LoopCore,
+            c"call_later",
+            c"call_later($self, delay, callback, /, *args, context=None)\n--\n\nRuns callback(*args) once `delay` \
+              seconds have passed, never earlier.\n\nReturns an asyncio.TimerHandle. Raises RuntimeError if the loop is \
+              closed, TypeError if `delay` is no number. (asyncio: loop.call_later)",
+            call_later
+        ),
+        method_of!(
+            LoopCore,
+            c"call_at",
+            c"call_at($self, when, callback, /, *args, context=None)\n--\n\nThe same at `when`, in seconds on the \
+              loop's clock. (asyncio: loop.call_at)",
+            call_at
+        ),
+        method_of!(LoopCore, c"_add_callback", c"Schedules a handle made by asyncio.", add_callback),
+        method_of!(LoopCore, c"_write_to_self", c"Ends the loop's sleep.", write_to_self),
+    ]
+}

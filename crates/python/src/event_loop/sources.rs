@@ -1,0 +1,137 @@
+//! What the loop watches, by descriptor.
+
+use std::io;
+
+use ironloop_driver::{Interest, Poller, RawFd, Token, Trigger};
+use ironloop_engine::{Slot, Slots};
+
+use super::Listener;
+use super::watch::Watch;
+use crate::ffi::{Instance, Object};
+use crate::transport::Transport;
+
+/// Who is told when a descriptor becomes ready.
+pub(crate) enum Source {
+    Watch(Watch),
+    Stream(Instance<Transport>),
+    Listener(Listener),
+}
+
+/// All sources of a loop. A descriptor has one source at most.
+#[derive(Default)]
+pub(crate) struct Sources {
+    slots: Slots<Source>,
+    by_fd: Vec<Option<Slot>>,
+}
+
+impl Sources {
+    pub(crate) fn slot(&self, fd: RawFd) -> Option<Slot> {
+        *self.by_fd.get(usize::try_from(fd).ok()?)?
+    }
+
+    pub(crate) fn at(&self, fd: RawFd) -> Option<&Source> {
+        self.slots.get(self.slot(fd)?)
+    }
+
+    pub(crate) fn at_mut(&mut self, fd: RawFd) -> Option<&mut Source> {
+        self.slots.get_mut(self.slot(fd)?)
+    }
+
+    pub(crate) fn get_mut(&mut self, slot: Slot) -> Option<&mut Source> {
+        self.slots.get_mut(slot)
+    }
+
+    pub(crate) fn get(&self, slot: Slot) -> Option<&Source> {
+        self.slots.get(slot)
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.slots.is_empty()
+    }
+
+    /// Starts to watch a descriptor.
+    ///
+    /// What must be dropped with nothing borrowed goes into the bin: on an error `source` itself, and a source whose
+    /// owner closed the same descriptor behind our back.
+    pub(crate) fn insert(
+        &mut self,
+        poller: &Poller,
+        fd: RawFd,
+        wanted: (Interest, Trigger),
+        source: Source,
+        bin: &mut Vec<Source>,
+    ) -> io::Result<Slot> {
+        bin.extend(self.forget(fd));
+        let slot = self.slots.insert(source);
+        if let Err(error) = watch(poller, fd, slot, wanted) {
+            bin.extend(self.slots.remove(slot));
+            return Err(error);
+        }
+        // The kernel has taken it, so it is a number of the kernel's.
+        let index = fd as usize;
+        if self.by_fd.len() <= index {
+            self.by_fd.resize(index + 1, None);
+        }
+        self.by_fd[index] = Some(slot);
+        Ok(slot)
+    }
+
+    /// Changes what a descriptor is watched for.
+    pub(crate) fn rewatch(&self, poller: &Poller, fd: RawFd, wanted: (Interest, Trigger)) -> io::Result<()> {
+        match self.slot(fd) {
+            Some(slot) => watch(poller, fd, slot, wanted),
+            None => Ok(()),
+        }
+    }
+
+    /// Tells the kernel what a watch wants by now.
+    pub(super) fn rewatch_slot(&self, poller: &Poller, slot: Slot) -> io::Result<()> {
+        let fd = self.by_fd.iter().position(|known| *known == Some(slot));
+        match (fd, self.slots.get(slot)) {
+            (Some(fd), Some(Source::Watch(known))) => watch(poller, fd as RawFd, slot, known.wanted()),
+            _ => Ok(()),
+        }
+    }
+
+    /// Stops watching a descriptor; hands over its source.
+    pub(crate) fn remove(&mut self, poller: &Poller, fd: RawFd) -> Option<Source> {
+        let source = self.forget(fd)?;
+        // Where the descriptor was closed already, the kernel has forgotten it by itself.
+        let _ = poller.remove(fd);
+        Some(source)
+    }
+
+    fn forget(&mut self, fd: RawFd) -> Option<Source> {
+        let slot = self.by_fd.get_mut(usize::try_from(fd).ok()?)?.take()?;
+        self.slots.remove(slot)
+    }
+
+    /// Every Python object that the sources own.
+    pub(crate) fn try_each<E>(&self, mut visit: impl FnMut(&Object) -> Result<(), E>) -> Result<(), E> {
+        for source in self.slots.iter() {
+            match source {
+                Source::Watch(watch) => watch.objects().try_for_each(&mut visit)?,
+                Source::Stream(transport) => visit(transport.object())?,
+                Source::Listener(listener) => listener.objects().into_iter().try_for_each(&mut visit)?,
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) fn take(&mut self) -> Vec<Source> {
+        self.by_fd.clear();
+        self.slots.take()
+    }
+}
+
+/// Sets what a descriptor is watched for, whether or not the kernel knows it already: it may have been closed, and its
+/// number given to another, without our being told.
+fn watch(poller: &Poller, fd: RawFd, slot: Slot, (interest, trigger): (Interest, Trigger)) -> io::Result<()> {
+    let token = Token(slot.pack());
+    match poller.add(fd, token, interest, trigger) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            poller.modify(fd, token, interest, trigger)
+        }
+        result => result,
+    }
+}

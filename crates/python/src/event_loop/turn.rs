@@ -1,0 +1,255 @@
+//! Turns: wait for the kernel, make ready, run the batch.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use ironloop_driver::{Event, Events, Interest, Poller, Timeout, Token, Trigger, now};
+use ironloop_engine::{Sleep, Slot, Wait};
+use pyo3::exceptions::PyRuntimeError;
+use pyo3::intern;
+use pyo3::prelude::*;
+
+use super::{Item, LoopCore, NOTIFIER, Source};
+use crate::error::os_error;
+use crate::ffi::{Arguments, Instance, Object, method_of};
+use crate::handle::{Callback, Handle};
+use crate::transport::Transport;
+
+/// Events that one wait brings at most.
+const EVENTS: usize = 1024;
+
+/// A busy loop that watches nothing still looks at the kernel now and then.
+const MOST_TURNS_WITHOUT_POLL: u32 = 64;
+
+/// asyncio never waits longer than a day at once.
+const LONGEST_WAIT: i64 = 24 * 3600 * 1_000_000_000;
+
+/// What an event is for; own references, so that nothing is borrowed while it runs.
+enum Reaction {
+    Callbacks([Option<Instance<Handle>>; 2]),
+    Operations,
+    Stream(Instance<Transport>),
+    Accept(super::Listener),
+    /// The descriptor was given up in the meantime.
+    Nothing,
+}
+
+impl LoopCore {
+    fn run(slf: &Bound<'_, Self>) -> PyResult<()> {
+        let core = slf.get();
+        let poller = core.state.with(|state| state.poller.clone());
+        let poller = poller.ok_or_else(|| PyRuntimeError::new_err("Event loop is closed"))?;
+        let mut events = Events::with_capacity(EVENTS);
+        loop {
+            Self::turn(slf, &poller, &mut events)?;
+            if core.stopping.load(Ordering::Relaxed) {
+                return Ok(());
+            }
+        }
+    }
+
+    fn turn(slf: &Bound<'_, Self>, poller: &Arc<Poller>, events: &mut Events) -> PyResult<()> {
+        let (py, core) = (slf.py(), slf.get());
+        // Written while no loop ran.
+        core.send_gathered(py)?;
+        core.collect_inbox();
+        Self::wait(slf, poller, events)?;
+        core.react(events);
+        core.collect_inbox();
+        if core.state.with(|state| state.engine.has_timers()) {
+            let now = Self::now(slf)?;
+            core.state.with(|state| state.engine.expire(now));
+        }
+        core.drop_cancelled();
+        core.state.with(|state| state.engine.begin());
+        while let Some(item) = core.state.with(|state| state.engine.pop()) {
+            Self::perform(slf, item)?;
+            core.send_gathered(py)?;
+        }
+        Ok(())
+    }
+
+    /// Lets the kernel fill `events`. The interpreter is released only for a wait that can block.
+    fn wait(slf: &Bound<'_, Self>, poller: &Arc<Poller>, events: &mut Events) -> PyResult<()> {
+        let (py, core) = (slf.py(), slf.get());
+        events.clear();
+        let wait = if core.stopping.load(Ordering::Relaxed) {
+            Wait::No
+        } else {
+            core.state.with(|state| state.engine.plan())
+        };
+        let timeout = match wait {
+            Wait::No => Timeout::Now,
+            Wait::Forever => Timeout::Never,
+            Wait::Until(deadline) => match deadline.saturating_sub(Self::now(slf)?) {
+                late if late <= 0 => Timeout::Now,
+                left => Timeout::After(left.min(LONGEST_WAIT)),
+            },
+        };
+        let result = if timeout == Timeout::Now {
+            if !core.is_poll_due() {
+                return py.check_signals();
+            }
+            poller.wait(events, timeout)
+        } else {
+            match core.inbox.fall_asleep() {
+                Sleep::Refused => poller.wait(events, Timeout::Now),
+                Sleep::Allowed => {
+                    let result = py.detach(|| poller.wait(events, timeout));
+                    core.inbox.wake_up();
+                    result
+                }
+            }
+        };
+        match result {
+            Err(error) if error.kind() != io::ErrorKind::Interrupted => {
+                return Err(os_error(error));
+            }
+            _ => {}
+        }
+        py.check_signals()
+    }
+
+    fn is_poll_due(&self) -> bool {
+        self.state.with(|state| {
+            let due = !state.sources.is_empty() || state.turns_since_poll >= MOST_TURNS_WITHOUT_POLL;
+            state.turns_since_poll = if due { 0 } else { state.turns_since_poll + 1 };
+            due
+        })
+    }
+
+    /// What the kernel has reported becomes ready.
+    fn react(&self, events: &Events) {
+        if events.is_empty() {
+            return;
+        }
+        self.state.with(|state| {
+            for event in (0..events.len()).filter_map(|index| events.get(index)) {
+                if event.token != NOTIFIER {
+                    state.engine.push(Item::Ready(Slot::unpack(event.token.0), event));
+                }
+            }
+        });
+    }
+
+    fn collect_inbox(&self) {
+        if let Some(items) = self.inbox.collect() {
+            self.state.with(|state| items.into_iter().for_each(|item| state.engine.push(item)));
+        }
+    }
+
+    fn drop_cancelled(&self) {
+        let dead =
+            self.state.with(|state| state.engine.has_cancelled().then(|| state.engine.take_cancelled()));
+        drop(dead);
+    }
+
+    /// Offers the kernel what the last callback has written.
+    fn send_gathered(&self, py: Python<'_>) -> PyResult<()> {
+        while let Some(transport) = self.state.with(|state| state.unsent.pop()) {
+            Transport::send_gathered(&transport, py)?;
+        }
+        Ok(())
+    }
+
+    fn perform(slf: &Bound<'_, Self>, item: Item) -> PyResult<()> {
+        if !slf.get().is_debug() {
+            return Self::perform_untimed(slf, &item);
+        }
+        let start = now();
+        let result = Self::perform_untimed(slf, &item);
+        if let Some(object) = Self::object_of(slf, &item) {
+            let seconds = (now() - start) as f64 / 1e9;
+            slf.call_method1(intern!(slf.py(), "_executed"), (object.bind(slf.py()), seconds))?;
+        }
+        result
+    }
+
+    /// What debug mode names when an item was slow.
+    fn object_of(slf: &Bound<'_, Self>, item: &Item) -> Option<Object> {
+        let py = slf.py();
+        match item {
+            Item::Ready(slot, _) => slf.get().state.with(|state| match state.sources.get(*slot)? {
+                Source::Watch(watch) => watch.objects().next().map(|object| object.clone_ref(py)),
+                Source::Stream(transport) => Some(transport.object().clone_ref(py)),
+                Source::Listener(_) => None,
+            }),
+            other => other.object().map(|object| object.clone_ref(py)),
+        }
+    }
+
+    fn perform_untimed(slf: &Bound<'_, Self>, item: &Item) -> PyResult<()> {
+        let py = slf.py();
+        match item {
+            Item::Call(handle) => Self::run_callback(slf, &handle.0, handle.object()),
+            Item::Timer(handle) => Self::run_callback(slf, &handle.callback, handle.object()),
+            Item::Foreign(handle) => {
+                let cancelled = handle.bind(py).getattr(intern!(py, "_cancelled"))?.is_truthy()?;
+                if cancelled { Ok(()) } else { handle.bind(py).call_method0(intern!(py, "_run")).map(drop) }
+            }
+            Item::Ready(slot, event) => Self::perform_event(slf, *slot, *event),
+            Item::Made(transport) => Transport::connection_made(transport, py),
+            Item::Lost(transport) => Transport::connection_lost(transport, py),
+        }
+    }
+
+    fn run_callback(slf: &Bound<'_, Self>, callback: &Callback, handle: &Object) -> PyResult<()> {
+        callback.run(slf.py()).or_else(|error| Self::callback_failed(slf, handle, error))
+    }
+
+    fn perform_event(slf: &Bound<'_, Self>, slot: Slot, event: Event) -> PyResult<()> {
+        let py = slf.py();
+        let reaction = slf.get().state.with(|state| match state.sources.get_mut(slot) {
+            Some(Source::Stream(transport)) => Reaction::Stream(transport.clone_ref(py)),
+            Some(Source::Watch(watch)) => {
+                watch.note(event);
+                if watch.has_operations() {
+                    Reaction::Operations
+                } else {
+                    Reaction::Callbacks(watch.callbacks(py, event))
+                }
+            }
+            Some(Source::Listener(listener)) => Reaction::Accept(listener.clone_ref(py)),
+            None => Reaction::Nothing,
+        });
+        match reaction {
+            Reaction::Stream(transport) => Transport::ready(&transport, py, event),
+            Reaction::Callbacks(handles) => Self::run_watchers(slf, handles),
+            Reaction::Operations => {
+                let handles = Self::complete_operations(slf, slot, event)?;
+                Self::run_watchers(slf, handles)
+            }
+            Reaction::Accept(listener) => listener.accept(slf),
+            Reaction::Nothing => Ok(()),
+        }
+    }
+}
+
+impl LoopCore {
+    fn run_watchers(slf: &Bound<'_, Self>, handles: [Option<Instance<Handle>>; 2]) -> PyResult<()> {
+        handles.iter().flatten().try_for_each(|handle| Self::run_callback(slf, &handle.0, handle.object()))
+    }
+}
+
+fn run(slf: &Bound<'_, LoopCore>, _: Arguments<'_>) -> PyResult<Object> {
+    LoopCore::run(slf)?;
+    Ok(Object::none(slf.py()))
+}
+
+/// Ends a wait whenever something is written to the descriptor, without ever reading it.
+fn watch_wakeups(slf: &Bound<'_, LoopCore>, arguments: Arguments<'_>) -> PyResult<Object> {
+    let py = slf.py();
+    let [fd] = arguments.exactly(py, "_watch_wakeups", ["fd"])?;
+    let fd = fd.bind(py).extract()?;
+    slf.get()
+        .with_poller(|poller, _| poller.add(fd, Token(NOTIFIER.0), Interest::READABLE, Trigger::Edge))?;
+    Ok(Object::none(py))
+}
+
+pub(super) fn methods() -> Vec<pyo3::ffi::PyMethodDef> {
+    vec![
+        method_of!(LoopCore, c"_run", c"Turns until stopped.", run),
+        method_of!(LoopCore, c"_watch_wakeups", c"Lets a descriptor end the loop's sleep.", watch_wakeups),
+    ]
+}

@@ -1,0 +1,63 @@
+//! The buffer protocol.
+
+use std::mem::MaybeUninit;
+use std::slice;
+
+use pyo3::ffi;
+use pyo3::prelude::*;
+
+/// An exported buffer, released when dropped.
+pub(crate) struct Buffer(Box<ffi::Py_buffer>);
+
+// SAFETY: a view may be used and released by any attached thread.
+unsafe impl Send for Buffer {}
+
+impl Buffer {
+    /// Contiguous bytes to read.
+    pub(crate) fn readable(object: &Bound<'_, PyAny>) -> PyResult<Self> {
+        Self::new(object, ffi::PyBUF_SIMPLE)
+    }
+
+    /// Contiguous bytes to fill.
+    pub(crate) fn writable(object: &Bound<'_, PyAny>) -> PyResult<Self> {
+        Self::new(object, ffi::PyBUF_WRITABLE)
+    }
+
+    fn new(object: &Bound<'_, PyAny>, flags: i32) -> PyResult<Self> {
+        let mut view = Box::new(MaybeUninit::<ffi::Py_buffer>::zeroed());
+        // SAFETY: a live object, and room for the view at an address that stays.
+        if unsafe { ffi::PyObject_GetBuffer(object.as_ptr(), view.as_mut_ptr(), flags) } < 0 {
+            return Err(PyErr::fetch(object.py()));
+        }
+        // SAFETY: filled by the call.
+        Ok(Self(unsafe { view.assume_init() }))
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.0.len as usize
+    }
+
+    pub(crate) fn bytes(&self) -> &[u8] {
+        if self.0.len == 0 {
+            return &[];
+        }
+        // SAFETY: the exporter keeps so many bytes in place while the view lives. Other code may change them only while
+        // this thread runs Python, and the borrow does not last that long.
+        unsafe { slice::from_raw_parts(self.0.buf.cast(), self.len()) }
+    }
+
+    pub(crate) fn bytes_mut(&mut self) -> &mut [u8] {
+        if self.0.len == 0 || self.0.readonly != 0 {
+            return &mut [];
+        }
+        // SAFETY: as above, and the exporter has agreed to writing.
+        unsafe { slice::from_raw_parts_mut(self.0.buf.cast(), self.len()) }
+    }
+}
+
+impl Drop for Buffer {
+    fn drop(&mut self) {
+        // SAFETY: filled by a successful PyObject_GetBuffer, released once, on an attached thread.
+        unsafe { ffi::PyBuffer_Release(&raw mut *self.0) };
+    }
+}

@@ -1,0 +1,315 @@
+//! Native classes that are real subclasses of asyncio's Python classes.
+//!
+//! An instance is the base's C struct, then two words (instance dictionary and weak references, where the class has
+//! them), then a Rust value: the payload. The base's own slots stay empty; the class overrides their names.
+
+use std::ffi::{CStr, c_int, c_void};
+use std::mem::{align_of, size_of};
+use std::ptr::{self, NonNull};
+use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
+
+use pyo3::ffi;
+use pyo3::prelude::*;
+use pyo3::types::{PyModule, PyType};
+
+use super::{Instance, Object};
+
+/// The payload of a native class.
+pub(crate) trait Native: Send + Sync + Sized + 'static {
+    /// The class, with its module.
+    const NAME: &'static CStr;
+    const DOC: &'static CStr;
+    /// Whether instances take attributes of their own and weak references. (Where the base does already: no.)
+    const OPEN: bool;
+
+    fn class() -> &'static Class;
+
+    /// Shows the garbage collector every reference that the payload owns. Runs no Python.
+    fn traverse(&self, visit: &mut Visit) -> c_int;
+
+    /// Drops the references that may be part of a cycle.
+    fn clear(&self, py: Python<'_>);
+
+    /// The last words of an instance that nobody closed.
+    fn finalize(_instance: &Instance<Self>, _py: Python<'_>) {}
+
+    /// Where the memory of dead instances may wait for the next one.
+    fn pool(&self) -> Option<&Pool> {
+        None
+    }
+}
+
+/// The garbage collector's visitor.
+pub(crate) struct Visit {
+    visit: ffi::visitproc,
+    argument: *mut c_void,
+}
+
+impl Visit {
+    /// Visits one reference. Anything but 0 must be returned at once.
+    pub(crate) fn object(&mut self, object: &Object) -> c_int {
+        // SAFETY: called during a traversal, with a live object that the traversed one owns.
+        unsafe { (self.visit)(object.as_ptr(), self.argument) }
+    }
+
+    pub(crate) fn all<'a>(&mut self, objects: impl IntoIterator<Item = &'a Object>) -> c_int {
+        objects.into_iter().map(|object| self.object(object)).find(|result| *result != 0).unwrap_or(0)
+    }
+}
+
+/// The type object of a native class and where its payloads lie. Set once, when the module is imported.
+pub(crate) struct Class {
+    kind: AtomicPtr<ffi::PyTypeObject>,
+    payload: AtomicUsize,
+}
+
+#[repr(C)]
+struct Extras {
+    dict: *mut ffi::PyObject,
+    weak: *mut ffi::PyObject,
+}
+
+impl Class {
+    pub(crate) const fn new() -> Self {
+        Self { kind: AtomicPtr::new(ptr::null_mut()), payload: AtomicUsize::new(0) }
+    }
+
+    /// Makes the type, below `base`, and adds it to the module.
+    pub(crate) fn create<T: Native>(
+        &self,
+        module: &Bound<'_, PyModule>,
+        base: &Bound<'_, PyType>,
+        methods: &[ffi::PyMethodDef],
+        getters: &[ffi::PyGetSetDef],
+        more: &[ffi::PyType_Slot],
+    ) -> PyResult<()> {
+        // SAFETY: a live type; its size was settled when it was made.
+        let base_size = unsafe { (*base.as_type_ptr()).tp_basicsize } as usize;
+        let extras = base_size.next_multiple_of(align_of::<Extras>());
+        let payload = (extras + size_of::<Extras>()).next_multiple_of(align_of::<T>());
+        let slot = |slot: c_int, pfunc: *mut c_void| ffi::PyType_Slot { slot, pfunc };
+        let mut slots = vec![
+            slot(ffi::Py_tp_dealloc, dealloc::<T> as *mut c_void),
+            slot(ffi::Py_tp_finalize, finalize::<T> as *mut c_void),
+            slot(ffi::Py_tp_traverse, traverse::<T> as *mut c_void),
+            slot(ffi::Py_tp_clear, clear::<T> as *mut c_void),
+            slot(ffi::Py_tp_doc, T::DOC.as_ptr().cast_mut().cast()),
+            slot(ffi::Py_tp_methods, leak(methods, ffi::PyMethodDef::zeroed()).cast()),
+            slot(ffi::Py_tp_getset, leak(getters, NO_GETTER).cast()),
+        ];
+        if T::OPEN {
+            let member = |name: &'static CStr, offset: usize| ffi::PyMemberDef {
+                name: name.as_ptr(),
+                type_code: ffi::Py_T_PYSSIZET,
+                offset: offset as ffi::Py_ssize_t,
+                flags: ffi::Py_READONLY,
+                doc: ptr::null(),
+            };
+            let members = [
+                member(c"__dictoffset__", extras),
+                member(c"__weaklistoffset__", extras + size_of::<usize>()),
+            ];
+            slots.push(slot(ffi::Py_tp_members, leak(&members, NO_MEMBER).cast()));
+        }
+        slots.extend_from_slice(more);
+        slots.push(slot(0, ptr::null_mut()));
+        let flags =
+            ffi::Py_TPFLAGS_DEFAULT | ffi::Py_TPFLAGS_HAVE_GC | ffi::Py_TPFLAGS_DISALLOW_INSTANTIATION;
+        let mut spec = ffi::PyType_Spec {
+            name: T::NAME.as_ptr(),
+            basicsize: (payload + size_of::<T>()) as c_int,
+            itemsize: 0,
+            flags: flags as u32,
+            slots: slots.as_mut_ptr(),
+        };
+        // SAFETY: the spec and its slots are valid for the call; what they point to lives for ever (`leak`, statics).
+        let kind = unsafe {
+            let made = ffi::PyType_FromModuleAndSpec(module.as_ptr(), &raw mut spec, base.as_ptr());
+            Object::from_result(module.py(), made)?
+        };
+        let name = kind.bind(module.py()).cast::<PyType>()?.name()?;
+        module.add(name, kind.bind(module.py()))?;
+        self.payload.store(payload, Ordering::Relaxed);
+        // The class outlives every instance: its reference is never given back.
+        self.kind.store(kind.into_ptr().cast(), Ordering::Release);
+        Ok(())
+    }
+
+    pub(super) fn kind(&self) -> *mut ffi::PyTypeObject {
+        self.kind.load(Ordering::Relaxed)
+    }
+
+    /// The payload of an instance.
+    pub(super) fn payload<T: Native>(&self, instance: *mut ffi::PyObject) -> *mut T {
+        // In range: every instance is as large as `create` has said.
+        instance.cast::<u8>().wrapping_add(self.payload.load(Ordering::Relaxed)).cast()
+    }
+
+    fn extras(&self, instance: *mut ffi::PyObject) -> *mut Extras {
+        let payload = self.payload.load(Ordering::Relaxed);
+        instance
+            .cast::<u8>()
+            .wrapping_add((payload - size_of::<Extras>()) & !(align_of::<Extras>() - 1))
+            .cast()
+    }
+
+    /// A new instance around `payload`.
+    pub(crate) fn instantiate<T: Native>(&self, py: Python<'_>, payload: T) -> PyResult<Instance<T>> {
+        let kind = self.kind();
+        let recycled = payload.pool().and_then(Pool::take);
+        // SAFETY: fresh memory is sized for the class and zeroed behind the header, recycled memory was an instance of
+        // the class and its slots are empty. The payload is in place before the collector can see the instance.
+        unsafe {
+            let memory = match recycled {
+                Some(memory) => ffi::PyObject_Init(memory.as_ptr(), kind),
+                None => {
+                    let memory = ffi::PyObject_GC_New::<ffi::PyObject>(kind);
+                    if memory.is_null() {
+                        return Err(PyErr::fetch(py));
+                    }
+                    let header = size_of::<ffi::PyObject>();
+                    ptr::write_bytes(
+                        memory.cast::<u8>().add(header),
+                        0,
+                        (*kind).tp_basicsize as usize - header,
+                    );
+                    memory
+                }
+            };
+            self.payload::<T>(memory).write(payload);
+            ffi::PyObject_GC_Track(memory.cast());
+            Ok(Instance::from_object(Object::from_owned(py, memory)))
+        }
+    }
+}
+
+/// The memory of dead instances of one class, owned by one loop: making a handle then asks no allocator and does not
+/// bring the next garbage collection nearer.
+#[derive(Default)]
+pub(crate) struct Pool(crate::cell::LoopCell<Vec<Memory>>);
+
+struct Memory(NonNull<ffi::PyObject>);
+
+// SAFETY: dead memory that nobody else refers to.
+unsafe impl Send for Memory {}
+
+impl Pool {
+    const MOST: usize = 1024;
+
+    fn take(&self) -> Option<NonNull<ffi::PyObject>> {
+        self.0.with(Vec::pop).map(|memory| memory.0)
+    }
+
+    /// False if the pool is full.
+    fn put(&self, memory: *mut ffi::PyObject) -> bool {
+        // A free-threaded object has more state than a new header resets.
+        if cfg!(Py_GIL_DISABLED) {
+            return false;
+        }
+        let Some(memory) = NonNull::new(memory) else {
+            return false;
+        };
+        self.0.with(|pool| {
+            let room = pool.len() < Self::MOST;
+            if room {
+                pool.push(Memory(memory));
+            }
+            room
+        })
+    }
+}
+
+impl Drop for Pool {
+    fn drop(&mut self) {
+        for memory in self.0.with(std::mem::take) {
+            // SAFETY: the memory of an untracked, dead object of a collected class.
+            unsafe { ffi::PyObject_GC_Del(memory.0.as_ptr().cast()) };
+        }
+    }
+}
+
+unsafe extern "C" fn dealloc<T: Native>(instance: *mut ffi::PyObject) {
+    let class = T::class();
+    // SAFETY: called by the interpreter on an attached thread, once, with an instance that nobody refers to any more.
+    unsafe {
+        let kind = ffi::Py_TYPE(instance);
+        if ffi::PyObject_CallFinalizerFromDealloc(instance) < 0 {
+            return;
+        }
+        ffi::PyObject_GC_UnTrack(instance.cast());
+        ffi::PyObject_ClearWeakRefs(instance);
+        if T::OPEN {
+            let dict = &raw mut (*class.extras(instance)).dict;
+            ffi::Py_XDECREF(dict.replace(ptr::null_mut()));
+        }
+        let payload = class.payload::<T>(instance).read();
+        if !payload.pool().is_some_and(|pool| pool.put(instance)) {
+            ffi::PyObject_GC_Del(instance.cast());
+        }
+        ffi::Py_DECREF(kind.cast());
+        drop(payload);
+    }
+}
+
+unsafe extern "C" fn finalize<T: Native>(instance: *mut ffi::PyObject) {
+    // SAFETY: called by the interpreter on an attached thread with a live instance. An exception in flight is kept.
+    unsafe {
+        let py = Python::assume_attached();
+        let pending = PyErr::take(py);
+        Instance::<T>::borrowed(&instance, |instance| T::finalize(instance, py));
+        if let Some(error) = pending {
+            error.restore(py);
+        }
+    }
+}
+
+unsafe extern "C" fn traverse<T: Native>(
+    instance: *mut ffi::PyObject,
+    visit: ffi::visitproc,
+    argument: *mut c_void,
+) -> c_int {
+    let class = T::class();
+    // SAFETY: called by the collector with a tracked instance, whose payload is in place.
+    unsafe {
+        let kind = visit(ffi::Py_TYPE(instance).cast(), argument);
+        if kind != 0 {
+            return kind;
+        }
+        if T::OPEN {
+            let dict = (*class.extras(instance)).dict;
+            if !dict.is_null() {
+                let result = visit(dict, argument);
+                if result != 0 {
+                    return result;
+                }
+            }
+        }
+        (*class.payload::<T>(instance)).traverse(&mut Visit { visit, argument })
+    }
+}
+
+unsafe extern "C" fn clear<T: Native>(instance: *mut ffi::PyObject) -> c_int {
+    let class = T::class();
+    // SAFETY: called by the collector on an attached thread with a live instance.
+    unsafe {
+        if T::OPEN {
+            let dict = &raw mut (*class.extras(instance)).dict;
+            ffi::Py_XDECREF(dict.replace(ptr::null_mut()));
+        }
+        (*class.payload::<T>(instance)).clear(Python::assume_attached());
+    }
+    0
+}
+
+const NO_GETTER: ffi::PyGetSetDef =
+    ffi::PyGetSetDef { name: ptr::null(), get: None, set: None, doc: ptr::null(), closure: ptr::null_mut() };
+
+const NO_MEMBER: ffi::PyMemberDef =
+    ffi::PyMemberDef { name: ptr::null(), type_code: 0, offset: 0, flags: 0, doc: ptr::null() };
+
+/// A table with its end mark that lives as long as the class: for ever.
+fn leak<T: Copy>(table: &[T], end: T) -> *mut T {
+    let mut table = table.to_vec();
+    table.push(end);
+    Box::leak(table.into_boxed_slice()).as_mut_ptr()
+}

@@ -1,0 +1,59 @@
+//! `contextvars` contexts.
+
+use pyo3::exceptions::PyTypeError;
+use pyo3::ffi;
+use pyo3::prelude::*;
+
+use super::{Arg, Object};
+
+/// A `contextvars.Context`.
+pub(crate) struct Context(Object);
+
+impl Context {
+    /// `contextvars.copy_context()`
+    pub(crate) fn copy_current(py: Python<'_>) -> PyResult<Self> {
+        // SAFETY: the result is new, or an error is set.
+        unsafe { Object::from_result(py, ffi::PyContext_CopyCurrent()) }.map(Self)
+    }
+
+    /// `context.copy()`
+    pub(crate) fn copy(&self, py: Python<'_>) -> PyResult<Self> {
+        // SAFETY: a live context; the result is new, or an error is set.
+        unsafe { Object::from_result(py, ffi::PyContext_Copy(self.0.as_ptr())) }.map(Self)
+    }
+
+    pub(crate) fn clone_ref(&self, py: Python<'_>) -> Self {
+        Self(self.0.clone_ref(py))
+    }
+
+    /// The context that a user passed; `None` stands for a copy of the current one.
+    pub(crate) fn from_argument(py: Python<'_>, argument: Option<Arg<'_>>) -> PyResult<Self> {
+        let Some(argument) = argument.filter(|argument| !argument.is_none()) else {
+            return Self::copy_current(py);
+        };
+        // SAFETY: a live object.
+        if unsafe { ffi::PyContext_CheckExact(argument.as_ptr()) } == 0 {
+            let kind = argument.bind(py).get_type().name()?.to_string();
+            return Err(PyTypeError::new_err(format!("a context was expected, got {kind:?}")));
+        }
+        Ok(Self(argument.to_object(py)))
+    }
+
+    /// `context.run(body)`
+    pub(crate) fn run<R>(&self, py: Python<'_>, body: impl FnOnce() -> PyResult<R>) -> PyResult<R> {
+        // SAFETY: a live context; left below by the thread that has entered it.
+        if unsafe { ffi::PyContext_Enter(self.0.as_ptr()) } < 0 {
+            return Err(PyErr::fetch(py));
+        }
+        let result = body();
+        // SAFETY: entered above. Errors of the body are held in `result`, so none is set.
+        if unsafe { ffi::PyContext_Exit(self.0.as_ptr()) } < 0 {
+            return Err(PyErr::fetch(py));
+        }
+        result
+    }
+
+    pub(crate) fn object(&self) -> &Object {
+        &self.0
+    }
+}

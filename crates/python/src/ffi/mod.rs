@@ -1,0 +1,24 @@
+//! CPython's C interface where PyO3 costs too much on the hot path. With `cell.rs` the only `unsafe` of this crate.
+//!
+//! What holds everywhere in here: whoever has a `Python<'_>` token is attached to the interpreter, and an [`Object`] lives
+//! and dies on attached threads only.
+
+pub(crate) mod arguments;
+pub(crate) mod buffer;
+pub(crate) mod bytes;
+pub(crate) mod call;
+pub(crate) mod class;
+pub(crate) mod context;
+pub(crate) mod instance;
+pub(crate) mod method;
+pub(crate) mod object;
+pub(crate) mod shared;
+
+pub(crate) use arguments::{Arg, Arguments};
+pub(crate) use bytes::Chunk;
+pub(crate) use class::{Class, Native, Visit};
+pub(crate) use context::Context;
+pub(crate) use instance::Instance;
+pub(crate) use method::{getter, method, method_of, repr_slot};
+pub(crate) use object::Object;
+pub(crate) use shared::Shared;

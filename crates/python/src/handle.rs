@@ -1,0 +1,363 @@
+//! Handles: a callback that waits for its turn, and what its owner can still do about it.
+//!
+//! `Handle` and `TimerHandle` are subclasses of asyncio's. Both hold a [`Callback`]; whatever asyncio's Python code asks of a
+//! handle (`_callback`, `_args`, `_context`…) is answered from it.
+
+use std::ffi::{CStr, c_int};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use ironloop_engine::Cancel;
+use pyo3::prelude::*;
+use pyo3::types::{PyFloat, PyTuple};
+
+use crate::cell::LoopCell;
+use crate::event_loop::LoopCore;
+use crate::ffi::arguments::tuple;
+use crate::ffi::call::{call, call_tuple};
+use crate::ffi::class::Pool;
+use crate::ffi::{Arg, Arguments, Class, Context, Instance, Native, Object, Shared, Visit, getter, method};
+
+/// The arguments of a callback; up to three need no tuple.
+enum Inline {
+    None,
+    One(Object),
+    Two(Object, Object),
+    Three(Object, Object, Object),
+    Many(Object),
+}
+
+/// What a handle runs.
+struct Work {
+    function: Object,
+    arguments: Inline,
+}
+
+impl Work {
+    fn new(py: Python<'_>, function: Arg<'_>, arguments: &[Arg<'_>]) -> PyResult<Self> {
+        let arguments = match arguments {
+            [] => Inline::None,
+            [a] => Inline::One(a.to_object(py)),
+            [a, b] => Inline::Two(a.to_object(py), b.to_object(py)),
+            [a, b, c] => Inline::Three(a.to_object(py), b.to_object(py), c.to_object(py)),
+            many => Inline::Many(tuple(py, many)?),
+        };
+        Ok(Self { function: function.to_object(py), arguments })
+    }
+
+    /// References of our own: the handle may be cancelled by what it runs.
+    fn clone_ref(&self, py: Python<'_>) -> Self {
+        let arguments = match &self.arguments {
+            Inline::None => Inline::None,
+            Inline::One(a) => Inline::One(a.clone_ref(py)),
+            Inline::Two(a, b) => Inline::Two(a.clone_ref(py), b.clone_ref(py)),
+            Inline::Three(a, b, c) => Inline::Three(a.clone_ref(py), b.clone_ref(py), c.clone_ref(py)),
+            Inline::Many(all) => Inline::Many(all.clone_ref(py)),
+        };
+        Self { function: self.function.clone_ref(py), arguments }
+    }
+
+    fn call(&self, py: Python<'_>) -> PyResult<Object> {
+        match &self.arguments {
+            Inline::None => call(py, &self.function, &[]),
+            Inline::One(a) => call(py, &self.function, &[a]),
+            Inline::Two(a, b) => call(py, &self.function, &[a, b]),
+            Inline::Three(a, b, c) => call(py, &self.function, &[a, b, c]),
+            Inline::Many(all) => call_tuple(py, &self.function, all),
+        }
+    }
+
+    fn arguments(&self, py: Python<'_>) -> PyResult<Object> {
+        let list: &[&Object] = match &self.arguments {
+            Inline::None => &[],
+            Inline::One(a) => &[a],
+            Inline::Two(a, b) => &[a, b],
+            Inline::Three(a, b, c) => &[a, b, c],
+            Inline::Many(all) => return Ok(all.clone_ref(py)),
+        };
+        Ok(PyTuple::new(py, list.iter().map(|object| object.bind(py)))?.into())
+    }
+
+    fn traverse(&self, visit: &mut Visit) -> c_int {
+        let list: &[&Object] = match &self.arguments {
+            Inline::None => &[&self.function],
+            Inline::One(a) | Inline::Many(a) => &[&self.function, a],
+            Inline::Two(a, b) => &[&self.function, a, b],
+            Inline::Three(a, b, c) => &[&self.function, a, b, c],
+        };
+        visit.all(list.iter().copied())
+    }
+}
+
+/// What only debug mode knows of a handle.
+#[derive(Default)]
+struct Trace {
+    /// Where it was made.
+    source: Option<Object>,
+    /// How it looked before it was cancelled.
+    repr: Option<Object>,
+}
+
+/// A callback with its context.
+pub(crate) struct Callback {
+    /// `None` once cancelled.
+    work: LoopCell<Option<Work>>,
+    context: Context,
+    owner: Shared<LoopCore>,
+    trace: LoopCell<Option<Box<Trace>>>,
+}
+
+impl Callback {
+    pub(crate) fn new(
+        owner: &Bound<'_, LoopCore>,
+        function: Arg<'_>,
+        arguments: &[Arg<'_>],
+        context: Option<Arg<'_>>,
+    ) -> PyResult<Self> {
+        let py = owner.py();
+        Ok(Self {
+            work: LoopCell::new(Some(Work::new(py, function, arguments)?)),
+            context: Context::from_argument(py, context)?,
+            owner: Shared::new(owner),
+            trace: LoopCell::new(None),
+        })
+    }
+
+    pub(crate) fn is_cancelled(&self) -> bool {
+        self.work.with(|work| work.is_none())
+    }
+
+    /// Runs it in its context, unless it was cancelled.
+    pub(crate) fn run(&self, py: Python<'_>) -> PyResult<()> {
+        match self.work.with(|work| work.as_ref().map(|work| work.clone_ref(py))) {
+            Some(work) => self.context.run(py, || work.call(py)).map(drop),
+            None => Ok(()),
+        }
+    }
+
+    /// True if it was not cancelled before.
+    pub(crate) fn cancel(&self, py: Python<'_>, handle: &Object) -> PyResult<bool> {
+        if self.is_cancelled() {
+            return Ok(false);
+        }
+        if self.owner.get(py).is_debug() {
+            let repr = handle.bind(py).repr()?.into();
+            self.with_trace(|trace| trace.repr.replace(repr));
+        }
+        drop(self.work.with(Option::take));
+        Ok(true)
+    }
+
+    fn with_trace<R>(&self, body: impl FnOnce(&mut Trace) -> R) -> R {
+        self.trace.with(|trace| body(trace.get_or_insert_default()))
+    }
+
+    pub(crate) fn set_source(&self, source: Object) {
+        drop(self.with_trace(|trace| trace.source.replace(source)));
+    }
+
+    fn traced(&self, py: Python<'_>, part: impl FnOnce(&Trace) -> Option<&Object>) -> Object {
+        let found =
+            self.trace.with(|trace| trace.as_deref().and_then(part).map(|object| object.clone_ref(py)));
+        found.unwrap_or_else(|| Object::none(py))
+    }
+
+    fn function(&self, py: Python<'_>) -> Object {
+        let function = self.work.with(|work| work.as_ref().map(|work| work.function.clone_ref(py)));
+        function.unwrap_or_else(|| Object::none(py))
+    }
+
+    fn arguments(&self, py: Python<'_>) -> PyResult<Object> {
+        match self.work.with(|work| work.as_ref().map(|work| work.clone_ref(py))) {
+            Some(work) => work.arguments(py),
+            None => Ok(Object::none(py)),
+        }
+    }
+
+    fn traverse(&self, visit: &mut Visit) -> c_int {
+        let mut result = visit.all([self.context.object(), self.owner.object()]);
+        if result == 0 {
+            let work = self.work.try_with(|work| work.as_ref().map_or(0, |work| work.traverse(visit)));
+            result = work.unwrap_or(0);
+        }
+        result
+    }
+}
+
+/// What runs in its turn (`asyncio.Handle`).
+pub(crate) struct Handle(pub(crate) Callback);
+
+/// What runs at a time (`asyncio.TimerHandle`).
+pub(crate) struct TimerHandle {
+    pub(crate) callback: Callback,
+    when: f64,
+    /// Whether it stands among the loop's timers.
+    pub(crate) scheduled: AtomicBool,
+}
+
+impl TimerHandle {
+    pub(crate) fn new(callback: Callback, when: f64) -> Self {
+        Self { callback, when, scheduled: AtomicBool::new(true) }
+    }
+}
+
+impl Cancel for Instance<TimerHandle> {
+    fn is_cancelled(&self) -> bool {
+        self.callback.is_cancelled()
+    }
+}
+
+/// Both kinds, to the code that they share.
+trait AnyHandle: Native {
+    fn callback(&self) -> &Callback;
+}
+
+impl AnyHandle for Handle {
+    fn callback(&self) -> &Callback {
+        &self.0
+    }
+}
+
+impl AnyHandle for TimerHandle {
+    fn callback(&self) -> &Callback {
+        &self.callback
+    }
+}
+
+static HANDLE: Class = Class::new();
+static TIMER_HANDLE: Class = Class::new();
+
+impl Native for Handle {
+    const NAME: &'static CStr = c"ironloop.Handle";
+    const DOC: &'static CStr = c"A scheduled callback; see asyncio.Handle.";
+    const OPEN: bool = false;
+
+    fn class() -> &'static Class {
+        &HANDLE
+    }
+
+    fn traverse(&self, visit: &mut Visit) -> c_int {
+        self.0.traverse(visit)
+    }
+
+    fn clear(&self, _py: Python<'_>) {
+        drop(self.0.work.with(Option::take));
+    }
+
+    fn pool(&self) -> Option<&Pool> {
+        Some(&self.0.owner.peek().handles)
+    }
+}
+
+impl Native for TimerHandle {
+    const NAME: &'static CStr = c"ironloop.TimerHandle";
+    const DOC: &'static CStr = c"A callback scheduled for a time; see asyncio.TimerHandle.";
+    const OPEN: bool = false;
+
+    fn class() -> &'static Class {
+        &TIMER_HANDLE
+    }
+
+    fn traverse(&self, visit: &mut Visit) -> c_int {
+        self.callback.traverse(visit)
+    }
+
+    fn clear(&self, _py: Python<'_>) {
+        drop(self.callback.work.with(Option::take));
+    }
+
+    fn pool(&self) -> Option<&Pool> {
+        Some(&self.callback.owner.peek().timer_handles)
+    }
+}
+
+fn cancel(py: Python<'_>, handle: &Instance<Handle>, _: Arguments<'_>) -> PyResult<Object> {
+    handle.0.cancel(py, handle.object())?;
+    Ok(Object::none(py))
+}
+
+fn cancel_timer(py: Python<'_>, handle: &Instance<TimerHandle>, _: Arguments<'_>) -> PyResult<Object> {
+    let callback = &handle.callback;
+    if callback.cancel(py, handle.object())? && handle.scheduled.load(Ordering::Relaxed) {
+        callback.owner.get(py).note_cancelled_timer();
+    }
+    Ok(Object::none(py))
+}
+
+fn cancelled<T: AnyHandle>(py: Python<'_>, handle: &Instance<T>, _: Arguments<'_>) -> PyResult<Object> {
+    get_cancelled(py, handle)
+}
+
+fn get_cancelled<T: AnyHandle>(py: Python<'_>, handle: &Instance<T>) -> PyResult<Object> {
+    Ok(handle.callback().is_cancelled().into_pyobject(py)?.to_owned().into())
+}
+
+fn get_when(py: Python<'_>, handle: &Instance<TimerHandle>) -> PyResult<Object> {
+    Ok(PyFloat::new(py, handle.when).into())
+}
+
+fn get_scheduled(py: Python<'_>, handle: &Instance<TimerHandle>) -> PyResult<Object> {
+    Ok(handle.scheduled.load(Ordering::Relaxed).into_pyobject(py)?.to_owned().into())
+}
+
+/// What asyncio's own code (`__repr__`, `_run`, comparisons) reads of a handle.
+macro_rules! getters {
+    ($kind:ty) => {
+        [
+            getter!($kind, c"_callback", |py, handle| Ok(handle.callback().function(py))),
+            getter!($kind, c"_args", |py, handle| handle.callback().arguments(py)),
+            getter!($kind, c"_context", |py, handle| Ok(handle.callback().context.object().clone_ref(py))),
+            getter!($kind, c"_loop", |py, handle| Ok(handle.callback().owner.object().clone_ref(py))),
+            getter!($kind, c"_cancelled", get_cancelled),
+            getter!($kind, c"_repr", |py, handle| Ok(handle
+                .callback()
+                .traced(py, |trace| trace.repr.as_ref()))),
+            getter!($kind, c"_source_traceback", |py, handle| {
+                Ok(handle.callback().traced(py, |trace| trace.source.as_ref()))
+            }),
+        ]
+    };
+}
+
+/// Adds both classes to the module.
+pub(crate) fn add_classes(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    let events = module.py().import("asyncio.events")?;
+    HANDLE.create::<Handle>(
+        module,
+        events.getattr("Handle")?.cast()?,
+        &[
+            method!(Handle, c"cancel", c"cancel($self)\n--\n\nKeeps the callback from running.", cancel),
+            method!(Handle, c"cancelled", c"cancelled($self)\n--\n\nWhether it was cancelled.", cancelled),
+        ],
+        &getters!(Handle),
+        &[],
+    )?;
+    let mut getters = getters!(TimerHandle).to_vec();
+    getters.push(getter!(TimerHandle, c"_when", get_when));
+    getters.push(getter!(TimerHandle, c"_scheduled", get_scheduled));
+    TIMER_HANDLE.create::<TimerHandle>(
+        module,
+        events.getattr("TimerHandle")?.cast()?,
+        &[
+            method!(
+                TimerHandle,
+                c"cancel",
+                c"cancel($self)\n--\n\nKeeps the callback from running.",
+                cancel_timer
+            ),
+            method!(
+                TimerHandle,
+                c"cancelled",
+                c"cancelled($self)\n--\n\nWhether it was cancelled.",
+                cancelled
+            ),
+            method!(
+                TimerHandle,
+                c"when",
+                c"when($self)\n--\n\nWhen it is due, in seconds on the loop's clock.",
+                |py, handle, _| get_when(py, handle)
+            ),
+        ],
+        &getters,
+        &[],
+    )
+}

@@ -1,0 +1,123 @@
+//! How a connection ends: closed, aborted, failed, lost, or forgotten.
+
+use pyo3::exceptions::{PyOSError, PyResourceWarning};
+use pyo3::intern;
+use pyo3::prelude::*;
+
+use super::{Descriptor, Transport};
+use crate::event_loop::{Item, LoopCore};
+use crate::ffi::call::call_method;
+use crate::ffi::{Instance, Object};
+
+impl Transport {
+    /// No more reading; the protocol is told once all is sent.
+    pub(super) fn close(this: &Instance<Self>, py: Python<'_>) -> PyResult<()> {
+        if this.state.with(|state| state.stream.close()) {
+            Self::send_gathered(this, py)?;
+        }
+        Ok(())
+    }
+
+    /// The end, now. What has gathered is offered first: asyncio would have sent it at once.
+    pub(super) fn force_close(this: &Instance<Self>, py: Python<'_>, error: Option<Object>) -> PyResult<()> {
+        this.send_last();
+        let (ends, old) = this.state.with(|state| {
+            let ends = state.stream.abort();
+            (ends, if ends { std::mem::replace(&mut state.error, error) } else { error })
+        });
+        drop(old);
+        if ends {
+            this.lose(this, py);
+        }
+        Ok(())
+    }
+
+    /// The connection is over: nothing is watched any more, and the protocol is told in the next turn.
+    pub(super) fn lose(&self, this: &Instance<Self>, py: Python<'_>) {
+        self.unwatch(py);
+        self.owner.get(py).push(Item::Lost(this.clone_ref(py)));
+    }
+
+    /// Reports an error that the connection does not survive, and ends it.
+    pub(super) fn fatal_error(
+        this: &Instance<Self>,
+        py: Python<'_>,
+        error: PyErr,
+        message: &str,
+    ) -> PyResult<()> {
+        let owner = this.owner.bind(py);
+        let value: Object = error.value(py).clone().into();
+        if error.is_instance_of::<PyOSError>(py) {
+            if this.owner.get(py).is_debug() {
+                owner.call_method1(intern!(py, "_log_lost"), (this.object().bind(py), message, error))?;
+            }
+        } else {
+            let protocol = this.protocol(py);
+            let about = [("transport", Some(this.object())), ("protocol", protocol.as_ref())];
+            LoopCore::report(owner, message, error, &about)?;
+        }
+        Self::force_close(this, py, Some(value))
+    }
+
+    /// Tells the protocol, then lets everything go.
+    pub(crate) fn connection_lost(this: &Instance<Self>, py: Python<'_>) -> PyResult<()> {
+        let (protocol, error) = this.state.with(|state| (state.protocol.take(), state.error.take()));
+        let mut result = Ok(());
+        if let Some(protocol) = protocol {
+            let name = intern!(py, "connection_lost");
+            let error = error.unwrap_or_else(|| Object::none(py));
+            let told = this.context.run(py, || call_method(py, &protocol, name, &[&error]));
+            if let Err(error) = told {
+                let about = [("transport", Some(this.object())), ("protocol", Some(&protocol))];
+                let message = "Exception in callback connection_lost()";
+                result = LoopCore::report(this.owner.bind(py), message, error, &about);
+            }
+        }
+        this.remember_own_address();
+        let (descriptor, server, receiver) = this.state.with(|state| {
+            (
+                std::mem::replace(&mut state.descriptor, Descriptor::Closed),
+                state.server.take(),
+                state.receiver.take(),
+            )
+        });
+        drop(receiver);
+        if let Descriptor::Python { socket, .. } = &descriptor {
+            socket.bind(py).call_method0(intern!(py, "close"))?;
+        }
+        drop(descriptor);
+        if let Some(server) = server {
+            Self::tell_server(py, &server, this, intern!(py, "_detach"))?;
+        }
+        result
+    }
+
+    /// Nobody closed it, nobody refers to it: asyncio warns and closes the socket.
+    pub(super) fn warn_if_open(this: &Instance<Self>, py: Python<'_>) {
+        let open =
+            this.state.try_with(|state| !matches!(state.descriptor, Descriptor::Closed)).unwrap_or(false);
+        if !open {
+            return;
+        }
+        let warned = (|| {
+            let text = format!("unclosed transport {}", this.object().bind(py).repr()?);
+            let warn = py.import(intern!(py, "warnings"))?.getattr(intern!(py, "warn"))?;
+            let source = pyo3::types::PyDict::new(py);
+            source.set_item("source", this.object().bind(py))?;
+            warn.call((text, py.get_type::<PyResourceWarning>()), Some(&source)).map(drop)
+        })();
+        if let Err(error) = warned {
+            error.write_unraisable(py, Some(this.object().bind(py)));
+        }
+        let (descriptor, server) = this.state.with(|state| {
+            (std::mem::replace(&mut state.descriptor, Descriptor::Closed), state.server.take())
+        });
+        if let Descriptor::Python { socket, .. } = &descriptor {
+            let _ = socket.bind(py).call_method0(intern!(py, "close"));
+        }
+        drop(descriptor);
+        if let Some(server) = server {
+            let _ = Self::tell_server(py, &server, this, intern!(py, "_detach"));
+        }
+    }
+}

@@ -1,0 +1,316 @@
+//! The transport of a stream socket (`asyncio.Transport`): performs what the engine's stream machine decides.
+//!
+//! Bytes come in through `reading`, go out through `writing`, and all ends in `ending`. A transport belongs to its loop's
+//! thread; each borrow of its state lasts for one decision or one system call.
+
+mod ending;
+mod info;
+mod methods;
+mod reading;
+mod writing;
+
+use std::ffi::{CStr, c_int};
+use std::net::SocketAddr;
+use std::os::fd::{AsRawFd, OwnedFd};
+
+use ironloop_driver::{Event, Interest, RawFd, Token, Trigger, socket};
+use ironloop_engine::{Slot, Stream};
+use pyo3::intern;
+use pyo3::prelude::*;
+
+use crate::cell::LoopCell;
+use crate::error::os_error;
+use crate::event_loop::{LoopCore, Source};
+use crate::ffi::call::call_method;
+use crate::ffi::{Chunk, Class, Context, Instance, Native, Object, Shared, Visit};
+pub(crate) use methods::add_class;
+use reading::Receiver;
+
+/// Who closes the socket.
+pub(crate) enum Descriptor {
+    /// We do: no Python object knows it.
+    Native(OwnedFd),
+    /// The Python socket does.
+    Python { socket: Object, fd: RawFd },
+    /// It is closed.
+    Closed,
+}
+
+impl Descriptor {
+    fn fd(&self) -> RawFd {
+        match self {
+            Self::Native(fd) => fd.as_raw_fd(),
+            Self::Python { fd, .. } => *fd,
+            Self::Closed => -1,
+        }
+    }
+}
+
+/// What a transport is made from.
+pub(crate) struct Setup {
+    pub(crate) descriptor: Descriptor,
+    pub(crate) protocol: Object,
+    pub(crate) context: Context,
+    pub(crate) server: Option<Object>,
+    pub(crate) extra: Option<Object>,
+    pub(crate) peer: Option<SocketAddr>,
+}
+
+struct State {
+    stream: Stream<Chunk>,
+    descriptor: Descriptor,
+    /// Its place among the loop's sources, and what the kernel watches it for. `None`: not watched.
+    watched: Option<(Slot, Interest)>,
+    /// `None` once the connection is lost and the protocol knows.
+    protocol: Option<Object>,
+    /// How the protocol takes data; looked up with the first of it.
+    receiver: Option<Receiver>,
+    server: Option<Object>,
+    /// `get_extra_info`'s dictionary, as far as it was asked for.
+    extra: Option<Object>,
+    peer: Option<SocketAddr>,
+    /// Remembered when the socket is closed.
+    own: Option<SocketAddr>,
+    /// Why the connection was lost.
+    error: Option<Object>,
+    /// Whether it stands in the loop's list of transports with gathered writes.
+    gathering: bool,
+    /// Writes since the connection was lost.
+    dropped_writes: u32,
+}
+
+pub(crate) struct Transport {
+    owner: Shared<LoopCore>,
+    context: Context,
+    state: LoopCell<State>,
+}
+
+static TRANSPORT: Class = Class::new();
+
+impl Native for Transport {
+    const NAME: &'static CStr = c"ironloop.StreamTransport";
+    const DOC: &'static CStr = c"The transport of a connected stream socket; see asyncio.Transport.";
+    const OPEN: bool = true;
+
+    fn class() -> &'static Class {
+        &TRANSPORT
+    }
+
+    fn traverse(&self, visit: &mut Visit) -> c_int {
+        let result = visit.all([self.owner.object(), self.context.object()]);
+        if result != 0 {
+            return result;
+        }
+        let references = |state: &mut State| {
+            let socket = match &state.descriptor {
+                Descriptor::Python { socket, .. } => Some(socket),
+                _ => None,
+            };
+            let receiver = state.receiver.as_ref().map(Receiver::objects).into_iter().flatten().flatten();
+            let others = [
+                socket,
+                state.protocol.as_ref(),
+                state.server.as_ref(),
+                state.extra.as_ref(),
+                state.error.as_ref(),
+            ];
+            visit.all(others.into_iter().flatten().chain(receiver))
+        };
+        self.state.try_with(references).unwrap_or(0)
+    }
+
+    fn clear(&self, _py: Python<'_>) {
+        let references = self.state.with(|state| {
+            (
+                state.protocol.take(),
+                state.receiver.take(),
+                state.server.take(),
+                state.extra.take(),
+                state.error.take(),
+            )
+        });
+        drop(references);
+    }
+
+    fn finalize(instance: &Instance<Self>, py: Python<'_>) {
+        Self::warn_if_open(instance, py);
+    }
+}
+
+impl Transport {
+    /// Makes the transport of a connected, non-blocking socket. The protocol is told by `connection_made`.
+    pub(crate) fn create(owner: &Bound<'_, LoopCore>, setup: Setup) -> PyResult<Instance<Self>> {
+        let py = owner.py();
+        let state = State {
+            stream: Stream::default(),
+            descriptor: setup.descriptor,
+            watched: None,
+            protocol: Some(setup.protocol),
+            receiver: None,
+            server: setup.server,
+            extra: setup.extra,
+            peer: setup.peer,
+            own: None,
+            error: None,
+            gathering: false,
+            dropped_writes: 0,
+        };
+        let transport =
+            Self { owner: Shared::new(owner), context: setup.context, state: LoopCell::new(state) };
+        let transport = Self::class().instantiate(py, transport)?;
+        let server = transport.state.with(|state| state.server.as_ref().map(|server| server.clone_ref(py)));
+        if let Some(server) = server {
+            Self::tell_server(py, &server, &transport, intern!(py, "_attach"))?;
+        }
+        Ok(transport)
+    }
+
+    /// `server._attach(self)` or `_detach(self)`; older Pythons only count.
+    fn tell_server(
+        py: Python<'_>,
+        server: &Object,
+        transport: &Instance<Self>,
+        method: &Bound<'_, pyo3::types::PyString>,
+    ) -> PyResult<()> {
+        let told = if crate::imports::servers_know_transports(py)? {
+            call_method(py, server, method, &[transport.object()])
+        } else {
+            call_method(py, server, method, &[])
+        };
+        told.map(drop)
+    }
+
+    fn protocol(&self, py: Python<'_>) -> Option<Object> {
+        self.state.with(|state| state.protocol.as_ref().map(|protocol| protocol.clone_ref(py)))
+    }
+
+    /// The protocol's `connection_made`; then data may come.
+    pub(crate) fn connection_made(this: &Instance<Self>, py: Python<'_>) -> PyResult<()> {
+        if let Some(protocol) = this.protocol(py) {
+            let name = intern!(py, "connection_made");
+            let told = this.context.run(py, || call_method(py, &protocol, name, &[this.object()]));
+            if let Err(error) = told {
+                let method = protocol.bind(py).getattr(name).map(|method| method.to_string());
+                let message = format!("Exception in callback {}", method.unwrap_or_default());
+                let about = [("transport", Some(this.object())), ("protocol", Some(&protocol))];
+                LoopCore::report(this.owner.bind(py), &message, error, &about)?;
+            }
+        }
+        this.state.with(|state| state.stream.start());
+        this.watch_what_is_wanted(this, py)
+    }
+
+    /// The kernel has reported the socket.
+    pub(crate) fn ready(this: &Instance<Self>, py: Python<'_>, event: Event) -> PyResult<()> {
+        let (may_read, may_write) =
+            this.state.with(|state| (state.stream.wants_to_read(), state.stream.wants_to_write()));
+        if event.writable && may_write {
+            this.state.with(|state| state.stream.writable());
+            Self::send_gathered(this, py)?;
+        }
+        if event.readable && may_read {
+            Self::read(this, py)?;
+        }
+        if (event.readable && !may_read) || (event.writable && !may_write) {
+            this.unwatch_what_is_unwanted(py);
+        }
+        Ok(())
+    }
+
+    /// Has the kernel watch for what the stream wants and it does not watch for yet. What is no longer wanted stays
+    /// watched until it is reported: protocols pause and resume far more often than data comes in between.
+    fn watch_what_is_wanted(&self, this: &Instance<Self>, py: Python<'_>) -> PyResult<()> {
+        let core = self.owner.get(py);
+        let mut bin = Vec::new();
+        let result = self.state.with(|state| {
+            let wanted =
+                Interest { readable: state.stream.wants_to_read(), writable: state.stream.wants_to_write() };
+            let fd = state.descriptor.fd();
+            match state.watched {
+                None if wanted.is_none() => Ok(()),
+                None => core.with_poller(|poller, sources| {
+                    let source = Source::Stream(this.clone_ref(py));
+                    let slot = sources.insert(poller, fd, (wanted, Trigger::Level), source, &mut bin)?;
+                    state.watched = Some((slot, wanted));
+                    Ok(())
+                }),
+                Some((slot, watched)) => {
+                    if (watched.readable || !wanted.readable) && (watched.writable || !wanted.writable) {
+                        return Ok(());
+                    }
+                    state.watched = Some((slot, wanted));
+                    core.with_poller(|poller, _| {
+                        poller.modify(fd, Token(slot.pack()), wanted, Trigger::Level)
+                    })
+                }
+            }
+        });
+        drop(bin);
+        match result {
+            Err(error) => Self::fatal_error(this, py, error, "Fatal error on transport"),
+            Ok(()) => Ok(()),
+        }
+    }
+
+    /// Something was reported that the stream does not want: now it is worth telling the kernel.
+    fn unwatch_what_is_unwanted(&self, py: Python<'_>) {
+        let core = self.owner.get(py);
+        let removed = self.state.with(|state| {
+            let (slot, watched) = state.watched?;
+            let wanted =
+                Interest { readable: state.stream.wants_to_read(), writable: state.stream.wants_to_write() };
+            if wanted == watched {
+                return None;
+            }
+            let fd = state.descriptor.fd();
+            // A socket that is watched for nothing would still report its errors, again and again.
+            if wanted.is_none() {
+                state.watched = None;
+                return core.with_poller(|poller, sources| Ok(sources.remove(poller, fd))).ok().flatten();
+            }
+            state.watched = Some((slot, wanted));
+            let _ =
+                core.with_poller(|poller, _| poller.modify(fd, Token(slot.pack()), wanted, Trigger::Level));
+            None
+        });
+        drop(removed);
+    }
+
+    /// Stops watching, whatever the stream wants.
+    fn unwatch(&self, py: Python<'_>) {
+        let core = self.owner.get(py);
+        let removed = self.state.with(|state| {
+            state.watched.take()?;
+            let fd = state.descriptor.fd();
+            core.with_poller(|poller, sources| Ok(sources.remove(poller, fd))).ok().flatten()
+        });
+        drop(removed);
+    }
+}
+
+/// The transport of a socket that Python has made and connected.
+pub(crate) fn from_socket(
+    owner: &Bound<'_, LoopCore>,
+    python_socket: &Bound<'_, PyAny>,
+    protocol: &Bound<'_, PyAny>,
+    extra: &Bound<'_, PyAny>,
+    server: &Bound<'_, PyAny>,
+) -> PyResult<Instance<Transport>> {
+    let py = owner.py();
+    let fd: RawFd = python_socket.call_method0(intern!(py, "fileno"))?.extract()?;
+    let peer = socket::peer_address(fd).ok().flatten();
+    if socket::local_address(fd).map_err(os_error)?.is_some() {
+        // It fails for what is not TCP.
+        let _ = socket::set_nodelay(fd);
+    }
+    let extra = if extra.is_none() { None } else { Some(extra.call_method0(intern!(py, "copy"))?.into()) };
+    let setup = Setup {
+        descriptor: Descriptor::Python { socket: python_socket.into(), fd },
+        protocol: protocol.into(),
+        context: Context::copy_current(py)?,
+        server: (!server.is_none()).then(|| server.into()),
+        extra,
+        peer,
+    };
+    Transport::create(owner, setup)
+}

@@ -1,0 +1,5 @@
+"""`python -m ironloop`: runs an unmodified program on ironloop."""
+
+from ironloop.command import main
+
+main()

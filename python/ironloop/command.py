@@ -1,0 +1,116 @@
+"""What `python -m ironloop` does: install ironloop, then be `python`."""
+
+from __future__ import annotations
+
+import importlib.machinery
+import io
+import os
+import runpy
+import sys
+import types
+from typing import Any, NoReturn
+
+from ironloop._ironloop import __version__
+from ironloop.runner import install
+
+_USAGE = """\
+usage: python -m ironloop PROGRAM.py [ARG ...]
+       python -m ironloop -m MODULE [ARG ...]
+       python -m ironloop -c CODE [ARG ...]
+
+Runs an unmodified program with ironloop behind asyncio.run, asyncio.Runner and asyncio.new_event_loop.
+
+  -h, --help     this text
+  -V, --version  ironloop's version
+"""
+
+
+def main() -> None:
+    """Runs what `sys.argv` asks for, as plain `python` would."""
+    arguments = sys.argv[1:]
+    match arguments:
+        case ["-h" | "--help", *_]:
+            print(_USAGE, end="")
+        case ["-V" | "--version", *_]:
+            print(f"ironloop {__version__}")
+        case ["-m", module, *_]:
+            sys.argv = arguments[1:]
+            _become_main()
+            _run(runpy._run_module_as_main, module)
+        case ["-c", code, *rest]:
+            sys.argv = ["-c", *rest]
+            _set_first_path("")
+            _run(exec, compile(code, "<string>", "exec", dont_inherit=True), _become_main())
+        case [program, *_] if not program.startswith("-"):
+            sys.argv = arguments
+            _run_program(program)
+        case _:
+            _refuse(f"{arguments[0]}: unknown option, or its argument is missing" if arguments else "nothing to run")
+
+
+def _refuse(reason: str) -> NoReturn:
+    print(f"{reason}\n{_USAGE}", end="", file=sys.stderr)
+    sys.exit(2)
+
+
+def _run_program(program: str) -> None:
+    if os.path.isdir(program) or program.endswith((".zip", ".pyz")):
+        # A folder or an archive with a `__main__.py`.
+        _set_first_path(program)
+        _become_main()
+        _run(runpy._run_module_as_main, "__main__", False)
+        return
+    try:
+        with io.open_code(os.path.abspath(program)) as file:
+            source = file.read()
+    except OSError as error:
+        print(f"{sys.executable}: can't open file {os.path.abspath(program)!r}: {error}", file=sys.stderr)
+        sys.exit(2)
+    _set_first_path(os.path.dirname(os.path.realpath(program)))
+    namespace = _become_main(program)
+    _run(_execute, source, program, namespace)
+
+
+def _execute(source: bytes, program: str, namespace: dict[str, Any]) -> None:
+    exec(compile(source, program, "exec", dont_inherit=True), namespace)
+
+
+def _become_main(file: str | None = None) -> dict[str, Any]:
+    """A fresh `__main__` module, whose namespace is the program's: what it pickles is found there again."""
+    module = types.ModuleType("__main__")
+    namespace = vars(module)
+    namespace["__builtins__"] = __builtins__
+    if file is not None:
+        namespace["__file__"] = os.path.abspath(file) if sys.version_info >= (3, 9) else file
+        namespace["__cached__"] = None
+        namespace["__loader__"] = importlib.machinery.SourceFileLoader("__main__", namespace["__file__"])
+    sys.modules["__main__"] = module
+    return namespace
+
+
+def _set_first_path(folder: str) -> None:
+    """`python -m` has put the working directory first; a program's own folder belongs there."""
+    if not sys.flags.safe_path:
+        sys.path[0] = folder
+
+
+def _run(function: Any, *arguments: Any) -> None:
+    """Runs the program. Its tracebacks begin in it and not in here."""
+    install()
+    show = sys.excepthook
+
+    def excepthook(kind: type[BaseException], error: BaseException, traceback: types.TracebackType | None) -> None:
+        while traceback is not None and _is_ours(traceback):
+            traceback = traceback.tb_next
+        show(kind, error.with_traceback(traceback), traceback)
+
+    sys.excepthook = excepthook
+    function(*arguments)
+
+
+def _is_ours(traceback: types.TracebackType) -> bool:
+    module = traceback.tb_frame.f_globals.get("__name__")
+    return module in ("runpy", __name__) or traceback.tb_frame.f_code.co_filename in (__file__, _ENTRY)
+
+
+_ENTRY = os.path.join(os.path.dirname(__file__), "__main__.py")

@@ -1,0 +1,242 @@
+"""The event loop: asyncio's own cold paths over a native core.
+
+What runs per callback or per byte is native (`_ironloop.LoopCore`): scheduling, turns, watching descriptors, stream
+transports, accepting. What runs once per loop or per connection is asyncio's own code of the running Python, inherited;
+this file overrides only what has to know the native core.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import socket
+import sys
+import threading
+from asyncio import base_events, constants, events, format_helpers, sslproto, trsock
+from asyncio.log import logger
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from ironloop._ironloop import LoopCore
+from ironloop.resolver import Resolver
+from ironloop.signals import SignalWakeup
+
+if TYPE_CHECKING:
+    import ssl
+    from traceback import StackSummary
+
+
+class _NoSelector:
+    """Stands where asyncio keeps its selector: the native core watches descriptors itself."""
+
+    def close(self) -> None:
+        pass
+
+
+class Loop(LoopCore, Resolver, SignalWakeup, asyncio.SelectorEventLoop):  # type: ignore[misc]
+    """An asyncio event loop in Rust.
+
+    It takes everything that `asyncio.AbstractEventLoop` documents. A loop belongs to the thread that runs it; other
+    threads reach it by `call_soon_threadsafe` alone.
+    """
+
+    __module__ = "ironloop"
+
+    _create_task = asyncio.SelectorEventLoop.create_task
+
+    def __init__(self) -> None:
+        super().__init__(_NoSelector())
+        self._foreign_clock = type(self).time is not Loop.time
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if name == "time":
+            # Tools replace the clock on the instance: timers must follow it.
+            self._foreign_clock = True
+        super().__setattr__(name, value)
+
+    # Life
+
+    def run_forever(self) -> None:
+        """Runs until `stop()` is called. (asyncio: loop.run_forever)
+
+        Raises:
+            RuntimeError: the loop is closed or running, or another loop runs in this thread.
+        """
+        self._check_closed()
+        self._check_running()
+        self._set_coroutine_origin_tracking(self._debug)
+        hooks = sys.get_asyncgen_hooks()
+        previous_wakeup = self._wake_on_signals()
+        self._thread_id = threading.get_ident()
+        sys.set_asyncgen_hooks(firstiter=self._asyncgen_firstiter_hook, finalizer=self._asyncgen_finalizer_hook)
+        events._set_running_loop(self)
+        try:
+            self._run()
+        finally:
+            self._stopping = False
+            self._thread_id = None
+            events._set_running_loop(None)
+            self._set_coroutine_origin_tracking(False)
+            sys.set_asyncgen_hooks(*hooks)
+            self._leave_signals(previous_wakeup)
+
+    def close(self) -> None:
+        """Closes the loop: nothing that is scheduled runs any more. (asyncio: loop.close)
+
+        Raises:
+            RuntimeError: the loop is running.
+        """
+        closed = self.is_closed()
+        super().close()
+        if not closed:
+            self._close_resolver()
+            self._dispose()
+
+    # Sockets of the user's own
+
+    async def sock_recv(self, sock: socket.socket, n: int) -> bytes:
+        """Receives up to `n` bytes; b"" is the end of file. (asyncio: loop.sock_recv)
+
+        Raises:
+            OSError: the connection has failed.
+            ValueError: in debug mode, if the socket is blocking.
+        """
+        result = self._receive(sock, n)
+        return result if type(result) is bytes else await self._completed(sock, result)
+
+    async def sock_recv_into(self, sock: socket.socket, buf: Any) -> int:
+        """Receives into a buffer and returns how many bytes; errors as `sock_recv`. (asyncio: loop.sock_recv_into)"""
+        result = self._receive_into(sock, buf)
+        return result if type(result) is int else await self._completed(sock, result)
+
+    async def sock_sendall(self, sock: socket.socket, data: Any) -> None:
+        """Sends a whole buffer; errors as `sock_recv`. (asyncio: loop.sock_sendall)"""
+        result = self._send_all(sock, data)
+        if result is not None:
+            await self._completed(sock, result)
+
+    async def _completed(self, sock: socket.socket, future: asyncio.Future[Any]) -> Any:
+        try:
+            return await future
+        except asyncio.CancelledError:
+            self._forget_operation(sock, future)
+            raise
+
+    def _check_socket(self, sock: socket.socket) -> None:
+        base_events._check_ssl_socket(sock)
+        if self._debug and sock.gettimeout() != 0:
+            raise ValueError("the socket must be non-blocking")
+
+    # Connections
+
+    def _make_socket_transport(
+        self, sock: socket.socket, protocol: Any, waiter: Any = None, *, extra: Any = None, server: Any = None
+    ) -> Any:
+        self._ensure_fd_no_transport(sock)
+        transport = self._stream_transport(sock, protocol, extra, server)
+        if waiter is not None:
+            self.call_soon(asyncio.futures._set_result_unless_cancelled, waiter, None)
+        return transport
+
+    def _make_ssl_transport(
+        self,
+        rawsock: socket.socket,
+        protocol: Any,
+        sslcontext: ssl.SSLContext,
+        waiter: Any = None,
+        *,
+        server_side: bool = False,
+        server_hostname: str | None = None,
+        extra: Any = None,
+        server: Any = None,
+        ssl_handshake_timeout: float | None = constants.SSL_HANDSHAKE_TIMEOUT,
+        ssl_shutdown_timeout: float | None = constants.SSL_SHUTDOWN_TIMEOUT,
+    ) -> Any:
+        self._ensure_fd_no_transport(rawsock)
+        ssl_protocol = sslproto.SSLProtocol(
+            self,
+            protocol,
+            sslcontext,
+            waiter,
+            server_side,
+            server_hostname,
+            ssl_handshake_timeout=ssl_handshake_timeout,
+            ssl_shutdown_timeout=ssl_shutdown_timeout,
+        )
+        self._stream_transport(rawsock, ssl_protocol, extra, server)
+        return ssl_protocol._app_transport
+
+    def _start_serving(
+        self,
+        protocol_factory: Callable[[], Any],
+        sock: socket.socket,
+        sslcontext: ssl.SSLContext | None = None,
+        server: Any = None,
+        backlog: int = 100,
+        *timeouts: Any,
+        **more: Any,
+    ) -> None:
+        if sslcontext is None:
+            self._check_closed()
+            self._listen(protocol_factory, sock, server, backlog)
+        else:
+            super()._start_serving(protocol_factory, sock, sslcontext, server, backlog, *timeouts, **more)
+
+    def _accept_failed(
+        self, exc: OSError, protocol_factory: Callable[[], Any], sock: socket.socket, server: Any, backlog: int
+    ) -> None:
+        """The kernel has no descriptor or no memory for another connection: let the loop live, try again in a second."""
+        context = {
+            "message": "socket.accept() out of system resource",
+            "exception": exc,
+            "socket": trsock.TransportSocket(sock),
+        }
+        self._remove_reader(sock.fileno())
+        self.call_exception_handler(context)
+        self.call_later(constants.ACCEPT_RETRY_DELAY, self._serve_again, protocol_factory, sock, server, backlog)
+
+    def _serve_again(
+        self, protocol_factory: Callable[[], Any], sock: socket.socket, server: Any, backlog: int
+    ) -> None:
+        # The server may have been closed in the meantime.
+        if sock.fileno() >= 0:
+            self._start_serving(protocol_factory, sock, None, server, backlog)
+
+    def _ensure_fd_no_transport(self, fd: Any) -> None:
+        super()._ensure_fd_no_transport(fd)
+        number = fd if isinstance(fd, int) else fd.fileno()
+        transport = self._transport_of(number)
+        if transport is not None and not transport.is_closing():
+            raise RuntimeError(f"File descriptor {fd!r} is used by transport {transport!r}")
+
+    # What the core tells of failures, and of itself in debug mode
+
+    def _callback_failed(self, handle: asyncio.Handle, exc: BaseException) -> None:
+        context = {
+            "message": f"Exception in callback {_describe(self, handle)}",
+            "exception": exc,
+            "handle": handle,
+        }
+        if handle._source_traceback:
+            context["source_traceback"] = handle._source_traceback
+        self.call_exception_handler(context)
+
+    def _executed(self, what: Any, seconds: float) -> None:
+        if seconds >= self.slow_callback_duration:
+            name = base_events._format_handle(what) if isinstance(what, asyncio.Handle) else repr(what)
+            logger.warning("Executing %s took %.3f seconds", name, seconds)
+
+    def _caller(self) -> StackSummary:
+        return format_helpers.extract_stack(sys._getframe(1))
+
+    def _log_lost(self, transport: Any, message: str, exc: BaseException) -> None:
+        logger.debug("%r: %s", transport, message, exc_info=exc)
+
+
+# Python 3.13 shows arguments in debug mode only.
+_HAS_DEBUG = "debug" in inspect.signature(format_helpers._format_callback_source).parameters
+
+
+def _describe(loop: Loop, handle: asyncio.Handle) -> str:
+    debug = {"debug": loop.get_debug()} if _HAS_DEBUG else {}
+    return format_helpers._format_callback_source(handle._callback, handle._args, **debug)
