@@ -14,7 +14,8 @@ use flow::Flow;
 pub use flow::{FlowChange, Limits};
 pub use outgoing::Outgoing;
 
-/// Gathered bytes past this many are offered at once: there is nothing to win by waiting for more.
+/// Gathered bytes past this many, or past the protocol's high mark, are offered at once: there is nothing to win by
+/// waiting for more, and flow control has to judge what the kernel leaves.
 const PRESSING: usize = 64 * 1024;
 
 /// Where the connection stands.
@@ -65,6 +66,8 @@ pub enum Written {
     Gathered,
     /// So much has gathered that it should be offered now.
     Pressing,
+    /// They wait behind others that the kernel has refused; there may be a step to take.
+    Queued,
     /// The connection is over; they are dropped, as asyncio does.
     Dropped,
 }
@@ -163,11 +166,13 @@ impl<C: AsRef<[u8]>> Stream<C> {
             return Ok(Written::Dropped);
         }
         self.outgoing.push(chunk);
-        if self.outgoing.len() >= PRESSING && !self.full {
-            Ok(Written::Pressing)
+        Ok(if self.full {
+            Written::Queued
+        } else if self.outgoing.len() > PRESSING.min(self.flow.limits.high) {
+            Written::Pressing
         } else {
-            Ok(Written::Gathered)
-        }
+            Written::Gathered
+        })
     }
 
     /// An error if an end of file was asked for.
@@ -330,9 +335,15 @@ mod tests {
     #[test]
     fn a_large_gathering_is_pressing_unless_the_kernel_is_full() {
         let mut stream = open();
-        assert_eq!(stream.write(vec![0; PRESSING]), Ok(Written::Pressing));
-        offer(&mut stream, 1);
         assert_eq!(stream.write(vec![0; PRESSING]), Ok(Written::Gathered));
+        assert_eq!(stream.write(vec![0; 1]), Ok(Written::Pressing));
+        offer(&mut stream, 1);
+        assert_eq!(stream.write(vec![0; 1]), Ok(Written::Queued));
+        assert_eq!(stream.step(), Some(Step::Flow(FlowChange::Pause)));
+
+        let mut cautious = open();
+        cautious.set_limits(Limits { high: 0, low: 0 });
+        assert_eq!(cautious.write(vec![0; 1]), Ok(Written::Pressing));
     }
 
     #[test]

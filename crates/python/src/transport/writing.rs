@@ -60,7 +60,7 @@ impl Transport {
                 }
                 Ok(())
             }
-            Written::Gathered | Written::Pressing => Self::send_gathered(this, py),
+            Written::Gathered | Written::Pressing | Written::Queued => Self::send_gathered(this, py),
         }
     }
 
