@@ -38,6 +38,12 @@ pub enum Trigger {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Event {
     pub token: Token,
+    pub ready: Ready,
+}
+
+/// For what it became ready.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ready {
     /// A read will not block: there is data, an end of file, or an error to fetch.
     pub readable: bool,
     /// A write will not block: there is room, or an error to fetch.

@@ -12,7 +12,7 @@ pub mod socket;
 mod sys;
 
 pub use clock::now;
-pub use event::{Event, Events, Interest, Token, Trigger};
+pub use event::{Event, Events, Interest, Ready, Token, Trigger};
 pub use notifier::Notifier;
 pub use poller::{Poller, Timeout};
 

@@ -1,7 +1,8 @@
 //! One turn of a loop: what may it wait for, what is ready then.
 
 use crate::ready::ReadyQueue;
-use crate::timers::{Cancel, Deadline, TimerHeap};
+use crate::slots::Slot;
+use crate::timers::{Deadline, TimerHeap};
 
 /// How long a loop may wait for the kernel before its next batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,31 +32,26 @@ impl<R, T> Default for Engine<R, T> {
     }
 }
 
-impl<R: From<T>, T: Cancel> Engine<R, T> {
+impl<R: From<T>, T> Engine<R, T> {
     /// Makes an item ready.
     pub fn push(&mut self, item: R) {
         self.ready.push(item);
     }
 
-    /// Makes a timer ready at `deadline`.
-    pub fn schedule(&mut self, deadline: Deadline, timer: T) {
-        self.timers.push(deadline, timer);
+    /// Makes a timer ready at `deadline`; the slot is for [`Self::cancel`].
+    pub fn schedule(&mut self, deadline: Deadline, timer: T) -> Slot {
+        self.timers.push(deadline, timer)
     }
 
-    /// One of the timers was cancelled.
-    pub fn note_cancelled(&mut self) {
-        self.timers.note_cancelled();
+    /// Takes a timer out, unless it was due before.
+    pub fn cancel(&mut self, slot: Slot) -> Option<T> {
+        self.timers.cancel(slot)
     }
 
-    /// Whether cancelled timers wait to be dropped.
+    /// Whether a timer waits still.
     #[must_use]
-    pub fn has_cancelled(&self) -> bool {
-        self.timers.has_cancelled()
-    }
-
-    /// The cancelled timers, to be dropped while nothing is borrowed.
-    pub fn take_cancelled(&mut self) -> Vec<T> {
-        self.timers.take_cancelled()
+    pub fn is_scheduled(&self, slot: Slot) -> bool {
+        self.timers.contains(slot)
     }
 
     /// How long the loop may wait now.
@@ -74,9 +70,7 @@ impl<R: From<T>, T: Cancel> Engine<R, T> {
 
     /// Makes due timers ready, behind all that is ready already.
     pub fn expire(&mut self, now: Deadline) {
-        while let Some(timer) = self.timers.pop_due(now) {
-            self.ready.push(timer.into());
-        }
+        self.timers.take_due(now, |timer| self.ready.push(timer.into()));
     }
 
     /// Cuts the batch.
@@ -109,12 +103,6 @@ impl<R: From<T>, T: Cancel> Engine<R, T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    impl Cancel for &'static str {
-        fn is_cancelled(&self) -> bool {
-            false
-        }
-    }
 
     type Strings = Engine<&'static str, &'static str>;
 

@@ -44,14 +44,16 @@ impl<T> Inbox<T> {
         self.asleep.load(Ordering::SeqCst) && self.asleep.swap(false, Ordering::SeqCst)
     }
 
-    /// For the loop's thread: the items, if there are any. Costs one load where there are none.
-    pub fn collect(&self) -> Option<VecDeque<T>> {
+    /// For the loop's thread: swaps the items against an empty queue, whose room is used again. False, at the cost of one
+    /// load, where there are none.
+    pub fn collect(&self, empty: &mut VecDeque<T>) -> bool {
         if !self.filled.load(Ordering::Acquire) {
-            return None;
+            return false;
         }
         let mut items = self.items.lock().unwrap_or_else(PoisonError::into_inner);
         self.filled.store(false, Ordering::SeqCst);
-        Some(std::mem::take(&mut *items))
+        std::mem::swap(&mut *items, empty);
+        true
     }
 
     /// The loop is about to wait. Either sees what was delivered before, or the delivery sees that it sleeps.
@@ -79,19 +81,23 @@ mod tests {
         let inbox = Inbox::default();
         assert!(!inbox.deliver(1));
         assert_eq!(inbox.fall_asleep(), Sleep::Refused);
-        assert_eq!(inbox.collect().unwrap(), [1]);
+        let mut items = VecDeque::new();
+        assert!(inbox.collect(&mut items));
+        assert_eq!(items.drain(..).collect::<Vec<_>>(), [1]);
         assert_eq!(inbox.fall_asleep(), Sleep::Allowed);
         assert!(inbox.deliver(2));
         assert!(!inbox.deliver(3));
         inbox.wake_up();
-        assert_eq!(inbox.collect().unwrap(), [2, 3]);
-        assert!(inbox.collect().is_none());
+        assert!(inbox.collect(&mut items));
+        assert_eq!(items.drain(..).collect::<Vec<_>>(), [2, 3]);
+        assert!(!inbox.collect(&mut items));
     }
 
     #[test]
     fn nothing_is_lost_between_threads_and_each_keeps_its_order() {
         const EACH: u32 = 10_000;
         let inbox = Inbox::default();
+        let mut items = VecDeque::new();
         let mut seen = [Vec::new(), Vec::new()];
         std::thread::scope(|scope| {
             for thread in 0..2 {
@@ -103,7 +109,8 @@ mod tests {
                 });
             }
             while seen.iter().any(|list: &Vec<u32>| list.len() < EACH as usize) {
-                for (thread, n) in inbox.collect().into_iter().flatten() {
+                inbox.collect(&mut items);
+                for (thread, n) in items.drain(..) {
                     let thread: usize = thread;
                     seen[thread].push(n);
                 }

@@ -18,4 +18,4 @@ pub use inbox::{Inbox, Sleep};
 pub use ready::ReadyQueue;
 pub use slots::{Slot, Slots};
 pub use stream::Stream;
-pub use timers::{Cancel, Deadline, TimerHeap};
+pub use timers::{Deadline, TimerHeap};

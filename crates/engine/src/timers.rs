@@ -3,180 +3,163 @@
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
 
+use crate::slots::{Slot, Slots};
+
 /// Nanoseconds on the loop's clock.
 pub type Deadline = i64;
 
-/// An item that its owner may cancel behind the heap's back.
-pub trait Cancel {
-    fn is_cancelled(&self) -> bool;
-}
-
-/// Fewer cancelled timers than this are not worth a compaction.
+/// Fewer dead entries than this are not worth a compaction.
 const COMPACT_FROM: usize = 128;
 
-/// A heap of timers, ordered by deadline; equal deadlines keep the order of arrival.
+/// Once one in so many of all timers was taken singly, and more are due, it is cheaper to sort all the due ones.
+const SINGLES: usize = 64;
+
+/// Timers, ordered by deadline; equal deadlines keep the order of arrival.
 ///
-/// Cancelling costs a count: a cancelled item stays until it reaches the top, or until more than half are cancelled
-/// and the heap is compacted. Items are never dropped in here, because dropping one may run a user's code: they go to
-/// `cancelled`, a bin that the owner empties with [`TimerHeap::take_cancelled`] when nothing is borrowed.
+/// The heap orders entries of three words; the items lie apart. Cancelling takes the item out at once and leaves a dead
+/// entry, which goes when it reaches the top, or when more than half are dead and the heap is compacted.
 pub struct TimerHeap<T> {
-    heap: BinaryHeap<Timer<T>>,
+    heap: BinaryHeap<Entry>,
+    items: Slots<T>,
     arrivals: u64,
-    cancelled_in_heap: usize,
-    cancelled: Vec<T>,
+    dead: usize,
 }
 
-struct Timer<T> {
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Entry {
     deadline: Deadline,
     arrival: u64,
-    item: T,
+    slot: Slot,
 }
 
-impl<T> Timer<T> {
+impl Entry {
     fn key(&self) -> (Deadline, u64) {
         (self.deadline, self.arrival)
     }
 }
 
-// `BinaryHeap` has its greatest item on top: the earliest timer is the greatest.
-impl<T> Ord for Timer<T> {
+// `BinaryHeap` has its greatest entry on top: the earliest is the greatest.
+impl Ord for Entry {
     fn cmp(&self, other: &Self) -> Ordering {
         other.key().cmp(&self.key())
     }
 }
 
-impl<T> PartialOrd for Timer<T> {
+impl PartialOrd for Entry {
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
         Some(self.cmp(other))
     }
 }
 
-impl<T> PartialEq for Timer<T> {
-    fn eq(&self, other: &Self) -> bool {
-        self.key() == other.key()
-    }
-}
-
-impl<T> Eq for Timer<T> {}
-
 impl<T> Default for TimerHeap<T> {
     fn default() -> Self {
-        Self { heap: BinaryHeap::new(), arrivals: 0, cancelled_in_heap: 0, cancelled: Vec::new() }
+        Self { heap: BinaryHeap::new(), items: Slots::default(), arrivals: 0, dead: 0 }
     }
 }
 
-impl<T: Cancel> TimerHeap<T> {
-    pub fn push(&mut self, deadline: Deadline, item: T) {
+impl<T> TimerHeap<T> {
+    /// Schedules an item; the slot is for [`Self::cancel`].
+    pub fn push(&mut self, deadline: Deadline, item: T) -> Slot {
         self.arrivals += 1;
-        self.heap.push(Timer { deadline, arrival: self.arrivals, item });
+        let slot = self.items.insert(item);
+        self.heap.push(Entry { deadline, arrival: self.arrivals, slot });
+        slot
     }
 
-    /// One of the items in the heap has just been cancelled.
-    pub fn note_cancelled(&mut self) {
-        self.cancelled_in_heap += 1;
-        if self.cancelled_in_heap >= COMPACT_FROM && self.cancelled_in_heap * 2 > self.heap.len() {
-            self.compact();
+    /// Takes an item out, unless it was due before.
+    pub fn cancel(&mut self, slot: Slot) -> Option<T> {
+        let item = self.items.remove(slot)?;
+        self.dead += 1;
+        if self.dead >= COMPACT_FROM && self.dead * 2 > self.heap.len() {
+            self.heap.retain(|entry| self.items.get(entry.slot).is_some());
+            self.dead = 0;
         }
+        Some(item)
     }
 
-    fn compact(&mut self) {
-        let mut timers = std::mem::take(&mut self.heap).into_vec();
-        let dead = timers.extract_if(.., |timer| timer.item.is_cancelled());
-        self.cancelled.extend(dead.map(|timer| timer.item));
-        self.heap = timers.into();
-        self.cancelled_in_heap = 0;
+    /// Whether an item waits still.
+    #[must_use]
+    pub fn contains(&self, slot: Slot) -> bool {
+        self.items.get(slot).is_some()
     }
 
-    /// When the earliest timer that is not cancelled is due.
+    /// When the earliest timer is due.
     pub fn next_deadline(&mut self) -> Option<Deadline> {
-        loop {
-            let top = self.heap.peek()?;
-            if !top.item.is_cancelled() {
+        while let Some(top) = self.heap.peek() {
+            if self.items.get(top.slot).is_some() {
                 return Some(top.deadline);
             }
-            if let Some(timer) = self.heap.pop() {
-                self.discard(timer.item);
+            self.heap.pop();
+            self.dead -= 1;
+        }
+        None
+    }
+
+    /// Hands over all items whose deadline is not after `now`, the earliest first.
+    pub fn take_due(&mut self, now: Deadline, mut take: impl FnMut(T)) {
+        let mut singles = self.heap.len() / SINGLES;
+        while self.heap.peek().is_some_and(|top| top.deadline <= now) {
+            if singles == 0 && self.heap.len() > SINGLES {
+                return self.take_all_due(now, take);
+            }
+            singles = singles.saturating_sub(1);
+            if let Some(entry) = self.heap.pop() {
+                self.release(entry, &mut take);
             }
         }
     }
 
-    /// The earliest item whose deadline is not after `now`.
-    pub fn pop_due(&mut self, now: Deadline) -> Option<T> {
-        loop {
-            let top = self.heap.peek()?;
-            if top.deadline > now && !top.item.is_cancelled() {
-                return None;
-            }
-            let timer = self.heap.pop()?;
-            if !timer.item.is_cancelled() {
-                return Some(timer.item);
-            }
-            self.discard(timer.item);
+    fn take_all_due(&mut self, now: Deadline, mut take: impl FnMut(T)) {
+        let mut entries = std::mem::take(&mut self.heap).into_vec();
+        let mut due: Vec<_> = entries.extract_if(.., |entry| entry.deadline <= now).collect();
+        self.heap = entries.into();
+        due.sort_unstable_by_key(Entry::key);
+        for entry in due {
+            self.release(entry, &mut take);
         }
     }
 
-    fn discard(&mut self, item: T) {
-        self.cancelled_in_heap = self.cancelled_in_heap.saturating_sub(1);
-        self.cancelled.push(item);
+    fn release(&mut self, entry: Entry, take: &mut impl FnMut(T)) {
+        match self.items.remove(entry.slot) {
+            Some(item) => take(item),
+            None => self.dead -= 1,
+        }
     }
 
-    #[must_use]
-    pub fn has_cancelled(&self) -> bool {
-        !self.cancelled.is_empty()
-    }
-
-    /// The cancelled items that have left the heap.
-    pub fn take_cancelled(&mut self) -> Vec<T> {
-        std::mem::take(&mut self.cancelled)
-    }
-
+    /// Nothing waits.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.heap.is_empty()
+        self.items.is_empty()
     }
 
+    /// What waits, in no order.
     pub fn iter(&self) -> impl Iterator<Item = &T> {
-        self.heap.iter().map(|timer| &timer.item).chain(&self.cancelled)
+        self.items.iter()
     }
 
     /// Empties the heap and hands over all that it held.
     pub fn take(&mut self) -> Vec<T> {
-        let mut items = self.take_cancelled();
-        items.extend(std::mem::take(&mut self.heap).into_vec().into_iter().map(|timer| timer.item));
-        self.cancelled_in_heap = 0;
-        items
+        self.heap.clear();
+        self.dead = 0;
+        self.items.take()
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::cell::Cell;
-    use std::rc::Rc;
-
     use super::*;
 
-    #[derive(Clone)]
-    struct Entry(u32, Rc<Cell<bool>>);
-
-    impl Cancel for Entry {
-        fn is_cancelled(&self) -> bool {
-            self.1.get()
-        }
-    }
-
-    fn entry(name: u32) -> Entry {
-        Entry(name, Rc::default())
-    }
-
-    fn due(timers: &mut TimerHeap<Entry>, now: Deadline) -> Vec<u32> {
-        std::iter::from_fn(|| timers.pop_due(now)).map(|entry| entry.0).collect()
+    fn due(timers: &mut TimerHeap<u32>, now: Deadline) -> Vec<u32> {
+        let mut list = Vec::new();
+        timers.take_due(now, |item| list.push(item));
+        list
     }
 
     #[test]
     fn timers_come_by_deadline_and_equal_ones_by_arrival() {
         let mut timers = TimerHeap::default();
         for (deadline, name) in [(30, 1), (-10, 2), (20, 3), (20, 4), (20, 5), (31, 6)] {
-            timers.push(deadline, entry(name));
+            timers.push(deadline, name);
         }
         assert_eq!(timers.next_deadline(), Some(-10));
         assert_eq!(due(&mut timers, 19), [2]);
@@ -185,33 +168,42 @@ mod tests {
     }
 
     #[test]
-    fn a_cancelled_timer_neither_fires_nor_holds_the_loop_up() {
+    fn many_due_at_once_keep_the_order_too() {
         let mut timers = TimerHeap::default();
-        let first = entry(1);
-        timers.push(10, first.clone());
-        timers.push(20, entry(2));
-        first.1.set(true);
-        timers.note_cancelled();
-        assert_eq!(timers.next_deadline(), Some(20));
-        assert_eq!(timers.take_cancelled().len(), 1);
-        assert_eq!(due(&mut timers, 50), [2]);
+        let deadline = |name: u32| Deadline::from(name.wrapping_mul(2_654_435_761) % 1000);
+        (0..10_000).for_each(|name| drop(timers.push(deadline(name), name)));
+        let mut expected: Vec<u32> = (0..10_000).filter(|name| deadline(*name) <= 800).collect();
+        expected.sort_by_key(|name| deadline(*name));
+        assert_eq!(due(&mut timers, 800), expected);
+        assert_eq!(timers.next_deadline(), Some(801));
+        assert_eq!(due(&mut timers, 1000).len() + expected.len(), 10_000);
+        assert!(timers.is_empty());
     }
 
     #[test]
-    fn many_cancelled_timers_leave_the_heap_and_the_rest_keeps_its_order() {
+    fn a_cancelled_timer_is_handed_back_once_and_holds_nothing_up() {
         let mut timers = TimerHeap::default();
-        let entries: Vec<_> = (0..1000).map(entry).collect();
-        for entry in &entries {
-            timers.push(Deadline::from(entry.0 % 7), entry.clone());
-        }
-        for entry in entries.iter().filter(|entry| entry.0 % 3 != 0) {
-            entry.1.set(true);
-            timers.note_cancelled();
+        let first = timers.push(10, 1);
+        let second = timers.push(20, 2);
+        assert_eq!(timers.cancel(first), Some(1));
+        assert_eq!(timers.cancel(first), None);
+        assert!(!timers.contains(first));
+        assert_eq!(timers.next_deadline(), Some(20));
+        assert_eq!(due(&mut timers, 50), [2]);
+        assert_eq!(timers.cancel(second), None);
+    }
+
+    #[test]
+    fn dead_entries_leave_the_heap_and_the_rest_keeps_its_order() {
+        let mut timers = TimerHeap::default();
+        let slots: Vec<_> = (0..1000).map(|name| timers.push(Deadline::from(name % 7), name)).collect();
+        for (name, slot) in slots.iter().enumerate().filter(|(name, _)| name % 3 != 0) {
+            assert_eq!(timers.cancel(*slot), Some(name as u32));
         }
         assert!(timers.heap.len() < 700, "{} are left", timers.heap.len());
         let mut expected: Vec<u32> = (0..1000).filter(|name| name % 3 == 0).collect();
         expected.sort_by_key(|name| name % 7);
         assert_eq!(due(&mut timers, 7), expected);
-        assert_eq!(timers.take_cancelled().len(), 666);
+        assert_eq!(timers.next_deadline(), None);
     }
 }

@@ -2,11 +2,14 @@
 //!
 //! `Handle` and `TimerHandle` are subclasses of asyncio's. Both hold a [`Callback`]; whatever asyncio's Python code asks of a
 //! handle (`_callback`, `_args`, `_context`…) is answered from it.
+//!
+//! The garbage collector does not walk handles: half of its work would be theirs. What one refers to is let go as soon as
+//! it has run, is cancelled, or its loop is closed; until then the loop shows it to the collector as its own.
 
 use std::ffi::{CStr, c_int};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use ironloop_engine::Cancel;
+use ironloop_engine::Slot;
 use pyo3::prelude::*;
 use pyo3::types::{PyFloat, PyTuple};
 
@@ -77,7 +80,7 @@ impl Work {
         Ok(PyTuple::new(py, list.iter().map(|object| object.bind(py)))?.into())
     }
 
-    fn traverse(&self, visit: &mut Visit) -> c_int {
+    fn traverse(&self, visit: &mut Visit<'_>) -> c_int {
         let list: &[&Object] = match &self.arguments {
             Inline::None => &[&self.function],
             Inline::One(a) | Inline::Many(a) => &[&self.function, a],
@@ -97,10 +100,17 @@ struct Trace {
     repr: Option<Object>,
 }
 
+/// What has become of a callback.
+enum State {
+    Scheduled(Work),
+    /// It has run, or never will, because its loop is closed.
+    Spent,
+    Cancelled,
+}
+
 /// A callback with its context.
 pub(crate) struct Callback {
-    /// `None` once cancelled.
-    work: LoopCell<Option<Work>>,
+    state: LoopCell<State>,
     context: Context,
     owner: Shared<LoopCore>,
     trace: LoopCell<Option<Box<Trace>>>,
@@ -115,7 +125,7 @@ impl Callback {
     ) -> PyResult<Self> {
         let py = owner.py();
         Ok(Self {
-            work: LoopCell::new(Some(Work::new(py, function, arguments)?)),
+            state: LoopCell::new(State::Scheduled(Work::new(py, function, arguments)?)),
             context: Context::from_argument(py, context)?,
             owner: Shared::new(owner),
             trace: LoopCell::new(None),
@@ -123,15 +133,55 @@ impl Callback {
     }
 
     pub(crate) fn is_cancelled(&self) -> bool {
-        self.work.with(|work| work.is_none())
+        self.state.with(|state| matches!(state, State::Cancelled))
     }
 
-    /// Runs it in its context, unless it was cancelled.
+    /// Runs it in its context, unless it was cancelled, and lets it go. An error leaves it whole, for the report.
+    pub(crate) fn run_once(&self, py: Python<'_>) -> PyResult<()> {
+        if self.owner.get(py).is_debug() {
+            return self.run(py);
+        }
+        let work = self.state.with(|state| match std::mem::replace(state, State::Spent) {
+            State::Scheduled(work) => Some(work),
+            other => {
+                *state = other;
+                None
+            }
+        });
+        let Some(work) = work else { return Ok(()) };
+        let result = self.context.run(py, || work.call(py));
+        if result.is_err() {
+            let old = self.state.with(|state| match state {
+                State::Spent => std::mem::replace(state, State::Scheduled(work)),
+                _ => State::Scheduled(work),
+            });
+            drop(old);
+        }
+        result.map(drop)
+    }
+
+    /// Runs it in its context, unless it was cancelled; it may run again.
     pub(crate) fn run(&self, py: Python<'_>) -> PyResult<()> {
-        match self.work.with(|work| work.as_ref().map(|work| work.clone_ref(py))) {
+        match self.work(py) {
             Some(work) => self.context.run(py, || work.call(py)).map(drop),
             None => Ok(()),
         }
+    }
+
+    fn work(&self, py: Python<'_>) -> Option<Work> {
+        self.state.with(|state| match state {
+            State::Scheduled(work) => Some(work.clone_ref(py)),
+            _ => None,
+        })
+    }
+
+    /// It will not run (again): lets go of what it refers to.
+    pub(crate) fn spend(&self) {
+        let old = self.state.with(|state| match state {
+            State::Scheduled(_) => std::mem::replace(state, State::Spent),
+            _ => State::Spent,
+        });
+        drop(old);
     }
 
     /// True if it was not cancelled before.
@@ -143,7 +193,8 @@ impl Callback {
             let repr = handle.bind(py).repr()?.into();
             self.with_trace(|trace| trace.repr.replace(repr));
         }
-        drop(self.work.with(Option::take));
+        let old = self.state.with(|state| std::mem::replace(state, State::Cancelled));
+        drop(old);
         Ok(true)
     }
 
@@ -162,24 +213,30 @@ impl Callback {
     }
 
     fn function(&self, py: Python<'_>) -> Object {
-        let function = self.work.with(|work| work.as_ref().map(|work| work.function.clone_ref(py)));
-        function.unwrap_or_else(|| Object::none(py))
+        self.work(py).map_or_else(|| Object::none(py), |work| work.function)
     }
 
     fn arguments(&self, py: Python<'_>) -> PyResult<Object> {
-        match self.work.with(|work| work.as_ref().map(|work| work.clone_ref(py))) {
-            Some(work) => work.arguments(py),
-            None => Ok(Object::none(py)),
-        }
+        self.work(py).map_or_else(|| Ok(Object::none(py)), |work| work.arguments(py))
     }
 
-    fn traverse(&self, visit: &mut Visit) -> c_int {
+    fn traverse(&self, visit: &mut Visit<'_>) -> c_int {
         let mut result = visit.all([self.context.object(), self.owner.object()]);
         if result == 0 {
-            let work = self.work.try_with(|work| work.as_ref().map_or(0, |work| work.traverse(visit)));
-            result = work.unwrap_or(0);
+            let visited = self.state.try_with(|state| match state {
+                State::Scheduled(work) => work.traverse(visit),
+                _ => 0,
+            });
+            result = visited.unwrap_or(0);
         }
         result
+    }
+}
+
+impl<T: AnyHandle> Instance<T> {
+    /// Shows the collector a handle that a loop holds: if nobody else does, its references are the loop's.
+    pub(crate) fn traverse_owned(&self, visit: &mut Visit<'_>) -> c_int {
+        if self.is_exclusive() { self.callback().traverse(visit) } else { 0 }
     }
 }
 
@@ -190,24 +247,26 @@ pub(crate) struct Handle(pub(crate) Callback);
 pub(crate) struct TimerHandle {
     pub(crate) callback: Callback,
     when: f64,
-    /// Whether it stands among the loop's timers.
-    pub(crate) scheduled: AtomicBool,
+    /// Its place among the loop's timers, packed; it may have left it.
+    slot: AtomicU64,
 }
 
 impl TimerHandle {
     pub(crate) fn new(callback: Callback, when: f64) -> Self {
-        Self { callback, when, scheduled: AtomicBool::new(true) }
+        Self { callback, when, slot: AtomicU64::new(u64::MAX) }
     }
-}
 
-impl Cancel for Instance<TimerHandle> {
-    fn is_cancelled(&self) -> bool {
-        self.callback.is_cancelled()
+    pub(crate) fn set_slot(&self, slot: Slot) {
+        self.slot.store(slot.pack(), Ordering::Relaxed);
+    }
+
+    fn slot(&self) -> Slot {
+        Slot::unpack(self.slot.load(Ordering::Relaxed))
     }
 }
 
 /// Both kinds, to the code that they share.
-trait AnyHandle: Native {
+pub(crate) trait AnyHandle: Native {
     fn callback(&self) -> &Callback;
 }
 
@@ -230,17 +289,19 @@ impl Native for Handle {
     const NAME: &'static CStr = c"ironloop.Handle";
     const DOC: &'static CStr = c"A scheduled callback; see asyncio.Handle.";
     const OPEN: bool = false;
+    const TRACKED: bool = false;
+    const FINALIZES: bool = false;
 
     fn class() -> &'static Class {
         &HANDLE
     }
 
-    fn traverse(&self, visit: &mut Visit) -> c_int {
+    fn traverse(&self, visit: &mut Visit<'_>) -> c_int {
         self.0.traverse(visit)
     }
 
     fn clear(&self, _py: Python<'_>) {
-        drop(self.0.work.with(Option::take));
+        self.0.spend();
     }
 
     fn pool(&self) -> Option<&Pool> {
@@ -252,17 +313,19 @@ impl Native for TimerHandle {
     const NAME: &'static CStr = c"ironloop.TimerHandle";
     const DOC: &'static CStr = c"A callback scheduled for a time; see asyncio.TimerHandle.";
     const OPEN: bool = false;
+    const TRACKED: bool = false;
+    const FINALIZES: bool = false;
 
     fn class() -> &'static Class {
         &TIMER_HANDLE
     }
 
-    fn traverse(&self, visit: &mut Visit) -> c_int {
+    fn traverse(&self, visit: &mut Visit<'_>) -> c_int {
         self.callback.traverse(visit)
     }
 
     fn clear(&self, _py: Python<'_>) {
-        drop(self.callback.work.with(Option::take));
+        self.callback.spend();
     }
 
     fn pool(&self) -> Option<&Pool> {
@@ -277,8 +340,9 @@ fn cancel(py: Python<'_>, handle: &Instance<Handle>, _: Arguments<'_>) -> PyResu
 
 fn cancel_timer(py: Python<'_>, handle: &Instance<TimerHandle>, _: Arguments<'_>) -> PyResult<Object> {
     let callback = &handle.callback;
-    if callback.cancel(py, handle.object())? && handle.scheduled.load(Ordering::Relaxed) {
-        callback.owner.get(py).note_cancelled_timer();
+    if callback.cancel(py, handle.object())? {
+        let timer = callback.owner.get(py).state.with(|state| state.engine.cancel(handle.slot()));
+        drop(timer);
     }
     Ok(Object::none(py))
 }
@@ -296,7 +360,9 @@ fn get_when(py: Python<'_>, handle: &Instance<TimerHandle>) -> PyResult<Object> 
 }
 
 fn get_scheduled(py: Python<'_>, handle: &Instance<TimerHandle>) -> PyResult<Object> {
-    Ok(handle.scheduled.load(Ordering::Relaxed).into_pyobject(py)?.to_owned().into())
+    let core = handle.callback.owner.get(py);
+    let scheduled = core.state.with(|state| state.engine.is_scheduled(handle.slot()));
+    Ok(scheduled.into_pyobject(py)?.to_owned().into())
 }
 
 /// What asyncio's own code (`__repr__`, `_run`, comparisons) reads of a handle.

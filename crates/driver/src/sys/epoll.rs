@@ -6,7 +6,7 @@ use std::ptr;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::check;
-use crate::event::{Event, Interest, Token, Trigger};
+use crate::event::{Event, Interest, Ready, Token, Trigger};
 use crate::poller::Timeout;
 
 const NANOS_A_SECOND: i64 = 1_000_000_000;
@@ -37,12 +37,12 @@ impl EventList {
         let raw = self.list.get(index)?;
         let bits = raw.events as i32;
         let failed = bits & (libc::EPOLLERR | libc::EPOLLHUP) != 0;
-        Some(Event {
-            token: Token(raw.u64),
+        let ready = Ready {
             readable: failed || bits & (libc::EPOLLIN | libc::EPOLLRDHUP | libc::EPOLLPRI) != 0,
             writable: failed || bits & libc::EPOLLOUT != 0,
             hung_up: failed || bits & libc::EPOLLRDHUP != 0,
-        })
+        };
+        Some(Event { token: Token(raw.u64), ready })
     }
 }
 

@@ -11,11 +11,13 @@ mod sources;
 mod turn;
 mod watch;
 
+use std::collections::VecDeque;
+use std::ffi::c_int;
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use ironloop_driver::{Event, Notifier, Poller, RawFd, Token};
+use ironloop_driver::{Notifier, Poller, RawFd, Ready, Token};
 use ironloop_engine::{Engine, Inbox, Slot};
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::gc::{PyTraverseError, PyVisit};
@@ -24,7 +26,7 @@ use pyo3::prelude::*;
 use crate::cell::LoopCell;
 use crate::error::os_error;
 use crate::ffi::class::Pool;
-use crate::ffi::{Instance, Object};
+use crate::ffi::{Instance, Object, Visit};
 use crate::handle::{Handle, TimerHandle};
 use crate::transport::Transport;
 pub(crate) use listener::Listener;
@@ -43,7 +45,7 @@ pub(crate) enum Item {
     /// A handle that was not made here: asyncio's own, for signals.
     Foreign(Object),
     /// The kernel has reported a descriptor.
-    Ready(Slot, Event),
+    Ready(Slot, Ready),
     /// A protocol is to be told of its connection.
     Made(Instance<Transport>),
     /// A protocol is to be told of the end of its connection.
@@ -52,8 +54,6 @@ pub(crate) enum Item {
 
 impl From<Instance<TimerHandle>> for Item {
     fn from(handle: Instance<TimerHandle>) -> Self {
-        // It has left the timers: to cancel it now is no longer their business.
-        handle.scheduled.store(false, Ordering::Relaxed);
         Self::Timer(handle)
     }
 }
@@ -66,6 +66,23 @@ impl Item {
             Self::Foreign(handle) => Some(handle),
             Self::Made(transport) | Self::Lost(transport) => Some(transport.object()),
             Self::Ready(..) => None,
+        }
+    }
+
+    fn traverse(&self, visit: &mut Visit<'_>) -> c_int {
+        match self {
+            Self::Call(handle) => handle.traverse_owned(visit),
+            Self::Timer(handle) => handle.traverse_owned(visit),
+            other => visit.all(other.object()),
+        }
+    }
+
+    /// It will never run.
+    fn discard(self) {
+        match self {
+            Self::Call(handle) => handle.0.spend(),
+            Self::Timer(handle) => handle.callback.spend(),
+            _ => {}
         }
     }
 }
@@ -81,6 +98,23 @@ pub(crate) struct State {
     /// Reused from read to read; gone while one is under way.
     read_buffer: Vec<u8>,
     turns_since_poll: u32,
+    /// Empty between collections of the inbox; kept for its room.
+    arrivals: VecDeque<Item>,
+}
+
+impl State {
+    /// Shows the collector what the loop owns.
+    fn traverse(&self, visit: &mut Visit<'_>) -> c_int {
+        let ready = self.engine.ready().map(|item| item.traverse(visit)).find(|result| *result != 0);
+        ready
+            .or_else(|| {
+                self.engine.scheduled().map(|timer| timer.traverse_owned(visit)).find(|result| *result != 0)
+            })
+            .or_else(|| {
+                Some(visit.all(self.unsent.iter().map(Instance::object))).filter(|result| *result != 0)
+            })
+            .unwrap_or_else(|| self.sources.traverse(visit))
+    }
 }
 
 #[pyclass(subclass, frozen, weakref, module = "ironloop._ironloop")]
@@ -115,15 +149,6 @@ impl LoopCore {
 
     pub(crate) fn push(&self, item: Item) {
         self.state.with(|state| state.engine.push(item));
-    }
-
-    /// One of the timers was cancelled.
-    pub(crate) fn note_cancelled_timer(&self) {
-        let dead = self.state.with(|state| {
-            state.engine.note_cancelled();
-            state.engine.has_cancelled().then(|| state.engine.take_cancelled())
-        });
-        drop(dead);
     }
 
     /// Whether the calling thread is the one that runs the loop.
@@ -181,6 +206,7 @@ impl LoopCore {
                 unsent: Vec::new(),
                 read_buffer: Vec::new(),
                 turns_since_poll: 0,
+                arrivals: VecDeque::new(),
             }),
             inbox: Inbox::default(),
             notifier: Mutex::new(Some(notifier)),
@@ -205,9 +231,12 @@ impl LoopCore {
                 std::mem::take(&mut state.unsent),
             )
         });
-        let inbox = self.inbox.collect();
+        let mut inbox = VecDeque::new();
+        self.inbox.collect(&mut inbox);
         let notifier = self.notifier.lock().unwrap_or_else(PoisonError::into_inner).take();
-        drop((items, sources, poller, unsent, inbox, notifier));
+        items.into_iter().chain(inbox).for_each(Item::discard);
+        sources.into_iter().for_each(Source::discard);
+        drop((poller, unsent, notifier));
     }
 
     fn is_running(&self) -> bool {
@@ -303,14 +332,14 @@ impl LoopCore {
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
-        let visited = self.state.try_with(|state| {
-            let ready = state.engine.ready().filter_map(Item::object);
-            let timers = state.engine.scheduled().map(Instance::object);
-            let unsent = state.unsent.iter().map(Instance::object);
-            ready.chain(timers).chain(unsent).try_for_each(|object| visit.call(object.as_py()))?;
-            state.sources.try_each(|object| visit.call(object.as_py()))
-        });
-        visited.unwrap_or(Ok(()))?;
+        let mut outcome = Ok(());
+        let mut show = |object: &Object| {
+            outcome = visit.call(object.as_py());
+            c_int::from(outcome.is_err())
+        };
+        let mut visitor = Visit(&mut show);
+        self.state.try_with(|state| state.traverse(&mut visitor));
+        outcome?;
         self.task_factory
             .try_with(|factory| visit.call(factory.as_ref().map(Object::as_py)))
             .unwrap_or(Ok(()))

@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 use std::io;
 
-use ironloop_driver::{Event, RawFd, socket};
+use ironloop_driver::{RawFd, Ready, socket};
 use ironloop_engine::Slot;
 use pyo3::exceptions::PyValueError;
 use pyo3::intern;
@@ -166,11 +166,11 @@ impl LoopCore {
     pub(super) fn complete_operations(
         slf: &Bound<'_, Self>,
         slot: Slot,
-        event: Event,
+        ready: Ready,
     ) -> PyResult<[Option<Instance<Handle>>; 2]> {
         let (py, core) = (slf.py(), slf.get());
-        for (side, ready) in [(Side::Reader, event.readable), (Side::Writer, event.writable)] {
-            while let Some(mut operation) = core.next_operation(slot, side, ready) {
+        for (side, is_ready) in [(Side::Reader, ready.readable), (Side::Writer, ready.writable)] {
+            while let Some(mut operation) = core.next_operation(slot, side, is_ready) {
                 if call_method(py, &operation.future, intern!(py, "done"), &[])?.bind(py).is_truthy()? {
                     continue;
                 }
@@ -195,7 +195,7 @@ impl LoopCore {
         let mut callbacks = [None, None];
         let mut finished = false;
         core.with_watch(slot, |watch| {
-            callbacks = watch.callbacks(py, event);
+            callbacks = watch.callbacks(py, ready);
             finished = !watch.has_operations() && callbacks.iter().any(Option::is_some);
         });
         if finished {

@@ -104,7 +104,8 @@ fn schedule(
     }
     let handle = TimerHandle::class().instantiate(py, TimerHandle::new(callback, when))?;
     let timer = handle.clone_ref(py);
-    core.state.with(|state| state.engine.schedule(deadline(when), timer));
+    let slot = core.state.with(|state| state.engine.schedule(deadline(when), timer));
+    handle.set_slot(slot);
     Ok(handle.into_object())
 }
 

@@ -1,5 +1,6 @@
 //! What the loop watches, by descriptor.
 
+use std::ffi::c_int;
 use std::io;
 
 use ironloop_driver::{Interest, Poller, RawFd, Token, Trigger};
@@ -7,7 +8,7 @@ use ironloop_engine::{Slot, Slots};
 
 use super::Listener;
 use super::watch::Watch;
-use crate::ffi::{Instance, Object};
+use crate::ffi::{Instance, Visit};
 use crate::transport::Transport;
 
 /// Who is told when a descriptor becomes ready.
@@ -15,6 +16,15 @@ pub(crate) enum Source {
     Watch(Watch),
     Stream(Instance<Transport>),
     Listener(Listener),
+}
+
+impl Source {
+    /// Its loop is closed: nobody will be told any more.
+    pub(crate) fn discard(self) {
+        if let Self::Watch(watch) = self {
+            watch.discard();
+        }
+    }
 }
 
 /// All sources of a loop. A descriptor has one source at most.
@@ -106,16 +116,14 @@ impl Sources {
         self.slots.remove(slot)
     }
 
-    /// Every Python object that the sources own.
-    pub(crate) fn try_each<E>(&self, mut visit: impl FnMut(&Object) -> Result<(), E>) -> Result<(), E> {
-        for source in self.slots.iter() {
-            match source {
-                Source::Watch(watch) => watch.objects().try_for_each(&mut visit)?,
-                Source::Stream(transport) => visit(transport.object())?,
-                Source::Listener(listener) => listener.objects().into_iter().try_for_each(&mut visit)?,
-            }
-        }
-        Ok(())
+    /// Shows the collector what the sources own.
+    pub(crate) fn traverse(&self, visit: &mut Visit<'_>) -> c_int {
+        let each = |source: &Source| match source {
+            Source::Watch(watch) => watch.traverse(visit),
+            Source::Stream(transport) => visit.object(transport.object()),
+            Source::Listener(listener) => visit.all(listener.objects()),
+        };
+        self.slots.iter().map(each).find(|result| *result != 0).unwrap_or(0)
     }
 
     pub(crate) fn take(&mut self) -> Vec<Source> {

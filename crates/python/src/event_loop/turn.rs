@@ -4,7 +4,7 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use ironloop_driver::{Event, Events, Interest, Poller, Timeout, Token, Trigger, now};
+use ironloop_driver::{Events, Interest, Poller, Ready, Timeout, Token, Trigger, now};
 use ironloop_engine::{Sleep, Slot, Wait};
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::intern;
@@ -61,7 +61,6 @@ impl LoopCore {
             let now = Self::now(slf)?;
             core.state.with(|state| state.engine.expire(now));
         }
-        core.drop_cancelled();
         core.state.with(|state| state.engine.begin());
         while let Some(item) = core.state.with(|state| state.engine.pop()) {
             Self::perform(slf, item)?;
@@ -127,22 +126,18 @@ impl LoopCore {
         self.state.with(|state| {
             for event in (0..events.len()).filter_map(|index| events.get(index)) {
                 if event.token != NOTIFIER {
-                    state.engine.push(Item::Ready(Slot::unpack(event.token.0), event));
+                    state.engine.push(Item::Ready(Slot::unpack(event.token.0), event.ready));
                 }
             }
         });
     }
 
     fn collect_inbox(&self) {
-        if let Some(items) = self.inbox.collect() {
-            self.state.with(|state| items.into_iter().for_each(|item| state.engine.push(item)));
-        }
-    }
-
-    fn drop_cancelled(&self) {
-        let dead =
-            self.state.with(|state| state.engine.has_cancelled().then(|| state.engine.take_cancelled()));
-        drop(dead);
+        self.state.with(|state| {
+            if self.inbox.collect(&mut state.arrivals) {
+                state.arrivals.drain(..).for_each(|item| state.engine.push(item));
+            }
+        });
     }
 
     /// Offers the kernel what the last callback has written.
@@ -171,7 +166,7 @@ impl LoopCore {
         let py = slf.py();
         match item {
             Item::Ready(slot, _) => slf.get().state.with(|state| match state.sources.get(*slot)? {
-                Source::Watch(watch) => watch.objects().next().map(|object| object.clone_ref(py)),
+                Source::Watch(watch) => watch.callback().map(|handle| handle.object().clone_ref(py)),
                 Source::Stream(transport) => Some(transport.object().clone_ref(py)),
                 Source::Listener(_) => None,
             }),
@@ -188,36 +183,43 @@ impl LoopCore {
                 let cancelled = handle.bind(py).getattr(intern!(py, "_cancelled"))?.is_truthy()?;
                 if cancelled { Ok(()) } else { handle.bind(py).call_method0(intern!(py, "_run")).map(drop) }
             }
-            Item::Ready(slot, event) => Self::perform_event(slf, *slot, *event),
+            Item::Ready(slot, ready) => Self::perform_event(slf, *slot, *ready),
             Item::Made(transport) => Transport::connection_made(transport, py),
             Item::Lost(transport) => Transport::connection_lost(transport, py),
         }
     }
 
     fn run_callback(slf: &Bound<'_, Self>, callback: &Callback, handle: &Object) -> PyResult<()> {
-        callback.run(slf.py()).or_else(|error| Self::callback_failed(slf, handle, error))
+        if let Err(error) = callback.run_once(slf.py()) {
+            Self::callback_failed(slf, handle, error)?;
+        }
+        // In debug mode it stays whole, for the log of slow callbacks.
+        if !slf.get().is_debug() {
+            callback.spend();
+        }
+        Ok(())
     }
 
-    fn perform_event(slf: &Bound<'_, Self>, slot: Slot, event: Event) -> PyResult<()> {
+    fn perform_event(slf: &Bound<'_, Self>, slot: Slot, ready: Ready) -> PyResult<()> {
         let py = slf.py();
         let reaction = slf.get().state.with(|state| match state.sources.get_mut(slot) {
             Some(Source::Stream(transport)) => Reaction::Stream(transport.clone_ref(py)),
             Some(Source::Watch(watch)) => {
-                watch.note(event);
+                watch.note(ready);
                 if watch.has_operations() {
                     Reaction::Operations
                 } else {
-                    Reaction::Callbacks(watch.callbacks(py, event))
+                    Reaction::Callbacks(watch.callbacks(py, ready))
                 }
             }
             Some(Source::Listener(listener)) => Reaction::Accept(listener.clone_ref(py)),
             None => Reaction::Nothing,
         });
         match reaction {
-            Reaction::Stream(transport) => Transport::ready(&transport, py, event),
+            Reaction::Stream(transport) => Transport::ready(&transport, py, ready),
             Reaction::Callbacks(handles) => Self::run_watchers(slf, handles),
             Reaction::Operations => {
-                let handles = Self::complete_operations(slf, slot, event)?;
+                let handles = Self::complete_operations(slf, slot, ready)?;
                 Self::run_watchers(slf, handles)
             }
             Reaction::Accept(listener) => listener.accept(slf),
@@ -228,7 +230,9 @@ impl LoopCore {
 
 impl LoopCore {
     fn run_watchers(slf: &Bound<'_, Self>, handles: [Option<Instance<Handle>>; 2]) -> PyResult<()> {
-        handles.iter().flatten().try_for_each(|handle| Self::run_callback(slf, &handle.0, handle.object()))
+        handles.iter().flatten().try_for_each(|handle| {
+            handle.0.run(slf.py()).or_else(|error| Self::callback_failed(slf, handle.object(), error))
+        })
     }
 }
 

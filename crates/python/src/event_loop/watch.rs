@@ -1,12 +1,13 @@
 //! A descriptor that the loop watches, and who waits for it on either side.
 
 use std::collections::VecDeque;
+use std::ffi::c_int;
 
-use ironloop_driver::{Event, Interest, Trigger};
+use ironloop_driver::{Interest, Ready, Trigger};
 use pyo3::prelude::*;
 
 use super::operations::Operation;
-use crate::ffi::{Instance, Object};
+use crate::ffi::{Instance, Object, Visit};
 use crate::handle::Handle;
 
 /// Who waits on one side of a descriptor.
@@ -81,23 +82,23 @@ impl Watch {
     }
 
     /// Remembers what the kernel has reported.
-    pub(super) fn note(&mut self, event: Event) {
-        let known = if event.hung_up { Readiness::HungUp } else { Readiness::Unknown };
-        if event.readable {
+    pub(super) fn note(&mut self, ready: Ready) {
+        let known = if ready.hung_up { Readiness::HungUp } else { Readiness::Unknown };
+        if ready.readable {
             self.readable = known;
         }
-        if event.writable {
+        if ready.writable {
             self.writable = known;
         }
     }
 
     /// The callbacks that an event is for.
-    pub(super) fn callbacks(&self, py: Python<'_>, event: Event) -> [Option<Instance<Handle>>; 2] {
+    pub(super) fn callbacks(&self, py: Python<'_>, ready: Ready) -> [Option<Instance<Handle>>; 2] {
         let one = |waiter: &Waiter, ready: bool| match waiter {
             Waiter::Callback(handle) if ready => Some(handle.clone_ref(py)),
             _ => None,
         };
-        [one(&self.reader, event.readable), one(&self.writer, event.writable)]
+        [one(&self.reader, ready.readable), one(&self.writer, ready.writable)]
     }
 
     /// Whether operations wait on either side.
@@ -105,14 +106,33 @@ impl Watch {
         [&self.reader, &self.writer].iter().any(|waiter| matches!(waiter, Waiter::Operations(_)))
     }
 
-    pub(super) fn objects(&self) -> impl Iterator<Item = &Object> {
-        [&self.reader, &self.writer].into_iter().flat_map(|waiter| {
-            let (callback, operations) = match waiter {
-                Waiter::Nobody => (None, None),
-                Waiter::Callback(handle) => (Some(handle.object()), None),
-                Waiter::Operations(operations) => (None, Some(operations.iter().map(Operation::future))),
-            };
-            callback.into_iter().chain(operations.into_iter().flatten())
+    /// Shows the collector what it owns.
+    pub(super) fn traverse(&self, visit: &mut Visit<'_>) -> c_int {
+        let mut each = |waiter: &Waiter| match waiter {
+            Waiter::Nobody => 0,
+            Waiter::Callback(handle) => handle.traverse_owned(visit),
+            Waiter::Operations(operations) => visit.all(operations.iter().map(Operation::future)),
+        };
+        match each(&self.reader) {
+            0 => each(&self.writer),
+            result => result,
+        }
+    }
+
+    /// Its loop is closed.
+    pub(super) fn discard(self) {
+        for waiter in [self.reader, self.writer] {
+            if let Waiter::Callback(handle) = waiter {
+                handle.0.spend();
+            }
+        }
+    }
+
+    /// A callback, to name the watch by.
+    pub(super) fn callback(&self) -> Option<&Instance<Handle>> {
+        [&self.reader, &self.writer].into_iter().find_map(|waiter| match waiter {
+            Waiter::Callback(handle) => Some(handle),
+            _ => None,
         })
     }
 }

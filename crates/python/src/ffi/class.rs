@@ -1,13 +1,14 @@
 //! Native classes that are real subclasses of asyncio's Python classes.
 //!
-//! An instance is the base's C struct, then two words (instance dictionary and weak references, where the class has
-//! them), then a Rust value: the payload. The base's own slots stay empty; the class overrides their names.
+//! An instance is the base's C struct, then two words if the class is open (instance dictionary and weak references),
+//! then a Rust value: the payload. The base's own slots stay empty; the class overrides their names.
 
 use std::ffi::{CStr, c_int, c_void};
 use std::mem::{align_of, size_of};
 use std::ptr::{self, NonNull};
 use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 
+use pyo3::exceptions::PyMemoryError;
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyModule, PyType};
@@ -21,11 +22,16 @@ pub(crate) trait Native: Send + Sync + Sized + 'static {
     const DOC: &'static CStr;
     /// Whether instances take attributes of their own and weak references. (Where the base does already: no.)
     const OPEN: bool;
+    /// Whether the garbage collector walks instances. One that is not tracked must be reached through its owner's
+    /// `traverse`, and must drop its references when its work is done.
+    const TRACKED: bool;
+    /// Whether `finalize` does anything.
+    const FINALIZES: bool;
 
     fn class() -> &'static Class;
 
     /// Shows the garbage collector every reference that the payload owns. Runs no Python.
-    fn traverse(&self, visit: &mut Visit) -> c_int;
+    fn traverse(&self, visit: &mut Visit<'_>) -> c_int;
 
     /// Drops the references that may be part of a cycle.
     fn clear(&self, py: Python<'_>);
@@ -39,17 +45,13 @@ pub(crate) trait Native: Send + Sync + Sized + 'static {
     }
 }
 
-/// The garbage collector's visitor.
-pub(crate) struct Visit {
-    visit: ffi::visitproc,
-    argument: *mut c_void,
-}
+/// The garbage collector's visitor: is shown references, and answers 0 to go on.
+pub(crate) struct Visit<'a>(pub(crate) &'a mut dyn FnMut(&Object) -> c_int);
 
-impl Visit {
+impl Visit<'_> {
     /// Visits one reference. Anything but 0 must be returned at once.
     pub(crate) fn object(&mut self, object: &Object) -> c_int {
-        // SAFETY: called during a traversal, with a live object that the traversed one owns.
-        unsafe { (self.visit)(object.as_ptr(), self.argument) }
+        (self.0)(object)
     }
 
     pub(crate) fn all<'a>(&mut self, objects: impl IntoIterator<Item = &'a Object>) -> c_int {
@@ -86,11 +88,11 @@ impl Class {
         // SAFETY: a live type; its size was settled when it was made.
         let base_size = unsafe { (*base.as_type_ptr()).tp_basicsize } as usize;
         let extras = base_size.next_multiple_of(align_of::<Extras>());
-        let payload = (extras + size_of::<Extras>()).next_multiple_of(align_of::<T>());
+        let extras_size = if T::OPEN { size_of::<Extras>() } else { 0 };
+        let payload = (extras + extras_size).next_multiple_of(align_of::<T>());
         let slot = |slot: c_int, pfunc: *mut c_void| ffi::PyType_Slot { slot, pfunc };
         let mut slots = vec![
             slot(ffi::Py_tp_dealloc, dealloc::<T> as *mut c_void),
-            slot(ffi::Py_tp_finalize, finalize::<T> as *mut c_void),
             slot(ffi::Py_tp_traverse, traverse::<T> as *mut c_void),
             slot(ffi::Py_tp_clear, clear::<T> as *mut c_void),
             slot(ffi::Py_tp_doc, T::DOC.as_ptr().cast_mut().cast()),
@@ -110,6 +112,9 @@ impl Class {
                 member(c"__weaklistoffset__", extras + size_of::<usize>()),
             ];
             slots.push(slot(ffi::Py_tp_members, leak(&members, NO_MEMBER).cast()));
+        }
+        if T::FINALIZES {
+            slots.push(slot(ffi::Py_tp_finalize, finalize::<T> as *mut c_void));
         }
         slots.extend_from_slice(more);
         slots.push(slot(0, ptr::null_mut()));
@@ -162,29 +167,18 @@ impl Class {
         unsafe {
             let memory = match recycled {
                 Some(memory) => ffi::PyObject_Init(memory.as_ptr(), kind),
-                None => {
-                    let memory = ffi::PyObject_GC_New::<ffi::PyObject>(kind);
-                    if memory.is_null() {
-                        return Err(PyErr::fetch(py));
-                    }
-                    let header = size_of::<ffi::PyObject>();
-                    ptr::write_bytes(
-                        memory.cast::<u8>().add(header),
-                        0,
-                        (*kind).tp_basicsize as usize - header,
-                    );
-                    memory
-                }
+                None => allocate::<T>(py, kind)?,
             };
             self.payload::<T>(memory).write(payload);
-            ffi::PyObject_GC_Track(memory.cast());
+            if T::TRACKED {
+                ffi::PyObject_GC_Track(memory.cast());
+            }
             Ok(Instance::from_object(Object::from_owned(py, memory)))
         }
     }
 }
 
-/// The memory of dead instances of one class, owned by one loop: making a handle then asks no allocator and does not
-/// bring the next garbage collection nearer.
+/// The memory of dead, untracked instances of one class, owned by one loop: making a handle then asks no allocator.
 #[derive(Default)]
 pub(crate) struct Pool(crate::cell::LoopCell<Vec<Memory>>);
 
@@ -194,7 +188,8 @@ struct Memory(NonNull<ffi::PyObject>);
 unsafe impl Send for Memory {}
 
 impl Pool {
-    const MOST: usize = 1024;
+    /// About three megabytes of handles.
+    const MOST: usize = 16 * 1024;
 
     fn take(&self) -> Option<NonNull<ffi::PyObject>> {
         self.0.with(Vec::pop).map(|memory| memory.0)
@@ -222,8 +217,51 @@ impl Pool {
 impl Drop for Pool {
     fn drop(&mut self) {
         for memory in self.0.with(std::mem::take) {
-            // SAFETY: the memory of an untracked, dead object of a collected class.
-            unsafe { ffi::PyObject_GC_Del(memory.0.as_ptr().cast()) };
+            // SAFETY: the memory of a dead instance, and only untracked ones come here.
+            unsafe { release(memory.0.as_ptr(), false) };
+        }
+    }
+}
+
+/// What may stand before an object of a collected class: the collector's header, and where the interpreter keeps a
+/// dictionary and weak references that it manages itself.
+const BEFORE: usize = 4 * size_of::<usize>();
+
+/// Memory for an instance, with its header, and zeros behind it.
+///
+/// The collector counts what its own allocator gives out, and comes the sooner. An instance that it never walks has no
+/// business there, and comes from the plain one; a free-threaded collector finds objects by their allocator, so there
+/// all come from its own.
+unsafe fn allocate<T: Native>(py: Python<'_>, kind: *mut ffi::PyTypeObject) -> PyResult<*mut ffi::PyObject> {
+    // SAFETY: a live type; all that is written lies inside what was allocated.
+    unsafe {
+        let size = (*kind).tp_basicsize as usize;
+        if T::TRACKED || cfg!(Py_GIL_DISABLED) {
+            let memory = ffi::PyObject_GC_New::<ffi::PyObject>(kind);
+            if memory.is_null() {
+                return Err(PyErr::fetch(py));
+            }
+            let header = size_of::<ffi::PyObject>();
+            ptr::write_bytes(memory.cast::<u8>().add(header), 0, size - header);
+            return Ok(memory);
+        }
+        let block = ffi::PyObject_Malloc(BEFORE + size).cast::<u8>();
+        if block.is_null() {
+            return Err(PyMemoryError::new_err(()));
+        }
+        ptr::write_bytes(block, 0, BEFORE + size);
+        Ok(ffi::PyObject_Init(block.add(BEFORE).cast(), kind))
+    }
+}
+
+/// Gives back what `allocate` gave.
+unsafe fn release(memory: *mut ffi::PyObject, tracked: bool) {
+    // SAFETY: the caller's; allocated accordingly.
+    unsafe {
+        if tracked || cfg!(Py_GIL_DISABLED) {
+            ffi::PyObject_GC_Del(memory.cast());
+        } else {
+            ffi::PyObject_Free(memory.cast::<u8>().sub(BEFORE).cast());
         }
     }
 }
@@ -233,10 +271,12 @@ unsafe extern "C" fn dealloc<T: Native>(instance: *mut ffi::PyObject) {
     // SAFETY: called by the interpreter on an attached thread, once, with an instance that nobody refers to any more.
     unsafe {
         let kind = ffi::Py_TYPE(instance);
-        if ffi::PyObject_CallFinalizerFromDealloc(instance) < 0 {
+        if T::FINALIZES && ffi::PyObject_CallFinalizerFromDealloc(instance) < 0 {
             return;
         }
-        ffi::PyObject_GC_UnTrack(instance.cast());
+        if T::TRACKED {
+            ffi::PyObject_GC_UnTrack(instance.cast());
+        }
         ffi::PyObject_ClearWeakRefs(instance);
         if T::OPEN {
             let dict = &raw mut (*class.extras(instance)).dict;
@@ -244,7 +284,7 @@ unsafe extern "C" fn dealloc<T: Native>(instance: *mut ffi::PyObject) {
         }
         let payload = class.payload::<T>(instance).read();
         if !payload.pool().is_some_and(|pool| pool.put(instance)) {
-            ffi::PyObject_GC_Del(instance.cast());
+            release(instance, T::TRACKED);
         }
         ffi::Py_DECREF(kind.cast());
         drop(payload);
@@ -284,7 +324,7 @@ unsafe extern "C" fn traverse<T: Native>(
                 }
             }
         }
-        (*class.payload::<T>(instance)).traverse(&mut Visit { visit, argument })
+        (*class.payload::<T>(instance)).traverse(&mut Visit(&mut |object| visit(object.as_ptr(), argument)))
     }
 }
 

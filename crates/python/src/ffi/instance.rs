@@ -34,6 +34,12 @@ impl<T: Native> Instance<T> {
         Self(self.0.clone_ref(py), PhantomData)
     }
 
+    /// Whether nobody else refers to it.
+    pub(crate) fn is_exclusive(&self) -> bool {
+        // SAFETY: a live object.
+        unsafe { ffi::Py_REFCNT(self.0.as_ptr()) == 1 }
+    }
+
     pub(crate) fn object(&self) -> &Object {
         &self.0
     }

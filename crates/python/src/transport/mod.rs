@@ -13,7 +13,7 @@ use std::ffi::{CStr, c_int};
 use std::net::SocketAddr;
 use std::os::fd::{AsRawFd, OwnedFd};
 
-use ironloop_driver::{Event, Interest, RawFd, Token, Trigger, socket};
+use ironloop_driver::{Interest, RawFd, Ready, Token, Trigger, socket};
 use ironloop_engine::{Slot, Stream};
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -91,12 +91,14 @@ impl Native for Transport {
     const NAME: &'static CStr = c"ironloop.StreamTransport";
     const DOC: &'static CStr = c"The transport of a connected stream socket; see asyncio.Transport.";
     const OPEN: bool = true;
+    const TRACKED: bool = true;
+    const FINALIZES: bool = true;
 
     fn class() -> &'static Class {
         &TRANSPORT
     }
 
-    fn traverse(&self, visit: &mut Visit) -> c_int {
+    fn traverse(&self, visit: &mut Visit<'_>) -> c_int {
         let result = visit.all([self.owner.object(), self.context.object()]);
         if result != 0 {
             return result;
@@ -201,17 +203,17 @@ impl Transport {
     }
 
     /// The kernel has reported the socket.
-    pub(crate) fn ready(this: &Instance<Self>, py: Python<'_>, event: Event) -> PyResult<()> {
+    pub(crate) fn ready(this: &Instance<Self>, py: Python<'_>, ready: Ready) -> PyResult<()> {
         let (may_read, may_write) =
             this.state.with(|state| (state.stream.wants_to_read(), state.stream.wants_to_write()));
-        if event.writable && may_write {
+        if ready.writable && may_write {
             this.state.with(|state| state.stream.writable());
             Self::send_gathered(this, py)?;
         }
-        if event.readable && may_read {
+        if ready.readable && may_read {
             Self::read(this, py)?;
         }
-        if (event.readable && !may_read) || (event.writable && !may_write) {
+        if (ready.readable && !may_read) || (ready.writable && !may_write) {
             this.unwatch_what_is_unwanted(py);
         }
         Ok(())
