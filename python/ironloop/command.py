@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import builtins
 import importlib.machinery
 import io
+import linecache
 import os
 import runpy
 import sys
@@ -40,7 +42,7 @@ def main() -> None:
         case ["-c", code, *rest]:
             sys.argv = ["-c", *rest]
             _set_first_path("")
-            _run(exec, compile(code, "<string>", "exec", dont_inherit=True), _become_main())
+            _run(_execute, code, "<string>", _become_main())
         case [program, *_] if not program.startswith("-"):
             sys.argv = arguments
             _run_program(program)
@@ -56,34 +58,41 @@ def _refuse(reason: str) -> NoReturn:
 def _run_program(program: str) -> None:
     if os.path.isdir(program) or program.endswith((".zip", ".pyz")):
         # A folder or an archive with a `__main__.py`.
-        _set_first_path(program)
+        _set_first_path(os.path.abspath(program))
         _become_main()
         _run(runpy._run_module_as_main, "__main__", False)
         return
+    path = os.path.abspath(program)
     try:
-        with io.open_code(os.path.abspath(program)) as file:
+        with io.open_code(path) as file:
             source = file.read()
     except OSError as error:
-        print(f"{sys.executable}: can't open file {os.path.abspath(program)!r}: {error}", file=sys.stderr)
+        reason = f"[Errno {error.errno}] {error.strerror}"
+        print(f"{sys.executable}: can't open file {path!r}: {reason}", file=sys.stderr)
         sys.exit(2)
     _set_first_path(os.path.dirname(os.path.realpath(program)))
-    namespace = _become_main(program)
-    _run(_execute, source, program, namespace)
+    _run(_execute, source, path, _become_main(path))
 
 
-def _execute(source: bytes, program: str, namespace: dict[str, Any]) -> None:
-    exec(compile(source, program, "exec", dont_inherit=True), namespace)
+def _execute(source: str | bytes, file: str, namespace: dict[str, Any]) -> None:
+    if isinstance(source, str) and sys.version_info >= (3, 13):
+        # Since then tracebacks show the lines of `-c`.
+        linecache.cache[file] = len(source), None, source.splitlines(keepends=True), file
+    exec(compile(source, file, "exec", dont_inherit=True), namespace)
 
 
 def _become_main(file: str | None = None) -> dict[str, Any]:
     """A fresh `__main__` module, whose namespace is the program's: what it pickles is found there again."""
     module = types.ModuleType("__main__")
     namespace = vars(module)
-    namespace["__builtins__"] = __builtins__
+    namespace["__builtins__"] = builtins
+    namespace["__loader__"] = importlib.machinery.BuiltinImporter
+    if sys.version_info < (3, 14):
+        namespace["__annotations__"] = {}
     if file is not None:
-        namespace["__file__"] = os.path.abspath(file) if sys.version_info >= (3, 9) else file
+        namespace["__file__"] = file
         namespace["__cached__"] = None
-        namespace["__loader__"] = importlib.machinery.SourceFileLoader("__main__", namespace["__file__"])
+        namespace["__loader__"] = importlib.machinery.SourceFileLoader("__main__", file)
     sys.modules["__main__"] = module
     return namespace
 
@@ -100,17 +109,18 @@ def _run(function: Any, *arguments: Any) -> None:
     show = sys.excepthook
 
     def excepthook(kind: type[BaseException], error: BaseException, traceback: types.TracebackType | None) -> None:
-        while traceback is not None and _is_ours(traceback):
-            traceback = traceback.tb_next
-        show(kind, error.with_traceback(traceback), traceback)
+        inner = _behind_us(traceback)
+        show(kind, error.with_traceback(inner), inner)
 
     sys.excepthook = excepthook
     function(*arguments)
 
 
-def _is_ours(traceback: types.TracebackType) -> bool:
-    module = traceback.tb_frame.f_globals.get("__name__")
-    return module in ("runpy", __name__) or traceback.tb_frame.f_code.co_filename in (__file__, _ENTRY)
-
-
-_ENTRY = os.path.join(os.path.dirname(__file__), "__main__.py")
+def _behind_us(traceback: types.TracebackType | None) -> types.TracebackType | None:
+    """The part of a traceback that is the program's."""
+    inner, ours = traceback, False
+    while inner is not None and not (ours and inner.tb_frame.f_code.co_filename != __file__):
+        ours = ours or inner.tb_frame.f_code.co_filename == __file__
+        inner = inner.tb_next
+    # An error of a thread, or raised at exit, has not come through here.
+    return inner if ours else traceback

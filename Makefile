@@ -1,0 +1,37 @@
+# make run     build, and run the tour on the loop
+# make test    the engine's tests, then pytest on each Python found
+# make lint    formatting, clippy, ruff, types
+# make bench   the benchmark suite: make bench ARGS="--help"
+# make clean   remove what these made
+#
+# Everything beyond Python, cargo and a C compiler is installed into .venv by tools/environments.py.
+
+PYTHON ?= python3
+ENVIRONMENTS = $(PYTHON) tools/environments.py
+ARGS ?=
+
+.PHONY: run test lint bench clean
+
+run:
+	@$(ENVIRONMENTS) one -r examples/requirements.txt -- python -m ironloop examples/tour.py $(ARGS)
+
+test:
+	@status=0; \
+	cargo test --workspace --exclude ironloop-python || status=1; \
+	$(ENVIRONMENTS) each -r examples/requirements.txt -r tests/requirements.txt -- python -m pytest $(ARGS) || status=1; \
+	exit $$status
+
+lint:
+	cargo fmt --all --check
+	$(ENVIRONMENTS) one -r tools/lint-requirements.txt -- cargo clippy --workspace --all-targets -- -D warnings
+	$(ENVIRONMENTS) one -r tools/lint-requirements.txt -- ruff check .
+	$(ENVIRONMENTS) one -r tools/lint-requirements.txt -- ruff format --check .
+	$(ENVIRONMENTS) one -r tools/lint-requirements.txt -- mypy python/ironloop tools
+	$(ENVIRONMENTS) one -r tools/lint-requirements.txt -- python -m mypy.stubtest ironloop
+
+bench:
+	@$(ENVIRONMENTS) one --series 3.13 -r benches/requirements.txt -- python benches/run.py $(ARGS)
+
+clean:
+	rm -rf target .venv .pytest_cache .mypy_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,67 @@
+"""Rounds: each runs every workload once on every participant, in an order that rotates."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from .sampler import BARE, SampleFailed, Sampler
+from .workload import Figure, Workload
+
+
+@dataclass(frozen=True)
+class Sample:
+    round: int
+    workload: str
+    participant: str
+    values: dict[str, float]
+
+
+@dataclass
+class Results:
+    """Every sample that was taken, and why a participant failed a workload (it is not tried again)."""
+
+    samples: list[Sample] = field(default_factory=list)
+    failures: dict[tuple[str, str], str] = field(default_factory=dict)
+
+    def values(self, workload: str, participant: str, figure: str) -> dict[int, float]:
+        """The figure's value by round."""
+        return {
+            sample.round: sample.values[figure]
+            for sample in self.samples
+            if sample.workload == workload and sample.participant == participant
+        }
+
+
+def participants(workload: Workload, loops: Sequence[str]) -> list[str]:
+    bare = [BARE] if Figure.OVER_BARE in workload.figures.values() else []
+    return [*bare, *loops]
+
+
+def run_round(
+    number: int, workloads: Sequence[Workload], loops: Sequence[str], sampler: Sampler, results: Results
+) -> None:
+    """Add the samples of round `number` to `results`.
+
+    Workload by workload, so that what is compared was measured within seconds.
+    """
+    for workload in workloads:
+        order = participants(workload, loops)
+        shift = number % len(order)
+        for participant in order[shift:] + order[:shift]:
+            key = workload.name, participant
+            if key in results.failures:
+                continue
+            started = time.monotonic()
+            try:
+                values = sampler.take(workload, participant)
+            except SampleFailed as failure:
+                results.failures[key] = str(failure)
+                told = f"FAILED: {failure}"
+            else:
+                results.samples.append(Sample(number, *key, values))
+                told = "  ".join(f"{figure} {values[figure]:.6g}" for figure in workload.figures)
+            taken = time.monotonic() - started
+            print(f"  {workload.name:32} {participant:9} {taken:4.1f} s  {told}", file=sys.stderr, flush=True)

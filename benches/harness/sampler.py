@@ -1,0 +1,159 @@
+"""One sample: a workload on one participant, in a fresh process, with a deadline."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from .native import Native
+from .workload import Served, Workload
+
+WORKER = Path(__file__).parent.parent / "worker.py"
+
+BARE = "bare"
+"""The participant that is no loop: the bare server."""
+
+
+class SampleFailed(Exception):
+    """The workload did not run to its end; the message says why."""
+
+
+@dataclass(frozen=True)
+class Sampler:
+    """Takes samples. `scale` multiplies the workloads' counts; `timeout` (seconds) ends what hangs."""
+
+    native: Native
+    scale: float
+    timeout: float
+
+    def take(self, workload: Workload, participant: str) -> dict[str, float]:
+        """Values of one fresh run by the names of the workload's figures. Raises SampleFailed."""
+        count = max(1, round(workload.count * self.scale))
+        if isinstance(workload, Served):
+            return self._ask_server(workload, participant, count)
+        with _stderr() as stderr:
+            command = [*_worker(participant, workload), str(count)]
+            return _result(self._output(command, stderr))
+
+    def _ask_server(self, workload: Served, participant: str, count: int) -> dict[str, float]:
+        bare = [str(self.native.bare_server)]
+        command = bare if participant == BARE else _worker(participant, workload)
+        with _stderr() as stderr, _stderr() as complaints, self._server(command, complaints) as (pid, port):
+            target = ["--port", str(port), "--server-pid", str(pid), "--deadline", str(self.timeout)]
+            client = [str(self.native.load_client), *workload.load.options(count), *target]
+            try:
+                measured = _result(self._output(client, stderr, cpu=1))
+            except SampleFailed as failure:
+                raise SampleFailed(f"load client: {failure}; server: {_last_line(complaints)}") from None
+        return {
+            "cpu": measured["server_cpu_seconds"] / measured["requests"],
+            "rate": measured["requests_per_second"],
+            "latency_p50": measured["latency_p50_us"] / 1e6,
+            "latency_p99": measured["latency_p99_us"] / 1e6,
+        }
+
+    def _output(self, command: list[str], stderr: IO[str], cpu: int | None = None) -> str:
+        """Stdout of a command that ends by itself."""
+        process = _start(command, subprocess.DEVNULL, stderr)
+        with _ending(process):
+            if cpu is not None:
+                _pin(process.pid, cpu)
+            try:
+                output, _ = process.communicate(timeout=self.timeout + 5)
+            except subprocess.TimeoutExpired:
+                raise SampleFailed(f"no end after {self.timeout + 5:.0f} s") from None
+        if process.returncode:
+            raise SampleFailed(f"{_last_line(stderr)} ({_ending_of(process)})")
+        return output
+
+    @contextlib.contextmanager
+    def _server(self, command: list[str], stderr: IO[str]) -> Iterator[tuple[int, int]]:
+        """A server's process id and port, once it listens."""
+        process = _start(command, subprocess.PIPE, stderr)
+        with _ending(process):
+            _pin(process.pid, 0)
+            ready, _, _ = select.select([process.stdout], [], [], self.timeout)
+            words = process.stdout.readline().split() if ready else []
+            if words[:1] != ["LISTENING"]:
+                raise SampleFailed(
+                    f"the server does not listen: {_last_line(stderr)} ({_ending_of(process)})"
+                )
+            yield process.pid, int(words[1])
+
+
+def _result(output: str) -> dict[str, float]:
+    """The JSON object on the last line."""
+    try:
+        return json.loads(output.splitlines()[-1])
+    except (IndexError, ValueError):
+        raise SampleFailed(f"no result, but: {output!r}") from None
+
+
+def _worker(loop: str, workload: Workload) -> list[str]:
+    return [sys.executable, str(WORKER), loop, workload.name]
+
+
+def _start(command: list[str], stdin: int, stderr: IO[str]) -> subprocess.Popen[str]:
+    # Debug and development mode would measure something else.
+    modes = ("PYTHONASYNCIODEBUG", "PYTHONDEVMODE")
+    environment = {name: value for name, value in os.environ.items() if name not in modes}
+    return subprocess.Popen(
+        command, env=environment, stdin=stdin, stdout=subprocess.PIPE, stderr=stderr, text=True
+    )
+
+
+@contextlib.contextmanager
+def _ending(process: subprocess.Popen[str]) -> Iterator[None]:
+    """However the block ends, the process ends: a server with its stdin, what is left is killed."""
+    try:
+        yield
+    finally:
+        if process.stdin:
+            process.stdin.close()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(timeout=2)
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+        if process.stdout:
+            process.stdout.close()
+
+
+def _pin(pid: int, index: int) -> None:
+    """Give the process a processor of its own, if there are two: a client must not take its server's time."""
+    processors = sorted(os.sched_getaffinity(0))
+    if len(processors) > 1:
+        with contextlib.suppress(ProcessLookupError):  # it has ended already; what it said is told elsewhere
+            os.sched_setaffinity(pid, {processors[index]})
+
+
+@contextlib.contextmanager
+def _stderr() -> Iterator[IO[str]]:
+    """A file for what processes complain about: unlike a pipe it never fills up."""
+    with tempfile.TemporaryFile("w+", errors="replace") as file:
+        yield file
+
+
+def _ending_of(process: subprocess.Popen[str]) -> str:
+    """How the process ended: a loop that crashes leaves no message, but a signal."""
+    try:
+        code = process.wait(timeout=1)
+    except subprocess.TimeoutExpired:
+        return "still running"
+    return signal.Signals(-code).name if code < 0 else f"exit code {code}"
+
+
+def _last_line(stderr: IO[str]) -> str:
+    stderr.seek(0)
+    lines = stderr.read().strip().splitlines()
+    return lines[-1].strip() if lines else "no message"

@@ -1,0 +1,82 @@
+"""One workload on one loop in this process: `python benches/worker.py LOOP WORKLOAD [COUNT]`.
+
+Prints one JSON line with the values; a server prints `LISTENING <port>` instead and ends with its stdin.
+`run.py` starts it; by hand it is good for a profiler.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import json
+import os
+import resource
+import signal
+import threading
+
+import workloads  # noqa: F401  (importing registers them)
+from harness import loops
+from harness.workload import REGISTRY, Program, Served, Stopwatch, Timed
+
+ALARM = 600
+"""Seconds after which the kernel ends this process, whatever the loop does and whoever started it."""
+
+
+def run_timed(loop: str, workload: Timed, count: int) -> dict[str, float]:
+    watch = Stopwatch()
+
+    async def main() -> None:
+        await workload.body(max(1, count // 10), Stopwatch())
+        gc.collect()  # nobody pays for the warm-up's garbage; the collector stays on, as it is in programs
+        await workload.body(count, watch)
+
+    loops.run(loop, main())
+    return workload.values(count, watch.seconds)
+
+
+def run_server(loop: str, workload: Served) -> None:
+    def announce(port: int) -> None:
+        print("LISTENING", port, flush=True)
+
+    def end_with_stdin() -> None:
+        while os.read(0, 1024):
+            pass
+        os._exit(0)
+
+    # A thread, so that a loop that hangs ends too.
+    threading.Thread(target=end_with_stdin, daemon=True).start()
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    loops.run(loop, workload.body(workload.load, announce))
+
+
+def age_the_allocator() -> None:
+    """Put malloc where any program is that has ever freed a large block.
+
+    In a young process each block past 128 KiB is mapped, shrunk and unmapped by system calls, which would
+    triple what a request costs on a loop that reads into 256 KiB. glibc raises that threshold when such a
+    block is freed.
+    """
+    bytes(16 * 1024 * 1024)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("loop")
+    parser.add_argument("workload", choices=REGISTRY.workloads, metavar="workload")
+    parser.add_argument("count", type=int, nargs="?", help="operations (default: the workload's own)")
+    options = parser.parse_args()
+    workload = REGISTRY.workloads[options.workload]
+    count = options.count or workload.count
+    signal.alarm(ALARM)
+    age_the_allocator()
+    if isinstance(workload, Served):
+        run_server(options.loop, workload)
+    elif isinstance(workload, Program):
+        print(json.dumps(workload.body(options.loop, count)))
+    else:
+        print(json.dumps(run_timed(options.loop, workload, count)))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,116 @@
+"""Fixtures: the loops under test, and the machinery that runs a test's coroutine on one of them.
+
+Every test of behaviour runs twice, on stock asyncio and on ironloop: it expects what asyncio does.
+``IRONLOOP_TEST_LOOPS=asyncio`` (or ``ironloop``) runs one of them, and shows the other as skipped.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+import ssl
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Any
+
+import pytest
+import trustme
+from postgres import PostgreSQL
+from programs import command_for
+
+LOOPS = ("asyncio", "ironloop")
+CHOSEN = os.environ.get("IRONLOOP_TEST_LOOPS", ",".join(LOOPS)).split(",")
+
+Run = Callable[[Callable[[], Awaitable[Any]]], Any]
+LoopFactory = Callable[[], asyncio.AbstractEventLoop]
+
+
+# For tests that are about ironloop itself and not about a loop.
+needs_ironloop = pytest.mark.skipif("ironloop" not in CHOSEN, reason="left out by IRONLOOP_TEST_LOOPS")
+
+
+def loop_parameters() -> list[Any]:
+    """Both loops, for a fixture's ``params``."""
+    left_out = pytest.mark.skip(reason="left out by IRONLOOP_TEST_LOOPS")
+    return [pytest.param(name, marks=() if name in CHOSEN else left_out) for name in LOOPS]
+
+
+@pytest.fixture(params=loop_parameters())
+def loop_name(request: pytest.FixtureRequest) -> str:
+    return request.param
+
+
+@pytest.fixture
+def loop_factory(loop_name: str) -> LoopFactory:
+    """Makes a loop of the kind under test; the test closes it."""
+    if loop_name == "asyncio":
+        return asyncio.SelectorEventLoop
+    import ironloop
+
+    return ironloop.new_event_loop
+
+
+@pytest.fixture
+def loop(loop_factory: LoopFactory) -> Iterator[asyncio.AbstractEventLoop]:
+    """A fresh loop that is not running, closed at the end."""
+    loop = loop_factory()
+    yield loop
+    loop.close()
+
+
+@pytest.fixture
+def run(loop_factory: LoopFactory) -> Run:
+    """``run(main)`` awaits ``main()`` on a fresh loop and returns its result.
+
+    An error that only reached the loop's exception handler fails the test, unless it set its own handler.
+    """
+
+    def run_on_fresh_loop(main: Callable[[], Awaitable[Any]]) -> Any:
+        unexpected: list[dict[str, Any]] = []
+
+        async def watched() -> Any:
+            asyncio.get_running_loop().set_exception_handler(lambda loop, context: unexpected.append(context))
+            return await main()
+
+        with asyncio.Runner(loop_factory=loop_factory) as runner:
+            result = runner.run(watched())
+        gc.collect()  # what is reported only when an object goes, belongs to this test
+        assert not unexpected
+        return result
+
+    return run_on_fresh_loop
+
+
+@pytest.fixture
+def python(loop_name: str) -> list[str]:
+    """The command that runs an unmodified program on the loop under test: append the program's path."""
+    return command_for(loop_name)
+
+
+@pytest.fixture(scope="session")
+def authority() -> trustme.CA:
+    """A certificate authority that lives as long as this test run."""
+    return trustme.CA()
+
+
+@pytest.fixture(scope="session")
+def server_tls(authority: trustme.CA) -> ssl.SSLContext:
+    """A server's context, with a certificate for ``localhost`` and 127.0.0.1."""
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert("localhost", "127.0.0.1").configure_cert(context)
+    return context
+
+
+@pytest.fixture(scope="session")
+def client_tls(authority: trustme.CA) -> ssl.SSLContext:
+    """A client's context that trusts the authority, and only that."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    authority.configure_trust(context)
+    return context
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgreSQL]:
+    """A private PostgreSQL server, shared by this test run."""
+    with PostgreSQL() as server:
+        yield server

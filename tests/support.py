@@ -1,0 +1,165 @@
+"""What the tests share: protocols that note what happens to them, sockets, and waiting for a condition."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import os
+import socket
+import struct
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+HOST = "127.0.0.1"
+
+
+async def until(condition: Callable[[], Any], timeout: float = 20.0) -> None:
+    """Wait for ``condition()``; for what gives no event to await. TimeoutError after ``timeout`` seconds."""
+    async with asyncio.timeout(timeout):
+        while not condition():
+            await asyncio.sleep(0.001)
+
+
+class Recorder(asyncio.Protocol):
+    """Notes each call in ``calls``, gathers ``data``; ``made`` and ``lost`` are futures."""
+
+    def __init__(self) -> None:
+        loop = asyncio.get_running_loop()
+        self.calls: list[str] = []
+        self.data = bytearray()
+        self.transport: Any = None
+        self.made: asyncio.Future[Any] = loop.create_future()
+        self.lost: asyncio.Future[BaseException | None] = loop.create_future()
+        self.eof: asyncio.Future[None] = loop.create_future()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.calls.append("made")
+        self.transport = transport
+        self.made.set_result(transport)
+
+    def data_received(self, data: bytes) -> None:
+        self.calls.append("data")
+        self.data += data
+
+    def eof_received(self) -> bool | None:
+        self.calls.append("eof")
+        self.eof.set_result(None)
+        return None
+
+    def connection_lost(self, error: BaseException | None) -> None:
+        self.calls.append("lost")
+        self.lost.set_result(error)
+
+    def pause_writing(self) -> None:
+        self.calls.append("pause")
+
+    def resume_writing(self) -> None:
+        self.calls.append("resume")
+
+    async def received(self, size: int) -> bytes:
+        await until(lambda: len(self.data) >= size)
+        return bytes(self.data)
+
+
+class Echo(Recorder):
+    """Sends back what it gets."""
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        self.transport.write(data)
+
+
+async def abort(end: Recorder) -> None:
+    """End the connection of a protocol, if it has not ended, and wait until the protocol knows."""
+    if not end.lost.done():
+        end.transport.abort()
+        await asyncio.wait([end.lost], timeout=20)
+
+
+@contextlib.asynccontextmanager
+async def serving(
+    factory: Callable[[], asyncio.BaseProtocol], **options: Any
+) -> AsyncIterator[tuple[str, int]]:
+    """A server on a free loopback port; yields its address."""
+    server = await asyncio.get_running_loop().create_server(factory, HOST, 0, **options)
+    try:
+        yield server.sockets[0].getsockname()
+    finally:
+        server.close()
+        # wait_closed() waits for the connections too from Python 3.12.1 on; tests close their own.
+        await asyncio.wait_for(server.wait_closed(), 20)
+
+
+@contextlib.asynccontextmanager
+async def connected(
+    server: Callable[[], Recorder] = Recorder, client: Callable[[], Recorder] = Recorder
+) -> AsyncIterator[tuple[Any, Any]]:
+    """Two protocols at the ends of one connection: (client, server). Both are closed at the end."""
+    accepted: asyncio.Future[Recorder] = asyncio.get_running_loop().create_future()
+
+    def accept() -> Recorder:
+        protocol = server()
+        accepted.set_result(protocol)
+        return protocol
+
+    async with serving(accept) as address:
+        _, near = await asyncio.get_running_loop().create_connection(client, *address)
+        far = await accepted
+        await far.made
+        try:
+            yield near, far
+        finally:
+            for end in (near, far):
+                await abort(end)
+
+
+@contextlib.asynccontextmanager
+async def connected_to_socket(
+    client: Callable[[], Recorder] = Recorder,
+) -> AsyncIterator[tuple[Any, socket.socket]]:
+    """A protocol, and a plain blocking socket that does only what the test tells it: (client, peer)."""
+    with socket.create_server((HOST, 0)) as listener:
+        _, near = await asyncio.get_running_loop().create_connection(client, *listener.getsockname())
+        peer, _ = listener.accept()
+    with peer:
+        peer.settimeout(20)
+        try:
+            yield near, peer
+        finally:
+            await abort(near)
+
+
+@contextlib.contextmanager
+def socket_pair(blocking: bool = False) -> Any:
+    """Two connected TCP sockets, non-blocking unless asked otherwise."""
+    with socket.create_server((HOST, 0)) as listener:
+        near = socket.create_connection(listener.getsockname())
+        far, _ = listener.accept()
+    for end in (near, far):
+        end.setblocking(blocking)
+    with near, far:
+        yield near, far
+
+
+def reset(peer: socket.socket) -> None:
+    """Close so that the other side gets a TCP reset."""
+    peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    peer.close()
+
+
+def open_descriptors() -> set[str]:
+    """This process's descriptors, each with what it points at; garbage is collected first."""
+    gc.collect()
+    found = set()
+    for name in os.listdir("/proc/self/fd"):
+        with contextlib.suppress(OSError):
+            found.add(f"{name} {os.readlink(f'/proc/self/fd/{name}')}")
+    return {entry for entry in found if not entry.endswith(f"/proc/{os.getpid()}/fd")}
+
+
+def unused_address() -> tuple[str, int]:
+    """An address that refuses connections."""
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        return probe.getsockname()

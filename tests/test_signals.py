@@ -1,0 +1,234 @@
+"""Signal handlers on the loop, and SystemExit and KeyboardInterrupt on their way out."""
+
+import asyncio
+import os
+import signal
+import threading
+
+import pytest
+
+
+def send(number):
+    os.kill(os.getpid(), number)
+
+
+def test_a_handler_runs_on_the_loop_with_its_arguments(loop):
+    got = []
+
+    def handler(*arguments):
+        got.append((arguments, asyncio.get_running_loop()))
+        loop.stop()
+
+    loop.add_signal_handler(signal.SIGUSR1, handler, 1, "two")
+    loop.call_soon(send, signal.SIGUSR1)
+    loop.run_forever()
+    assert got == [((1, "two"), loop)]
+
+
+def test_a_signal_wakes_a_loop_that_sleeps(loop):
+    loop.add_signal_handler(signal.SIGUSR1, loop.stop)
+    timer = threading.Timer(0.02, send, [signal.SIGUSR1])
+    timer.start()
+    loop.run_forever()
+    timer.join()
+
+
+def test_a_signal_between_two_runs_is_not_lost(loop):
+    got = []
+    loop.add_signal_handler(signal.SIGUSR1, got.append, "signal")
+    loop.run_until_complete(asyncio.sleep(0))
+    send(signal.SIGUSR1)
+    loop.run_until_complete(asyncio.sleep(0.05))
+    assert got == ["signal"]
+
+
+def test_a_signal_before_the_first_run_is_not_lost(loop):
+    got = []
+    loop.add_signal_handler(signal.SIGUSR1, got.append, "signal")
+    send(signal.SIGUSR1)
+    loop.run_until_complete(asyncio.sleep(0.05))
+    assert got == ["signal"]
+
+
+def test_several_signals_each_reach_their_handler(loop):
+    got = []
+    for number in (signal.SIGUSR1, signal.SIGUSR2, signal.SIGHUP):
+        loop.add_signal_handler(number, got.append, number)
+    for number in (signal.SIGUSR2, signal.SIGHUP, signal.SIGUSR1):
+        loop.call_soon(send, number)
+    loop.run_until_complete(asyncio.sleep(0.05))
+    assert sorted(got) == sorted([signal.SIGUSR1, signal.SIGUSR2, signal.SIGHUP])
+
+
+def test_a_new_handler_takes_the_place_of_the_old(loop):
+    got = []
+    loop.add_signal_handler(signal.SIGUSR1, got.append, "old")
+    loop.add_signal_handler(signal.SIGUSR1, got.append, "new")
+    loop.call_soon(send, signal.SIGUSR1)
+    loop.run_until_complete(asyncio.sleep(0.05))
+    assert got == ["new"]
+
+
+def test_remove_tells_whether_there_was_one_and_restores_the_default(loop):
+    assert loop.remove_signal_handler(signal.SIGUSR1) is False
+    loop.add_signal_handler(signal.SIGUSR1, print)
+    loop.add_signal_handler(signal.SIGINT, print)
+    assert loop.remove_signal_handler(signal.SIGUSR1) is True
+    assert loop.remove_signal_handler(signal.SIGINT) is True
+    assert loop.remove_signal_handler(signal.SIGUSR1) is False
+    assert signal.getsignal(signal.SIGUSR1) is signal.SIG_DFL
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_close_takes_every_handler_and_the_wakeup_descriptor_back(loop):
+    loop.add_signal_handler(signal.SIGUSR1, print)
+    loop.run_until_complete(asyncio.sleep(0))
+    loop.close()
+    assert signal.getsignal(signal.SIGUSR1) is signal.SIG_DFL
+    assert signal.set_wakeup_fd(-1) == -1
+
+
+def test_handler_errors_go_to_the_exception_handler(loop):
+    contexts = []
+    loop.set_exception_handler(lambda loop, context: contexts.append(context))
+    loop.add_signal_handler(signal.SIGUSR1, lambda: 1 / 0)
+    loop.call_soon(send, signal.SIGUSR1)
+    loop.run_until_complete(asyncio.sleep(0.05))
+    assert [type(context["exception"]) for context in contexts] == [ZeroDivisionError]
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP])
+def test_what_cannot_be_caught_is_refused(loop, number):
+    with pytest.raises(RuntimeError, match=rf"sig {int(number)} cannot be caught"):
+        loop.add_signal_handler(number, print)
+
+
+def test_what_is_no_signal_is_refused(loop):
+    with pytest.raises(ValueError, match="invalid signal number"):
+        loop.add_signal_handler(1000, print)
+    with pytest.raises(TypeError, match="sig must be an int, not"):
+        loop.add_signal_handler("SIGINT", print)
+    with pytest.raises(ValueError, match="invalid signal number"):
+        loop.remove_signal_handler(1000)
+
+
+def test_a_coroutine_is_no_handler(loop):
+    async def coroutine():
+        pass
+
+    with pytest.raises(TypeError, match="coroutines cannot be used with add_signal_handler"):
+        loop.add_signal_handler(signal.SIGUSR1, coroutine)
+
+
+def test_a_closed_loop_takes_no_handler(loop):
+    loop.close()
+    with pytest.raises(RuntimeError, match="Event loop is closed"):
+        loop.add_signal_handler(signal.SIGUSR1, print)
+
+
+def test_only_the_main_thread_may_add_one(loop):
+    errors = []
+
+    def add():
+        try:
+            loop.add_signal_handler(signal.SIGUSR1, print)
+        except RuntimeError as error:
+            errors.append(error)
+
+    thread = threading.Thread(target=add)
+    thread.start()
+    thread.join()
+    assert len(errors) == 1
+    assert signal.getsignal(signal.SIGUSR1) is signal.SIG_DFL
+
+
+@pytest.mark.parametrize("kind", [SystemExit, KeyboardInterrupt])
+def test_they_leave_run_forever_and_the_loop_lives_on(loop, kind):
+    def leave():
+        raise kind("leaving")
+
+    ran = []
+    loop.call_soon(leave)
+    loop.call_soon(ran.append, "after")
+    with pytest.raises(kind, match="leaving"):
+        loop.run_forever()
+    assert not loop.is_running()
+    loop.run_until_complete(asyncio.sleep(0))
+    assert ran == ["after"]
+
+
+@pytest.mark.parametrize("kind", [SystemExit, KeyboardInterrupt])
+def test_they_leave_run_until_complete_from_a_task(loop, kind):
+    async def leave():
+        raise kind("leaving")
+
+    async def main():
+        task = asyncio.create_task(leave())
+        await asyncio.sleep(3600)
+        await task
+
+    task = loop.create_task(main())
+    with pytest.raises(kind, match="leaving"):
+        loop.run_until_complete(task)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        loop.run_until_complete(task)
+    loop.run_until_complete(asyncio.sleep(0))
+
+
+def test_other_base_exceptions_of_a_callback_go_to_the_handler(loop):
+    class Own(BaseException):
+        pass
+
+    def fail():
+        raise Own
+
+    contexts = []
+    loop.set_exception_handler(lambda loop, context: contexts.append(context))
+    loop.call_soon(fail)
+    loop.run_until_complete(asyncio.sleep(0))
+    assert [type(context["exception"]) for context in contexts] == [Own]
+
+
+def test_ctrl_c_leaves_run_forever(loop):
+    loop.call_soon(send, signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        loop.run_forever()
+    loop.run_until_complete(asyncio.sleep(0))
+
+
+def test_ctrl_c_leaves_a_loop_that_sleeps(loop):
+    timer = threading.Timer(0.02, send, [signal.SIGINT])
+    timer.start()
+    with pytest.raises(KeyboardInterrupt):
+        loop.run_forever()
+    timer.join()
+
+
+def test_ctrl_c_leaves_a_loop_that_never_sleeps(loop):
+    def again():
+        loop.call_soon(again)
+
+    timer = threading.Timer(0.02, send, [signal.SIGINT])
+    timer.start()
+    loop.call_soon(again)
+    with pytest.raises(KeyboardInterrupt):
+        loop.run_forever()
+    timer.join()
+
+
+def test_a_handler_of_the_signal_module_runs_while_the_loop_sleeps(loop):
+    got = []
+    before = signal.signal(signal.SIGUSR1, lambda *arguments: (got.append("signal"), wake.set()))
+    wake = threading.Event()
+    thread = threading.Thread(target=lambda: (wake.wait(20), loop.call_soon_threadsafe(loop.stop)))
+    timer = threading.Timer(0.02, send, [signal.SIGUSR1])
+    thread.start()
+    timer.start()
+    try:
+        loop.run_forever()
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+    timer.join()
+    thread.join()
+    assert got == ["signal"]

@@ -1,0 +1,309 @@
+"""sock_recv, sock_recv_into, sock_sendall, sock_accept and sock_connect on sockets of one's own."""
+
+import asyncio
+import random
+import socket
+import ssl
+
+import pytest
+from support import HOST, reset, socket_pair, unused_address
+
+
+@pytest.fixture
+def pair():
+    with socket_pair() as ends:
+        yield ends
+
+
+def test_recv_returns_what_is_there(run, pair):
+    near, far = pair
+
+    async def main():
+        loop = asyncio.get_running_loop()
+        far.send(b"at once")
+        assert await loop.sock_recv(near, 100) == b"at once"
+        loop.call_later(0.005, far.send, b"later")
+        assert await loop.sock_recv(near, 3) == b"lat"
+        assert await loop.sock_recv(near, 100) == b"er"
+        far.close()
+        assert await loop.sock_recv(near, 100) == b""
+
+    run(main)
+
+
+@pytest.mark.parametrize(
+    "make", [bytearray, lambda size: memoryview(bytearray(size))], ids=["bytearray", "memoryview"]
+)
+def test_recv_into_fills_a_buffer(run, pair, make):
+    near, far = pair
+
+    async def main():
+        loop = asyncio.get_running_loop()
+        buffer = make(10)
+        far.send(b"12345")
+        assert await loop.sock_recv_into(near, buffer) == 5
+        assert bytes(buffer) == b"12345" + bytes(5)
+        loop.call_later(0.005, far.send, b"abc")
+        assert await loop.sock_recv_into(near, buffer) == 3
+        assert bytes(buffer[:5]) == b"abc45"
+        far.close()
+        assert await loop.sock_recv_into(near, buffer) == 0
+
+    run(main)
+
+
+@pytest.mark.parametrize("make", [bytes, bytearray, memoryview], ids=["bytes", "bytearray", "memoryview"])
+def test_a_large_transfer(run, pair, make):
+    near, far = pair
+    data = random.Random(4).randbytes(8_000_000)
+
+    async def main():
+        loop = asyncio.get_running_loop()
+        sending = asyncio.create_task(loop.sock_sendall(near, make(data)))
+        got = bytearray()
+        while len(got) < len(data):
+            got += await loop.sock_recv(far, 1_000_000)
+        assert await sending is None
+        assert got == data
+
+    run(main)
+
+
+def test_an_empty_send_is_done_at_once(run, pair):
+    async def main():
+        assert await asyncio.get_running_loop().sock_sendall(pair[0], b"") is None
+
+    run(main)
+
+
+def test_both_directions_of_one_socket_at_once(run, pair):
+    near, far = pair
+    size = 3_000_000
+
+    async def receive(sock):
+        loop = asyncio.get_running_loop()
+        total = 0
+        while total < size:
+            total += len(await loop.sock_recv(sock, 100_000))
+        return total
+
+    async def main():
+        loop = asyncio.get_running_loop()
+        results = await asyncio.gather(
+            loop.sock_sendall(near, bytes(size)),
+            loop.sock_sendall(far, bytes(size)),
+            receive(near),
+            receive(far),
+        )
+        assert results == [None, None, size, size]
+
+    run(main)
+
+
+def test_connect_and_accept(run):
+    async def main():
+        loop = asyncio.get_running_loop()
+        with socket.create_server((HOST, 0)) as listener, socket.socket() as client:
+            listener.setblocking(False)
+            client.setblocking(False)
+            accepting = asyncio.create_task(loop.sock_accept(listener))
+            await asyncio.sleep(0)
+            assert await loop.sock_connect(client, listener.getsockname()) is None
+            accepted, address = await accepting
+            with accepted:
+                assert address == client.getsockname()
+                assert accepted.gettimeout() == 0
+                await loop.sock_sendall(client, b"hello")
+                assert await loop.sock_recv(accepted, 10) == b"hello"
+
+    run(main)
+
+
+def test_accept_of_one_after_the_other(run):
+    async def main():
+        loop = asyncio.get_running_loop()
+        with socket.create_server((HOST, 0)) as listener:
+            listener.setblocking(False)
+            for _ in range(50):
+                with socket.create_connection(listener.getsockname()):
+                    accepted, _ = await loop.sock_accept(listener)
+                    accepted.close()
+
+    run(main)
+
+
+def test_connect_resolves_a_name(run, monkeypatch):
+    async def main():
+        with socket.create_server((HOST, 0)) as listener, socket.socket() as client:
+            address = listener.getsockname()
+            monkeypatch.setattr(
+                socket,
+                "getaddrinfo",
+                lambda *arguments, **options: [(socket.AF_INET, socket.SOCK_STREAM, 6, "", address)],
+            )
+            client.setblocking(False)
+            await asyncio.get_running_loop().sock_connect(client, ("name.example", 80))
+            assert client.getpeername() == address
+
+    run(main)
+
+
+def test_errors_reach_the_caller(run, pair):
+    near, far = pair
+
+    async def main():
+        loop = asyncio.get_running_loop()
+        with socket.socket() as client:
+            client.setblocking(False)
+            with pytest.raises(ConnectionRefusedError):
+                await loop.sock_connect(client, unused_address())
+        waiting = asyncio.create_task(loop.sock_recv(near, 10))
+        await asyncio.sleep(0)
+        reset(far)
+        with pytest.raises(ConnectionResetError):
+            await waiting
+        with pytest.raises(BrokenPipeError):
+            await loop.sock_sendall(near, b"x")
+
+    run(main)
+
+
+def test_a_closed_socket_is_an_error(run):
+    async def main():
+        loop = asyncio.get_running_loop()
+        with socket_pair() as (near, _):
+            pass
+        for operation in (loop.sock_recv(near, 1), loop.sock_sendall(near, b"x")):
+            with pytest.raises((OSError, ValueError)):
+                await operation
+
+    run(main)
+
+
+def test_a_reset_in_the_middle_of_a_send(run, pair):
+    near, far = pair
+
+    async def main():
+        sending = asyncio.create_task(asyncio.get_running_loop().sock_sendall(near, bytes(20_000_000)))
+        await asyncio.sleep(0.01)
+        assert not sending.done()
+        reset(far)
+        with pytest.raises((ConnectionResetError, BrokenPipeError)):
+            await sending
+
+    run(main)
+
+
+def test_a_cancelled_recv_takes_no_data_with_it(run, pair):
+    near, far = pair
+
+    async def main():
+        loop = asyncio.get_running_loop()
+        for _ in range(3):
+            waiting = asyncio.create_task(loop.sock_recv(near, 100))
+            await asyncio.sleep(0)
+            waiting.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await waiting
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(loop.sock_recv(near, 100), 0.005)
+        far.send(b"all of it")
+        assert await loop.sock_recv(near, 100) == b"all of it"
+        assert loop.remove_reader(near) is False
+
+    run(main)
+
+
+def test_cancelled_send_and_accept(run, pair):
+    near, _ = pair
+
+    async def main():
+        loop = asyncio.get_running_loop()
+        sending = asyncio.create_task(loop.sock_sendall(near, bytes(20_000_000)))
+        with socket.create_server((HOST, 0)) as listener:
+            listener.setblocking(False)
+            accepting = asyncio.create_task(loop.sock_accept(listener))
+            await asyncio.sleep(0.005)
+            for task in (sending, accepting):
+                task.cancel()
+                with pytest.raises(asyncio.CancelledError):
+                    await task
+            assert loop.remove_writer(near) is False
+            assert loop.remove_reader(listener) is False
+            with socket.create_connection(listener.getsockname()) as client:
+                accepted, address = await loop.sock_accept(listener)
+                accepted.close()
+                assert address == client.getsockname()
+
+    run(main)
+
+
+def test_a_number_used_again_belongs_to_the_new_socket(run):
+    """A socket is closed right after its operation was cancelled; the next one gets its number."""
+
+    async def main():
+        loop = asyncio.get_running_loop()
+        numbers = set()
+        for turn in range(20):
+            with socket_pair() as (near, far):
+                numbers.add(near.fileno())
+                message = str(turn).encode()
+                waiting = asyncio.create_task(loop.sock_recv(near, 10))
+                await asyncio.sleep(0)
+                if turn % 2:
+                    waiting.cancel()
+                    with pytest.raises(asyncio.CancelledError):
+                        await waiting
+                else:
+                    far.send(message)
+                    assert await waiting == message
+        assert len(numbers) < 20
+
+    run(main)
+
+
+def test_many_sockets_at_once(run):
+    async def main():
+        loop = asyncio.get_running_loop()
+
+        async def talk(number):
+            message = str(number).encode() * 100
+            with socket_pair() as (near, far):
+                for _ in range(20):
+                    received, _ = await asyncio.gather(
+                        loop.sock_recv(near, 10_000), loop.sock_sendall(far, message)
+                    )
+                    assert received == message
+
+        await asyncio.gather(*(talk(number) for number in range(50)))
+
+    run(main)
+
+
+def test_blocking_sockets_are_refused_in_debug(loop):
+    loop.set_debug(True)
+
+    async def main():
+        with socket_pair(blocking=True) as (near, _):
+            for operation in (
+                loop.sock_recv(near, 1),
+                loop.sock_recv_into(near, bytearray(1)),
+                loop.sock_sendall(near, b"x"),
+                loop.sock_accept(near),
+                loop.sock_connect(near, (HOST, 1)),
+            ):
+                with pytest.raises(ValueError, match="the socket must be non-blocking"):
+                    await operation
+
+    loop.run_until_complete(main())
+
+
+def test_tls_sockets_are_refused(run, client_tls):
+    async def main():
+        loop = asyncio.get_running_loop()
+        with socket.socket() as plain, client_tls.wrap_socket(plain, server_hostname="x") as sock:
+            assert isinstance(sock, ssl.SSLSocket)
+            with pytest.raises(TypeError, match="Socket cannot be of type SSLSocket"):
+                await loop.sock_recv(sock, 1)
+
+    run(main)

@@ -1,0 +1,232 @@
+"""A virtual environment per Python with this checkout's ironloop in it, and commands that run there.
+
+    tools/environments.py one [-r requirements.txt]... -- COMMAND...    the newest Python; becomes COMMAND
+    tools/environments.py each [-r requirements.txt]... -- COMMAND...   every Python, one after another
+
+Environments are ``.venv/<series>``. A step whose inputs have not changed since the last time is skipped, so a
+second run starts at once. In COMMAND, ``python`` is the environment's. Standard library only.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from pythons import Python, find_pythons, missing
+
+ROOT = Path(__file__).resolve().parent.parent
+HOME = ROOT / ".venv"
+BUILD_REQUIREMENTS = ROOT / "tools" / "build-requirements.txt"
+# What the wheel is made of. Build output and caches below these are left out by _sources().
+SOURCES = (
+    "Cargo.toml",
+    "Cargo.lock",
+    "pyproject.toml",
+    "README.md",
+    "rust-toolchain.toml",
+    ".cargo",
+    "crates",
+    "python",
+)
+NOT_SOURCES = {"__pycache__", "target"}
+
+Command = Sequence[str | Path]
+
+
+class Environment:
+    """One Python's environment: ``prepare`` brings it up to date, ``variables`` are for a command in it."""
+
+    def __init__(self, python: Python, pythons: list[Python]) -> None:
+        self.python = python
+        self.others = [other for other in pythons if other is not python]
+        self.folder = HOME / python.series
+        self.executable = self.folder / "bin" / "python"
+        self._stamp = self.folder / "ironloop-stamp.json"
+
+    def prepare(self, requirements: list[Path]) -> None:
+        """Create, install requirements, build and install ironloop: each only if its inputs changed."""
+        with _lock(self.python.series):
+            origin = f"{self.folder} {self.python.executable} {self.python.version}"
+            self._step("python", origin, self._create)
+            files = [BUILD_REQUIREMENTS, *requirements]
+            self._step(_names(files), _hash(files), lambda: self._install(files))
+            self._step("ironloop", _hash(_sources()), self._build)
+
+    def variables(self) -> dict[str, str]:
+        """The process environment with this one in front; PYO3_PYTHON tells cargo what to build for."""
+        path = os.pathsep.join([str(self.executable.parent), os.environ.get("PATH", os.defpath)])
+        own = {"VIRTUAL_ENV": str(self.folder), "PATH": path, "PYO3_PYTHON": str(self.executable)}
+        return {**os.environ, **own}
+
+    def _step(self, name: str, inputs: str, action: Callable[[], None]) -> None:
+        done = json.loads(self._stamp.read_text()) if self._stamp.exists() else {}
+        if done.get(name) == inputs:
+            return
+        action()
+        if name == "python":
+            done = {}  # the environment is new, whatever was in it is gone
+        self._stamp.write_text(json.dumps({**done, name: inputs}, indent=1))
+
+    def _create(self) -> None:
+        _say(f"Python {self.python.series}: new environment from {self.python.executable}")
+        shutil.rmtree(self.folder, ignore_errors=True)
+        if not self.python.ensurepip and os.geteuid() == 0 and shutil.which("apt-get"):
+            # Debian splits ensurepip off into this package.
+            package = f"python{self.python.series}-venv"
+            silent = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+            for command in (["update"], ["install", "-y", "--no-install-recommends", package]):
+                subprocess.run(["apt-get", *command], stdout=subprocess.DEVNULL, env=silent)
+        made = subprocess.run(
+            [self.python.executable, "-m", "venv", self.folder], capture_output=True, text=True
+        )
+        if made.returncode:
+            self._create_without_ensurepip(made.stdout + made.stderr)
+
+    def _create_without_ensurepip(self, reason: str) -> None:
+        """An empty environment first; then any pip on this machine installs pip into it."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+        _run([self.python.executable, "-m", "venv", "--without-pip", self.folder])
+        for python in [self.python, *self.others]:
+            pip: Command = [python.executable, "-m", "pip", "--python", self.executable, "install", "pip"]
+            if subprocess.run(pip, capture_output=True).returncode == 0:
+                return
+        raise SystemExit(
+            f"{reason}\nPython {self.python.series} has no ensurepip, and no Python found has pip."
+        )
+
+    def _install(self, files: list[Path]) -> None:
+        _say(f"Python {self.python.series}: installing {_names(files)}")
+        self._pip("install", *(argument for path in files for argument in ("-r", path)))
+
+    def _build(self) -> None:
+        _say(f"Python {self.python.series}: building ironloop")
+        wheels = self.folder / "wheels"
+        shutil.rmtree(wheels, ignore_errors=True)
+        # A target folder for each Python: PyO3 is compiled for one version, and if they shared the folder it
+        # would be compiled anew for each on every change.
+        target = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")).resolve()
+        environment = {**self.variables(), "CARGO_TARGET_DIR": str(target / f"python{self.python.series}")}
+        maturin: Command = [self.executable, "-m", "maturin", "build", "--release"]
+        _run([*maturin, "--interpreter", self.executable, "--out", wheels], env=environment)
+        self._pip("install", "--force-reinstall", "--no-deps", *wheels.glob("*.whl"))
+
+    def _pip(self, *arguments: str | Path) -> None:
+        _run([self.executable, "-m", "pip", "--disable-pip-version-check", "--quiet", *arguments])
+
+
+def run_one(requirements: list[Path], command: list[str], series: str | None) -> None:
+    """Replace this process by COMMAND in the newest (or the named) Python's environment."""
+    pythons = find_pythons()
+    if series is not None and series not in pythons:
+        raise SystemExit(f"no Python {series} found")
+    if not pythons:
+        raise SystemExit("found no Python that ironloop supports: " + ", ".join(missing(pythons)))
+    environment = Environment(pythons[series or list(pythons)[-1]], list(pythons.values()))
+    environment.prepare(requirements)
+    sys.stdout.flush()
+    os.execvpe(command[0], command, environment.variables())
+
+
+def run_each(requirements: list[Path], command: list[str]) -> int:
+    """Run COMMAND in every environment and report its last line for each; 1 if any failed."""
+    pythons = find_pythons()
+    outcome = [(series, f"skipped: no Python {series} found") for series in missing(pythons)]
+    failed = not pythons
+    for series, python in pythons.items():
+        environment = Environment(python, list(pythons.values()))
+        try:
+            environment.prepare(requirements)
+        except subprocess.CalledProcessError as error:
+            outcome.append((series, f"not built: {error}"))
+            failed = True
+            continue
+        _say(f"Python {series}: " + " ".join(command))
+        status, last = _tee(command, environment.variables())
+        outcome.append((series, last if status == 0 else f"{last} (exit status {status})"))
+        failed = failed or status != 0
+    print()
+    for series, text in sorted(outcome, key=lambda item: int(item[0].strip("t").split(".")[1])):
+        print(f"Python {series}: {text}")
+    return int(failed)
+
+
+def _tee(command: list[str], variables: dict[str, str]) -> tuple[int, str]:
+    """Run with the output passed on as it comes; the exit status and the last line that says something."""
+    last = ""
+    with subprocess.Popen(
+        command, env=variables, stdout=subprocess.PIPE, text=True, errors="replace"
+    ) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            sys.stdout.write(line)
+            sys.stdout.flush()
+            last = line.strip().strip("= ") or last
+    return process.returncode, last
+
+
+def _names(files: list[Path]) -> str:
+    return ", ".join(str(path.relative_to(ROOT)) for path in files)
+
+
+def _sources() -> list[Path]:
+    return [ROOT / name for name in SOURCES if (ROOT / name).exists()]
+
+
+def _hash(paths: list[Path]) -> str:
+    """One digest of files and whole folders: names and contents."""
+    digest = hashlib.sha256()
+    for path in paths:
+        for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
+            name = file.relative_to(ROOT)
+            if file.is_file() and NOT_SOURCES.isdisjoint(name.parts) and file.suffix not in (".so", ".pyc"):
+                digest.update(f"{name}\0".encode())
+                digest.update(hashlib.sha256(file.read_bytes()).digest())
+    return digest.hexdigest()
+
+
+@contextlib.contextmanager
+def _lock(name: str) -> Iterator[None]:
+    """Two commands at once must not build the same environment."""
+    HOME.mkdir(exist_ok=True)
+    with (HOME / f"{name}.lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _run(command: Command, env: dict[str, str] | None = None) -> None:
+    subprocess.run(command, check=True, cwd=ROOT, env=env)
+
+
+def _say(text: str) -> None:
+    print(f"[{time.strftime('%H:%M:%S')}] {text}", file=sys.stderr, flush=True)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("which", choices=("one", "each"))
+    parser.add_argument("--series", help="for 'one': this Python (3.13) and not the newest")
+    parser.add_argument("-r", dest="requirements", action="append", type=Path, default=[], metavar="FILE")
+    parser.add_argument("command", nargs="+")
+    options = parser.parse_args()
+    requirements = [path.resolve() for path in options.requirements]
+    if options.which == "each":
+        return run_each(requirements, options.command)
+    try:
+        run_one(requirements, options.command, options.series)
+    except subprocess.CalledProcessError as error:
+        raise SystemExit(f"failed: {error}") from None
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
