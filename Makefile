@@ -21,13 +21,14 @@ test:
 	$(ENVIRONMENTS) each -r examples/requirements.txt -r tests/requirements.txt -- python -m pytest $(ARGS) || status=1; \
 	exit $$status
 
+lint: LINT = $(ENVIRONMENTS) one -r tools/lint-requirements.txt
 lint:
 	cargo fmt --all --check
-	$(ENVIRONMENTS) one -r tools/lint-requirements.txt -- cargo clippy --workspace --all-targets -- -D warnings
-	$(ENVIRONMENTS) one -r tools/lint-requirements.txt -- ruff check .
-	$(ENVIRONMENTS) one -r tools/lint-requirements.txt -- ruff format --check .
-	$(ENVIRONMENTS) one -r tools/lint-requirements.txt -- mypy python/ironloop tools
-	$(ENVIRONMENTS) one -r tools/lint-requirements.txt -- python -m mypy.stubtest ironloop
+	$(LINT) --bare -- cargo clippy --workspace --all-targets -- -D warnings
+	$(LINT) --bare -- ruff check .
+	$(LINT) --bare -- ruff format --check .
+	$(LINT) --bare -- mypy python/ironloop tools
+	$(LINT) -- python -m mypy.stubtest ironloop._ironloop
 
 bench:
 	@$(ENVIRONMENTS) one --series 3.13 -r benches/requirements.txt -- python benches/run.py $(ARGS)

@@ -15,6 +15,7 @@ import fcntl
 import hashlib
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -53,14 +54,15 @@ class Environment:
         self.executable = self.folder / "bin" / "python"
         self._stamp = self.folder / "ironloop-stamp.json"
 
-    def prepare(self, requirements: list[Path]) -> None:
-        """Create, install requirements, build and install ironloop: each only if its inputs changed."""
+    def prepare(self, requirements: list[Path], bare: bool = False) -> None:
+        """Create, install requirements, build and install ironloop (unless bare): what has changed inputs."""
         with _lock(self.python.series):
             origin = f"{self.folder} {self.python.executable} {self.python.version}"
             self._step("python", origin, self._create)
             files = [BUILD_REQUIREMENTS, *requirements]
             self._step(_names(files), _hash(files), lambda: self._install(files))
-            self._step("ironloop", _hash(_sources()), self._build)
+            if not bare:
+                self._step("ironloop", _hash(_sources()), self._build)
 
     def variables(self) -> dict[str, str]:
         """The process environment with this one in front; PYO3_PYTHON tells cargo what to build for."""
@@ -124,7 +126,7 @@ class Environment:
         _run([self.executable, "-m", "pip", "--disable-pip-version-check", "--quiet", *arguments])
 
 
-def run_one(requirements: list[Path], command: list[str], series: str | None) -> None:
+def run_one(requirements: list[Path], command: list[str], series: str | None, bare: bool) -> None:
     """Replace this process by COMMAND in the newest (or the named) Python's environment."""
     pythons = find_pythons()
     if series is not None and series not in pythons:
@@ -132,7 +134,7 @@ def run_one(requirements: list[Path], command: list[str], series: str | None) ->
     if not pythons:
         raise SystemExit("found no Python that ironloop supports: " + ", ".join(missing(pythons)))
     environment = Environment(pythons[series or list(pythons)[-1]], list(pythons.values()))
-    environment.prepare(requirements)
+    environment.prepare(requirements, bare)
     sys.stdout.flush()
     os.execvpe(command[0], command, environment.variables())
 
@@ -147,7 +149,7 @@ def run_each(requirements: list[Path], command: list[str]) -> int:
         try:
             environment.prepare(requirements)
         except subprocess.CalledProcessError as error:
-            outcome.append((series, f"not built: {error}"))
+            outcome.append((series, f"not built: {_failure(error)}"))
             failed = True
             continue
         _say(f"Python {series}: " + " ".join(command))
@@ -207,6 +209,10 @@ def _run(command: Command, env: dict[str, str] | None = None) -> None:
     subprocess.run(command, check=True, cwd=ROOT, env=env)
 
 
+def _failure(error: subprocess.CalledProcessError) -> str:
+    return f"exit status {error.returncode} of {shlex.join(str(word) for word in error.cmd)}"
+
+
 def _say(text: str) -> None:
     print(f"[{time.strftime('%H:%M:%S')}] {text}", file=sys.stderr, flush=True)
 
@@ -215,6 +221,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("which", choices=("one", "each"))
     parser.add_argument("--series", help="for 'one': this Python (3.13) and not the newest")
+    parser.add_argument("--bare", action="store_true", help="for 'one': without building ironloop")
     parser.add_argument("-r", dest="requirements", action="append", type=Path, default=[], metavar="FILE")
     parser.add_argument("command", nargs="+")
     options = parser.parse_args()
@@ -222,9 +229,9 @@ def main() -> int:
     if options.which == "each":
         return run_each(requirements, options.command)
     try:
-        run_one(requirements, options.command, options.series)
+        run_one(requirements, options.command, options.series, options.bare)
     except subprocess.CalledProcessError as error:
-        raise SystemExit(f"failed: {error}") from None
+        raise SystemExit(_failure(error)) from None
     return 1
 
 

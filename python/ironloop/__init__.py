@@ -16,7 +16,7 @@ __all__ = ("EventLoopPolicy", "Loop", "__version__", "install", "new_event_loop"
 
 
 def __getattr__(name: str) -> Any:
-    # Made when first asked for: to name a policy is a deprecation warning from Python 3.14 on, and an error in the end.
+    # Made when first asked for: from Python 3.14 on to name a policy is a deprecation warning.
     if name == "EventLoopPolicy":
         from ironloop.policy import EventLoopPolicy
 

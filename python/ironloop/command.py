@@ -47,7 +47,11 @@ def main() -> None:
             sys.argv = arguments
             _run_program(program)
         case _:
-            _refuse(f"{arguments[0]}: unknown option, or its argument is missing" if arguments else "nothing to run")
+            _refuse(
+                f"{arguments[0]}: unknown option, or its argument is missing"
+                if arguments
+                else "nothing to run"
+            )
 
 
 def _refuse(reason: str) -> NoReturn:
@@ -108,7 +112,9 @@ def _run(function: Any, *arguments: Any) -> None:
     install()
     show = sys.excepthook
 
-    def excepthook(kind: type[BaseException], error: BaseException, traceback: types.TracebackType | None) -> None:
+    def excepthook(
+        kind: type[BaseException], error: BaseException, traceback: types.TracebackType | None
+    ) -> None:
         inner = _behind_us(traceback)
         show(kind, error.with_traceback(inner), inner)
 

@@ -1,8 +1,8 @@
 """The event loop: asyncio's own cold paths over a native core.
 
-What runs per callback or per byte is native (`_ironloop.LoopCore`): scheduling, turns, watching descriptors, stream
-transports, accepting. What runs once per loop or per connection is asyncio's own code of the running Python, inherited;
-this file overrides only what has to know the native core.
+What runs per callback or per byte is native (`_ironloop`): scheduling, turns, watching descriptors, stream
+transports, accepting. What runs once per loop or per connection is asyncio's own code of the running Python,
+inherited; this file overrides only what has to know the native core.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from asyncio.log import logger
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from ironloop._ironloop import LoopCore
+from ironloop._ironloop import LoopCore, native_methods
 from ironloop.resolver import Resolver
 from ironloop.signals import SignalWakeup
 
@@ -33,19 +33,48 @@ class _NoSelector:
         pass
 
 
+@native_methods
 class Loop(LoopCore, Resolver, SignalWakeup, asyncio.SelectorEventLoop):  # type: ignore[misc]
     """An asyncio event loop in Rust.
 
-    It takes everything that `asyncio.AbstractEventLoop` documents. A loop belongs to the thread that runs it; other
-    threads reach it by `call_soon_threadsafe` alone.
+    It takes everything that `asyncio.AbstractEventLoop` documents. A loop belongs to the thread that runs it;
+    other threads reach it by `call_soon_threadsafe` alone.
     """
 
     __module__ = "ironloop"
+
+    # All that asyncio and the classes above keep on a loop. As long as a loop has no dictionary of its own,
+    # the interpreter finds `loop.call_soon` without looking there first. Any other attribute makes one.
+    __slots__ = (
+        "_asyncgens",
+        "_asyncgens_shutdown_called",
+        "_clock_resolution",
+        "_coroutine_origin_tracking_enabled",
+        "_coroutine_origin_tracking_saved_depth",
+        "_csock",
+        "_current_handle",
+        "_default_executor",
+        "_exception_handler",
+        "_executor_shutdown_called",
+        "_internal_fds",
+        "_old_agen_hooks",
+        "_ready",
+        "_resolver_threads",
+        "_scheduled",
+        "_selector",
+        "_signal_handlers",
+        "_ssock",
+        "_timer_cancelled_count",
+        "_transports",
+        "_unix_server_sockets",
+        "slow_callback_duration",
+    )
 
     _create_task = asyncio.SelectorEventLoop.create_task
 
     def __init__(self) -> None:
         super().__init__(_NoSelector())
+        self._resolver_threads = None
         self._foreign_clock = type(self).time is not Loop.time
 
     def __setattr__(self, name: str, value: object) -> None:
@@ -68,7 +97,9 @@ class Loop(LoopCore, Resolver, SignalWakeup, asyncio.SelectorEventLoop):  # type
         hooks = sys.get_asyncgen_hooks()
         previous_wakeup = self._wake_on_signals()
         self._thread_id = threading.get_ident()
-        sys.set_asyncgen_hooks(firstiter=self._asyncgen_firstiter_hook, finalizer=self._asyncgen_finalizer_hook)
+        sys.set_asyncgen_hooks(
+            firstiter=self._asyncgen_firstiter_hook, finalizer=self._asyncgen_finalizer_hook
+        )
         events._set_running_loop(self)
         try:
             self._run()
@@ -105,7 +136,7 @@ class Loop(LoopCore, Resolver, SignalWakeup, asyncio.SelectorEventLoop):  # type
         return result if type(result) is bytes else await self._completed(sock, result)
 
     async def sock_recv_into(self, sock: socket.socket, buf: Any) -> int:
-        """Receives into a buffer and returns how many bytes; errors as `sock_recv`. (asyncio: loop.sock_recv_into)"""
+        """Receives into a buffer; returns how many bytes. Errors as `sock_recv`. (asyncio: sock_recv_into)"""
         result = self._receive_into(sock, buf)
         return result if type(result) is int else await self._completed(sock, result)
 
@@ -183,9 +214,14 @@ class Loop(LoopCore, Resolver, SignalWakeup, asyncio.SelectorEventLoop):  # type
             super()._start_serving(protocol_factory, sock, sslcontext, server, backlog, *timeouts, **more)
 
     def _accept_failed(
-        self, exc: OSError, protocol_factory: Callable[[], Any], sock: socket.socket, server: Any, backlog: int
+        self,
+        exc: OSError,
+        protocol_factory: Callable[[], Any],
+        sock: socket.socket,
+        server: Any,
+        backlog: int,
     ) -> None:
-        """The kernel has no descriptor or no memory for another connection: let the loop live, try again in a second."""
+        """No descriptor or memory for another connection: the loop lives on and tries again in a second."""
         context = {
             "message": "socket.accept() out of system resource",
             "exception": exc,
@@ -193,7 +229,9 @@ class Loop(LoopCore, Resolver, SignalWakeup, asyncio.SelectorEventLoop):  # type
         }
         self._remove_reader(sock.fileno())
         self.call_exception_handler(context)
-        self.call_later(constants.ACCEPT_RETRY_DELAY, self._serve_again, protocol_factory, sock, server, backlog)
+        self.call_later(
+            constants.ACCEPT_RETRY_DELAY, self._serve_again, protocol_factory, sock, server, backlog
+        )
 
     def _serve_again(
         self, protocol_factory: Callable[[], Any], sock: socket.socket, server: Any, backlog: int

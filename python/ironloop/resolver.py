@@ -15,7 +15,8 @@ _THREADS = 8
 class Resolver:
     """`getaddrinfo` and `getnameinfo` of a loop."""
 
-    _resolver_threads: ThreadPoolExecutor | None = None
+    __slots__ = ()
+    _resolver_threads: ThreadPoolExecutor | None
 
     async def getaddrinfo(
         self, host: Any, port: Any, *, family: int = 0, type: int = 0, proto: int = 0, flags: int = 0

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from ironloop.loop import Loop
 
-T = TypeVar("T")
+_T = TypeVar("_T")
 
 
 def new_event_loop() -> Loop:
@@ -20,7 +20,7 @@ def new_event_loop() -> Loop:
     return Loop()
 
 
-def run(main: Coroutine[Any, Any, T], *, debug: bool | None = None) -> T:
+def run(main: Coroutine[Any, Any, _T], *, debug: bool | None = None) -> _T:
     """Runs a coroutine on a new loop, closes the loop, and returns the result.
 
     Args:
@@ -45,7 +45,7 @@ _replaced: tuple[Any, Any] | None = None
 
 
 def install() -> None:
-    """Makes ironloop what `asyncio.run`, `asyncio.Runner` and `asyncio.new_event_loop` use, until `uninstall`.
+    """Makes ironloop what `asyncio.run`, `Runner` and `new_event_loop` use, until `uninstall`.
 
     It sets the event loop policy of the process. Loops that exist already stay what they are.
     """
@@ -60,7 +60,7 @@ def install() -> None:
 
 
 def uninstall() -> None:
-    """Takes `install` back. Does nothing if ironloop is not installed, or somebody has set another policy since."""
+    """Takes `install` back. Does nothing if another policy was set since, or ironloop is not installed."""
     global _replaced
     if _replaced is not None and _policy() is _replaced[1]:
         _set_policy(_replaced[0])

@@ -1,8 +1,8 @@
-"""Signals end the loop's sleep, so that Ctrl-C is seen at once, and reach the handlers of `add_signal_handler`.
+"""Signals end the loop's sleep, so that Ctrl-C is seen at once, and reach handlers (`add_signal_handler`).
 
-Python writes each signal's number to one descriptor of the process, the wakeup descriptor. While a loop runs in the main
-thread that is one end of a socket pair, the other end of which the loop watches: without handlers only to wake up, with
-handlers to read the numbers.
+Python writes each signal's number to one descriptor of the process, the wakeup descriptor. While a loop runs
+in the main thread that is one end of a socket pair, the other end of which the loop watches: without handlers
+only to wake up, with handlers to read the numbers.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ _NO_DESCRIPTOR = -1
 class SignalWakeup:
     """The signals of a loop, below asyncio's own handling of them."""
 
+    __slots__ = ()
     _ssock: socket.socket | None
     _csock: socket.socket | None
 
@@ -45,7 +46,7 @@ class SignalWakeup:
             self._ssock = self._csock = None
 
     def _wake_on_signals(self) -> int | None:
-        """Takes the wakeup descriptor for the time of a run. Returns the one before, or None if there is none to give back."""
+        """Takes the wakeup descriptor for the time of a run; returns the one to give back, or None."""
         loop: Any = self
         if threading.current_thread() is not threading.main_thread():
             return None
@@ -56,7 +57,7 @@ class SignalWakeup:
             # Not the main interpreter: signals are somebody else's.
             return None
         if previous not in (_NO_DESCRIPTOR, ours) and not loop._signal_handlers:
-            # Somebody else's: Python's own handlers still run, they only may have to wait for the loop to wake up.
+            # Somebody else's. Python's own handlers still run, if only when the loop wakes up.
             signal.set_wakeup_fd(previous)
             return None
         return previous
@@ -93,7 +94,7 @@ class SignalWakeup:
         loop._add_reader(self._ssock.fileno(), loop._read_from_self)
 
     def remove_signal_handler(self, sig: int) -> bool:
-        """Takes `add_signal_handler` back; False if there was no handler. (asyncio: loop.remove_signal_handler)"""
+        """Takes `add_signal_handler` back; False if there was none. (asyncio: loop.remove_signal_handler)"""
         loop: Any = self
         removed: bool = super().remove_signal_handler(sig)  # type: ignore[misc]
         if removed and not loop._signal_handlers and self._ssock is not None:

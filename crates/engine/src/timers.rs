@@ -171,7 +171,9 @@ mod tests {
     fn many_due_at_once_keep_the_order_too() {
         let mut timers = TimerHeap::default();
         let deadline = |name: u32| Deadline::from(name.wrapping_mul(2_654_435_761) % 1000);
-        (0..10_000).for_each(|name| drop(timers.push(deadline(name), name)));
+        (0..10_000).for_each(|name| {
+            timers.push(deadline(name), name);
+        });
         let mut expected: Vec<u32> = (0..10_000).filter(|name| deadline(*name) <= 800).collect();
         expected.sort_by_key(|name| deadline(*name));
         assert_eq!(due(&mut timers, 800), expected);

@@ -60,7 +60,7 @@ pub(super) fn methods() -> Vec<pyo3::ffi::PyMethodDef> {
         method_of!(
             LoopCore,
             c"create_task",
-            c"create_task($self, coro, /, **kwargs)\n--\n\nA task that runs a coroutine; takes the keywords of this \
+            c"create_task($self, coro, **kwargs)\n--\n\nA task that runs a coroutine; takes the keywords of this \
               Python's asyncio.Task (name, context, eager_start…).\n\nRaises RuntimeError if the loop is closed. \
               (asyncio: loop.create_task)",
             create_task

@@ -22,10 +22,12 @@ use ironloop_engine::{Engine, Inbox, Slot};
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
+use pyo3::types::PyType;
 
 use crate::cell::LoopCell;
 use crate::error::os_error;
 use crate::ffi::class::Pool;
+use crate::ffi::method::add_methods;
 use crate::ffi::{Instance, Object, Visit};
 use crate::handle::{Handle, TimerHandle};
 use crate::transport::Transport;
@@ -332,6 +334,10 @@ impl LoopCore {
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        // A running loop is no garbage, nor is what it holds: the collector need not walk it all each time.
+        if self.is_running() {
+            return Ok(());
+        }
         let mut outcome = Ok(());
         let mut show = |object: &Object| {
             outcome = visit.call(object.as_py());
@@ -350,10 +356,11 @@ impl LoopCore {
     }
 }
 
-/// Adds the class to the module.
-pub(crate) fn add_class(module: &Bound<'_, PyModule>) -> PyResult<()> {
-    module.add_class::<LoopCore>()?;
-    let class = module.py().get_type::<LoopCore>();
+/// A decorator that gives the Python half of the loop the native methods.
+///
+/// They could be inherited. But the interpreter calls a native method directly only on the very class that it was made for.
+#[pyfunction]
+fn native_methods<'py>(class: &Bound<'py, PyType>) -> PyResult<Bound<'py, PyType>> {
     for methods in [
         schedule::methods(),
         turn::methods(),
@@ -363,7 +370,13 @@ pub(crate) fn add_class(module: &Bound<'_, PyModule>) -> PyResult<()> {
         clock::methods(),
         make::methods(),
     ] {
-        crate::ffi::method::add_methods(&class, &methods)?;
+        add_methods(class, &methods)?;
     }
-    Ok(())
+    Ok(class.clone())
+}
+
+/// Adds the class to the module.
+pub(crate) fn add_class(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_class::<LoopCore>()?;
+    module.add_function(wrap_pyfunction!(native_methods, module)?)
 }

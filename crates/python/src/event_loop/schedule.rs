@@ -130,7 +130,7 @@ pub(super) fn methods() -> Vec<pyo3::ffi::PyMethodDef> {
         method_of!(
             LoopCore,
             c"call_soon",
-            c"call_soon($self, callback, /, *args, context=None)\n--\n\nRuns callback(*args) in the next turn, \
+            c"call_soon($self, callback, *args, context=None)\n--\n\nRuns callback(*args) in the next turn, \
               in a copy of the current context or in `context`.\n\nReturns an asyncio.Handle. Raises RuntimeError if \
               the loop is closed. (asyncio: loop.call_soon)",
             call_soon
@@ -138,14 +138,14 @@ pub(super) fn methods() -> Vec<pyo3::ffi::PyMethodDef> {
         method_of!(
             LoopCore,
             c"call_soon_threadsafe",
-            c"call_soon_threadsafe($self, callback, /, *args, context=None)\n--\n\nThe same from any thread; wakes the \
+            c"call_soon_threadsafe($self, callback, *args, context=None)\n--\n\nThe same from any thread; wakes the \
               loop if it sleeps. (asyncio: loop.call_soon_threadsafe)",
             call_soon_threadsafe
         ),
         method_of!(
             LoopCore,
             c"call_later",
-            c"call_later($self, delay, callback, /, *args, context=None)\n--\n\nRuns callback(*args) once `delay` \
+            c"call_later($self, delay, callback, *args, context=None)\n--\n\nRuns callback(*args) once `delay` \
               seconds have passed, never earlier.\n\nReturns an asyncio.TimerHandle. Raises RuntimeError if the loop is \
               closed, TypeError if `delay` is no number. (asyncio: loop.call_later)",
             call_later
@@ -153,7 +153,7 @@ pub(super) fn methods() -> Vec<pyo3::ffi::PyMethodDef> {
         method_of!(
             LoopCore,
             c"call_at",
-            c"call_at($self, when, callback, /, *args, context=None)\n--\n\nThe same at `when`, in seconds on the \
+            c"call_at($self, when, callback, *args, context=None)\n--\n\nThe same at `when`, in seconds on the \
               loop's clock. (asyncio: loop.call_at)",
             call_at
         ),

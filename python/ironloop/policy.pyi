@@ -1,0 +1,3 @@
+from asyncio import DefaultEventLoopPolicy
+
+class EventLoopPolicy(DefaultEventLoopPolicy): ...
