@@ -28,7 +28,7 @@ lint:
 	$(LINT) --bare -- ruff check .
 	$(LINT) --bare -- ruff format --check .
 	$(LINT) --bare -- mypy python/ironloop tools
-	$(LINT) -- python -m mypy.stubtest ironloop._ironloop
+	$(LINT) -- python -m mypy.stubtest ironloop
 
 bench:
 	@$(ENVIRONMENTS) one --series 3.13 -r benches/requirements.txt -- python benches/run.py $(ARGS)
