@@ -28,6 +28,12 @@ impl<C: AsRef<[u8]>> Outgoing<C> {
         self.len == 0
     }
 
+    /// The unsent bytes, if they are all in one chunk, as they mostly are.
+    #[must_use]
+    pub fn single(&self) -> Option<&[u8]> {
+        self.slices().next().filter(|bytes| bytes.len() == self.len)
+    }
+
     pub(super) fn push(&mut self, chunk: C) {
         let len = chunk.as_ref().len();
         // An empty chunk would be an empty offer.
@@ -70,6 +76,7 @@ mod tests {
                 outgoing.push(chunk);
             }
             outgoing.advance(cut);
+            assert_eq!(outgoing.single().is_some(), (3..6).contains(&cut), "cut at {cut}");
             assert_eq!(outgoing.slices().collect::<Vec<_>>().concat(), b"abcdef"[cut..]);
             assert_eq!(outgoing.len(), 6 - cut);
         }

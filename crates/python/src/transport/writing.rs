@@ -2,8 +2,9 @@
 
 use std::io::{self, IoSlice};
 
+use ironloop_driver::RawFd;
 use ironloop_driver::socket::{self, MAX_SLICES};
-use ironloop_engine::stream::{AfterEof, FlowChange, Step, Written};
+use ironloop_engine::stream::{AfterEof, FlowChange, Outgoing, Step, Written};
 use pyo3::exceptions::{PyRuntimeError, PyTypeError};
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -137,15 +138,12 @@ impl Transport {
             let Some(outgoing) = state.stream.offer() else {
                 return Offer::Done;
             };
-            let mut slices = [IoSlice::new(&[]); MAX_SLICES];
-            let mut count = 0;
-            let mut offered = 0;
-            for (place, bytes) in slices.iter_mut().zip(outgoing.slices()) {
-                *place = IoSlice::new(bytes);
-                offered += bytes.len();
-                count += 1;
-            }
-            match socket::send_vectored(state.descriptor.fd(), &slices[..count]) {
+            let fd = state.descriptor.fd();
+            let (result, offered) = match outgoing.single() {
+                Some(bytes) => (socket::send(fd, bytes), bytes.len()),
+                None => Self::offer_slices(fd, outgoing),
+            };
+            match result {
                 Ok(sent) => {
                     state.stream.sent(sent);
                     // A short send has filled the kernel's buffer: asking again would only be refused.
@@ -164,6 +162,18 @@ impl Transport {
                 },
             }
         })
+    }
+
+    /// Sends several chunks in one call; returns how much was offered as well.
+    fn offer_slices(fd: RawFd, outgoing: &Outgoing<Chunk>) -> (io::Result<usize>, usize) {
+        let mut slices = [IoSlice::new(&[]); MAX_SLICES];
+        let mut count = 0;
+        for (place, bytes) in slices.iter_mut().zip(outgoing.slices()) {
+            *place = IoSlice::new(bytes);
+            count += 1;
+        }
+        let slices = &slices[..count];
+        (socket::send_vectored(fd, slices), slices.iter().map(|slice| slice.len()).sum())
     }
 
     /// Does all that the stream machine asks for. The inner error is a failed shutdown.
