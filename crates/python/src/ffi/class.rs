@@ -230,7 +230,8 @@ const BEFORE: usize = 4 * size_of::<usize>();
 /// Memory for an instance, with its header, and zeros behind it.
 ///
 /// The collector counts what its own allocator gives out, and comes the sooner. An instance that it never walks has no
-/// business there, and comes from the plain one; a free-threaded collector finds objects by their allocator, so there
+/// business there. It comes from the C library, which keeps what is freed: the interpreter's own allocator gives arenas
+/// back to the kernel after a burst, and the next burst faults them in again. A free-threaded collector finds objects by their allocator, so there
 /// all come from its own.
 unsafe fn allocate<T: Native>(py: Python<'_>, kind: *mut ffi::PyTypeObject) -> PyResult<*mut ffi::PyObject> {
     // SAFETY: a live type; all that is written lies inside what was allocated.
@@ -245,7 +246,7 @@ unsafe fn allocate<T: Native>(py: Python<'_>, kind: *mut ffi::PyTypeObject) -> P
             ptr::write_bytes(memory.cast::<u8>().add(header), 0, size - header);
             return Ok(memory);
         }
-        let block = ffi::PyObject_Malloc(BEFORE + size).cast::<u8>();
+        let block = ffi::PyMem_RawMalloc(BEFORE + size).cast::<u8>();
         if block.is_null() {
             return Err(PyMemoryError::new_err(()));
         }
@@ -261,7 +262,7 @@ unsafe fn release(memory: *mut ffi::PyObject, tracked: bool) {
         if tracked || cfg!(Py_GIL_DISABLED) {
             ffi::PyObject_GC_Del(memory.cast());
         } else {
-            ffi::PyObject_Free(memory.cast::<u8>().sub(BEFORE).cast());
+            ffi::PyMem_RawFree(memory.cast::<u8>().sub(BEFORE).cast());
         }
     }
 }
