@@ -307,3 +307,101 @@ def test_tls_sockets_are_refused(run, client_tls):
                 await loop.sock_recv(sock, 1)
 
     run(main)
+
+
+def test_a_large_answer_after_the_peers_half_close(run):
+    """The edge that tells of the half-close must not be taken for room to write."""
+
+    async def main():
+        loop = asyncio.get_running_loop()
+        left, right = socket.socketpair()
+        with left, right:
+            left.setblocking(False)
+            right.setblocking(False)
+            answer = bytes(5_000_000)
+            request = asyncio.create_task(loop.sock_recv(left, 100))
+            await asyncio.sleep(0)
+            right.send(b"question")
+            assert await request == b"question"
+            right.shutdown(socket.SHUT_WR)
+            assert await loop.sock_recv(left, 100) == b""
+            sending = asyncio.create_task(loop.sock_sendall(left, answer))
+            received = bytearray()
+            while len(received) < len(answer):
+                received += await loop.sock_recv(right, 100_000)
+            await sending
+            assert received == answer
+
+    run(main)
+
+
+def test_receiving_beside_a_writer_callback(run):
+    async def main():
+        loop = asyncio.get_running_loop()
+        left, right = socket.socketpair()
+        with left, right:
+            left.setblocking(False)
+            waiting = asyncio.create_task(loop.sock_recv(left, 100))
+            await asyncio.sleep(0)
+            right.send(b"one")
+            assert await waiting == b"one"
+            called = asyncio.Event()
+            loop.add_writer(left, called.set)
+            waiting = asyncio.create_task(loop.sock_recv(left, 100))
+            await called.wait()
+            right.send(b"two")
+            assert await waiting == b"two"
+            assert loop.remove_writer(left)
+            waiting = asyncio.create_task(loop.sock_recv(left, 100))
+            await asyncio.sleep(0)
+            right.send(b"three")
+            assert await waiting == b"three"
+
+    run(main)
+
+
+def test_an_operation_does_not_reach_the_next_socket_of_its_number(run, loop_name):
+    if loop_name == "asyncio":
+        pytest.skip("asyncio's selector trips over the socket that was closed")
+
+    async def main():
+        loop = asyncio.get_running_loop()
+        first, first_peer = socket.socketpair()
+        first.setblocking(False)
+        number = first.fileno()
+        stale = asyncio.create_task(loop.sock_recv(first, 100))
+        await asyncio.sleep(0)
+        first.close()
+        second, peer = socket.socketpair()
+        with first_peer, second, peer:
+            assert second.fileno() == number
+            second.setblocking(False)
+            waiting = asyncio.create_task(loop.sock_recv(second, 100))
+            await asyncio.sleep(0)
+            peer.send(b"for the second")
+            assert await waiting == b"for the second"
+            assert not stale.done()
+            stale.cancel()
+            await asyncio.wait([stale])
+            loop.remove_reader(number)
+
+    run(main)
+
+
+def test_a_short_read_of_a_unix_socket_may_leave_data(run):
+    async def main():
+        loop = asyncio.get_running_loop()
+        left, right = socket.socketpair()
+        with left, right:
+            left.setblocking(False)
+            waiting = asyncio.create_task(loop.sock_recv(left, 100))
+            await asyncio.sleep(0)
+            right.send(b"zero")
+            assert await waiting == b"zero"
+            socket.send_fds(right, [b"first"], [0])
+            right.send(b"second")
+            assert await loop.sock_recv(left, 100) == b"first"
+            assert await loop.sock_recv(left, 100) == b"second"
+            assert await loop.sock_recv(left, 0) == b""
+
+    run(main)

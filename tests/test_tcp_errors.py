@@ -1,6 +1,7 @@
 """Protocols that raise: the connection ends or lives as in asyncio, and the loop lives on."""
 
 import asyncio
+import socket
 
 import pytest
 from support import Recorder, connected
@@ -108,3 +109,44 @@ def test_exits_leave_the_loop(loop, contexts, kind):
     with pytest.raises(asyncio.CancelledError):
         loop.run_until_complete(task)
     assert contexts == []
+
+
+def test_a_server_closed_by_its_first_connection(run):
+    async def main():
+        loop = asyncio.get_running_loop()
+        told = asyncio.Event()
+
+        class Closer(asyncio.Protocol):
+            def connection_made(self, transport):
+                server.close()
+                transport.close()
+                told.set()
+
+        server = await loop.create_server(Closer, "127.0.0.1", 0)
+        reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+        await told.wait()
+        assert await reader.read() == b""
+        writer.close()
+        await writer.wait_closed()
+
+    run(main)
+
+
+def test_the_protocol_is_known_in_connection_lost(run):
+    async def main():
+        known = asyncio.get_running_loop().create_future()
+
+        class Watcher(asyncio.Protocol):
+            def connection_made(self, transport):
+                self.transport = transport
+                transport.close()
+
+            def connection_lost(self, exc):
+                known.set_result(self.transport.get_protocol() is self)
+
+        left, right = socket.socketpair()
+        with right:
+            await asyncio.get_running_loop().create_connection(Watcher, sock=left)
+            assert await known
+
+    run(main)

@@ -227,6 +227,8 @@ class Loop(LoopCore, Resolver, SignalWakeup, asyncio.SelectorEventLoop):  # type
             "exception": exc,
             "socket": trsock.TransportSocket(sock),
         }
+        if sock.fileno() < 0:
+            return
         self._remove_reader(sock.fileno())
         self.call_exception_handler(context)
         self.call_later(

@@ -20,6 +20,12 @@ pub fn accept(listener: RawFd) -> io::Result<Accepted> {
     sys::accept(listener)
 }
 
+/// Whether accepting failed for want of descriptors or memory: it may go better in a while.
+#[must_use]
+pub fn is_exhausted(error: &io::Error) -> bool {
+    sys::is_exhausted(error)
+}
+
 /// Reads into `buffer`; 0 is the end of file.
 pub fn receive(fd: RawFd, buffer: &mut [u8]) -> io::Result<usize> {
     sys::receive(fd, buffer)

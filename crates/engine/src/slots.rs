@@ -85,6 +85,10 @@ impl<T> Slots<T> {
         self.places.iter().filter_map(|place| place.tenant.as_ref())
     }
 
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut T> {
+        self.places.iter_mut().filter_map(|place| place.tenant.as_mut())
+    }
+
     /// Empties all places and hands over their tenants.
     pub fn take(&mut self) -> Vec<T> {
         self.free.clear();

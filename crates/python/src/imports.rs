@@ -23,10 +23,25 @@ classes! {
     task: "_asyncio", "Task";
 }
 
-/// `socket.SOCK_STREAM`
-pub(crate) fn stream_type(py: Python<'_>) -> PyResult<i32> {
-    static NUMBER: PyOnceLock<i32> = PyOnceLock::new();
-    NUMBER.get_or_try_init(py, || py.import("socket")?.getattr("SOCK_STREAM")?.extract()).copied()
+/// Whether a socket is a stream of one of the Internet families.
+pub(crate) fn is_internet_stream(socket: &Bound<'_, PyAny>) -> PyResult<bool> {
+    static NUMBERS: PyOnceLock<[i32; 3]> = PyOnceLock::new();
+    let py = socket.py();
+    let [stream, v4, v6] = *NUMBERS.get_or_try_init(py, || {
+        let module = py.import("socket")?;
+        let number = |name: &str| module.getattr(name)?.extract();
+        PyResult::Ok([number("SOCK_STREAM")?, number("AF_INET")?, number("AF_INET6")?])
+    })?;
+    let family: i32 = socket.getattr(intern!(py, "family"))?.extract()?;
+    let kind: i32 = socket.getattr(intern!(py, "type"))?.extract()?;
+    Ok(kind == stream && (family == v4 || family == v6))
+}
+
+/// `warnings.warn`, imported with the module: when it is needed, the interpreter may be shutting down.
+pub(crate) fn warn(py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {
+    static WARN: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    WARN.get_or_try_init(py, || Ok(py.import("warnings")?.getattr("warn")?.unbind()))
+        .map(|warn| warn.bind(py))
 }
 
 /// `("loop",)`

@@ -3,6 +3,7 @@
 use std::io;
 
 use ironloop_driver::{Interest, RawFd, Trigger, socket};
+use ironloop_engine::Slot;
 use pyo3::intern;
 use pyo3::prelude::*;
 
@@ -42,7 +43,7 @@ impl Listener {
     }
 
     /// Takes the connections that wait.
-    pub(super) fn accept(&self, slf: &Bound<'_, LoopCore>) -> PyResult<()> {
+    pub(super) fn accept(&self, slf: &Bound<'_, LoopCore>, slot: Slot) -> PyResult<()> {
         for _ in 0..self.backlog.clamp(1, MOST_AT_ONCE) {
             let accepted = match socket::accept(self.fd) {
                 Ok(accepted) => accepted,
@@ -51,6 +52,10 @@ impl Listener {
             if let Err(error) = self.connect(slf, accepted) {
                 // asyncio tells of a connection that could not be made in debug mode only.
                 LoopCore::report_connection(slf, error)?;
+            }
+            // What was just told of its connection may have closed the server.
+            if !slf.get().state.with(|state| state.sources.listens(slot)) {
+                break;
             }
         }
         Ok(())
@@ -78,6 +83,10 @@ impl Listener {
             return Ok(());
         }
         let py = slf.py();
+        if !socket::is_exhausted(&error) {
+            let about = [("socket", Some(&self.socket))];
+            return LoopCore::report(slf, "Exception in callback socket.accept()", os_error(error), &about);
+        }
         let error = os_error(error);
         let arguments = (
             error.value(py),

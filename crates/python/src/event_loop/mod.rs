@@ -14,7 +14,7 @@ mod watch;
 use std::collections::VecDeque;
 use std::ffi::c_int;
 use std::io;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use ironloop_driver::{Notifier, Poller, RawFd, Ready, Token};
@@ -34,8 +34,11 @@ use crate::transport::Transport;
 pub(crate) use listener::Listener;
 pub(crate) use sources::{Source, Sources};
 
-/// The token of the notifier; all others are packed slots.
+/// The token of the notifier; all but this and the next are packed slots.
 const NOTIFIER: Token = Token(u64::MAX);
+
+/// The token of the descriptor that Python writes signals to.
+const SIGNALS: Token = Token(u64::MAX - 1);
 
 /// Bytes that one read may bring, as in asyncio.
 const READ_BUFFER: usize = 256 * 1024;
@@ -133,6 +136,8 @@ pub(crate) struct LoopCore {
     /// Whether `time` was replaced by a subclass or on the instance.
     foreign_clock: AtomicBool,
     task_factory: LoopCell<Option<Object>>,
+    /// Where signals are read from; -1 before the first run in the main thread.
+    signals: AtomicI32,
     /// The thread that runs the loop, as Python numbers it; 0 while none does.
     thread: AtomicU64,
 }
@@ -219,6 +224,7 @@ impl LoopCore {
             debug: AtomicBool::new(false),
             foreign_clock: AtomicBool::new(false),
             task_factory: LoopCell::new(None),
+            signals: AtomicI32::new(-1),
             thread: AtomicU64::new(0),
         })
     }

@@ -30,6 +30,16 @@ enum Work {
 }
 
 impl Work {
+    /// The result, if nothing is asked for: that asks nobody, as with Python's sockets.
+    fn empty_result(&self, py: Python<'_>) -> PyResult<Option<Object>> {
+        Ok(match self {
+            Self::Receive { most: 0 } => Some(PyBytes::new(py, b"").into()),
+            Self::ReceiveInto(buffer) if buffer.len() == 0 => Some(0_usize.into_pyobject(py)?.into()),
+            Self::SendAll { data, .. } if data.len() == 0 => Some(Object::none(py)),
+            _ => None,
+        })
+    }
+
     fn side(&self) -> Side {
         match self {
             Self::Receive { .. } | Self::ReceiveInto(_) => Side::Reader,
@@ -101,6 +111,9 @@ impl LoopCore {
         if core.is_debug() || !socket.get_type().is(imports::socket(py)?) {
             slf.call_method1(intern!(py, "_check_socket"), (&*socket,))?;
         }
+        if let Some(result) = work.empty_result(py)? {
+            return Ok(result);
+        }
         let fd: RawFd = socket.call_method0(intern!(py, "fileno"))?.extract()?;
         let weak = Object::weak(&socket)?;
         let side = work.side();
@@ -122,41 +135,41 @@ impl LoopCore {
             }
         }
         let future: Object = slf.call_method0(intern!(py, "create_future"))?.into();
-        let operation = Operation { work, fd, future: future.clone_ref(py) };
+        let mut operation = Some(Operation { work, fd, future: future.clone_ref(py) });
         if known == Known::Nothing {
             slf.call_method1(intern!(py, "_ensure_fd_no_transport"), (fd,))?;
-            let kind: i32 = socket.getattr(intern!(py, "type"))?.extract()?;
-            let identity = Identity { weak, is_stream: kind == imports::stream_type(py)? };
-            core.enlist_new(fd, identity, operation)?;
+            let identity = Identity { weak, reads_whole: imports::is_internet_stream(&socket)? };
+            core.enlist_new(fd, identity, &mut operation)?;
         } else {
             core.state.with(|state| {
-                if let Some(Source::Watch(watch)) = state.sources.at_mut(fd) {
+                let Some(Source::Watch(watch)) = state.sources.at_mut(fd) else { return };
+                if known == Known::Registered {
                     watch.refused(side, Refusal::WouldBlock);
-                    // Only operations wait on a socket that is known.
-                    watch.enlist(operation);
                 }
+                // Only operations wait on a socket that is known.
+                watch.enlist(&mut operation);
             });
         }
         Ok(future)
     }
 
     /// The first wait of a socket: the kernel is told, and reports at once if it is ready by now.
-    fn enlist_new(&self, fd: RawFd, identity: Identity, operation: Operation) -> PyResult<()> {
+    fn enlist_new(&self, fd: RawFd, identity: Identity, operation: &mut Option<Operation>) -> PyResult<()> {
         let (mut bin, mut displaced) = (Vec::new(), Waiter::Nobody);
         let result = self.with_poller(|poller, sources| {
-            let Some(Source::Watch(watch)) = sources.at_mut(fd) else {
-                let mut watch = Watch { identity: Some(identity), ..Watch::default() };
-                watch.refused(operation.work.side(), Refusal::WouldBlock);
-                watch.enlist(operation);
-                return sources.insert(poller, fd, watch.wanted(), Source::Watch(watch), &mut bin).map(drop);
+            let mut watch = match sources.at_mut(fd) {
+                // The operations of another socket, closed meanwhile, stay behind; callbacks go by the number.
+                Some(Source::Watch(old)) if !old.is_of(&identity) => old.take_callbacks(),
+                Some(Source::Watch(old)) => std::mem::take(old),
+                _ => Watch::default(),
             };
-            // The socket that had the number before, or one that a user watches as well.
             watch.identity = Some(identity);
             (watch.readable, watch.writable) = (Readiness::Unknown, Readiness::Unknown);
-            watch.refused(operation.work.side(), Refusal::WouldBlock);
+            if let Some(side) = operation.as_ref().map(|operation| operation.work.side()) {
+                watch.refused(side, Refusal::WouldBlock);
+            }
             displaced = watch.enlist(operation);
-            let wanted = watch.wanted();
-            sources.rewatch(poller, fd, wanted)
+            sources.insert(poller, fd, watch.wanted(), Source::Watch(watch), &mut bin).map(drop)
         });
         drop((bin, displaced));
         result
@@ -181,10 +194,13 @@ impl LoopCore {
                         }
                         call_method(py, &operation.future, intern!(py, "set_result"), &[&result])?;
                     }
-                    Ok(Attempt::Refused) => core.with_watch(slot, |watch| {
-                        watch.refused(side, Refusal::WouldBlock);
-                        watch.put_back(operation);
-                    }),
+                    Ok(Attempt::Refused) => {
+                        let mut operation = Some(operation);
+                        core.with_watch(slot, |watch| {
+                            watch.refused(side, Refusal::WouldBlock);
+                            watch.put_back(&mut operation);
+                        });
+                    }
                     Err(error) => {
                         let error = error.value(py).clone().into_any().into();
                         call_method(py, &operation.future, intern!(py, "set_exception"), &[&error])?;
@@ -193,12 +209,13 @@ impl LoopCore {
             }
         }
         let mut callbacks = [None, None];
-        let mut finished = false;
+        let mut level = false;
         core.with_watch(slot, |watch| {
             callbacks = watch.callbacks(py, ready);
-            finished = !watch.has_operations() && callbacks.iter().any(Option::is_some);
+            level = watch.callback().is_some();
         });
-        if finished {
+        // A level that nobody waits for any more would be reported for ever.
+        if level {
             core.with_poller(|poller, sources| sources.rewatch_slot(poller, slot))?;
         }
         Ok(callbacks)
@@ -246,33 +263,50 @@ impl Watch {
         if self.identity.as_ref().is_none_or(|identity| identity.weak.as_ptr() != weak.as_ptr()) {
             return Known::Nothing;
         }
+        // With a callback on either side the kernel reports levels, and only of sides where somebody waits.
+        if self.callback().is_some() {
+            return Known::Nothing;
+        }
         let (readiness, waiter) = match side {
             Side::Reader => (self.readable, &self.reader),
             Side::Writer => (self.writable, &self.writer),
         };
         match (readiness, waiter) {
-            // The kernel reports levels to a callback, and to nobody else.
-            (_, Waiter::Callback(_)) => Known::Nothing,
             // Those who wait come first.
-            (_, Waiter::Operations(_)) | (Readiness::Waiting, Waiter::Nobody) => Known::Refuses,
-            (_, Waiter::Nobody) => Known::Registered,
+            (_, Waiter::Operations(_)) | (Readiness::Waiting, _) => Known::Refuses,
+            _ => Known::Registered,
         }
     }
 
+    fn is_of(&self, identity: &Identity) -> bool {
+        self.identity.as_ref().is_none_or(|known| known.weak.as_ptr() == identity.weak.as_ptr())
+    }
+
+    /// A watch with the callbacks of this one, and without its operations.
+    fn take_callbacks(&mut self) -> Self {
+        let take = |waiter: &mut Waiter| match waiter {
+            Waiter::Callback(_) => std::mem::take(waiter),
+            _ => Waiter::Nobody,
+        };
+        Self { reader: take(&mut self.reader), writer: take(&mut self.writer), ..Self::default() }
+    }
+
     fn refused(&mut self, side: Side, why: Refusal) {
-        let is_stream = self.identity.as_ref().is_some_and(|identity| identity.is_stream);
+        let reads_whole = self.identity.as_ref().is_some_and(|identity| identity.reads_whole);
         let readiness = match side {
             Side::Reader => &mut self.readable,
             Side::Writer => &mut self.writable,
         };
-        // Each datagram is a read of its own, however short. After a hang-up no edge will come.
-        if *readiness == Readiness::Unknown && (is_stream || why == Refusal::WouldBlock) {
+        // What would block is always reported when it no longer would. A short read is a guess, and after a hang-up
+        // there may be no further edge to correct it.
+        if why == Refusal::WouldBlock || (reads_whole && *readiness == Readiness::Unknown) {
             *readiness = Readiness::Waiting;
         }
     }
 
     /// Puts an operation behind those that wait; hands over a callback that stood there instead.
-    fn enlist(&mut self, operation: Operation) -> Waiter {
+    fn enlist(&mut self, operation: &mut Option<Operation>) -> Waiter {
+        let Some(operation) = operation.take() else { return Waiter::Nobody };
         let waiter = self.side(operation.work.side());
         if let Waiter::Operations(operations) = waiter {
             operations.push_back(operation);
@@ -281,7 +315,8 @@ impl Watch {
         std::mem::replace(waiter, Waiter::Operations(VecDeque::from([operation])))
     }
 
-    fn put_back(&mut self, operation: Operation) {
+    fn put_back(&mut self, operation: &mut Option<Operation>) {
+        let Some(operation) = operation.take() else { return };
         let waiter = self.side(operation.work.side());
         if let Waiter::Operations(operations) = waiter {
             operations.push_front(operation);
@@ -353,9 +388,11 @@ fn forget(slf: &Bound<'_, LoopCore>, arguments: Arguments<'_>) -> PyResult<Objec
     let py = slf.py();
     let [socket, future] = arguments.exactly(py, "_forget_operation", ["sock", "future"])?;
     let fd: RawFd = socket.bind(py).call_method0(intern!(py, "fileno"))?.extract()?;
+    let is_it = |known: &Object| known.as_ptr() == future.as_ptr();
     let taken = slf.get().state.with(|state| match state.sources.at_mut(fd) {
-        Some(Source::Watch(watch)) => watch.take_done(|known| known.as_ptr() == future.as_ptr()),
-        _ => Vec::new(),
+        Some(Source::Watch(watch)) => watch.take_done(is_it),
+        // The socket was closed meanwhile, and no longer tells its number.
+        _ => state.sources.watches().flat_map(|watch| watch.take_done(is_it)).collect(),
     });
     drop(taken);
     Ok(Object::none(py))

@@ -126,6 +126,17 @@ impl Sources {
         self.slots.iter().map(each).find(|result| *result != 0).unwrap_or(0)
     }
 
+    pub(super) fn listens(&self, slot: Slot) -> bool {
+        matches!(self.slots.get(slot), Some(Source::Listener(_)))
+    }
+
+    pub(super) fn watches(&mut self) -> impl Iterator<Item = &mut Watch> {
+        self.slots.iter_mut().filter_map(|source| match source {
+            Source::Watch(watch) => Some(watch),
+            _ => None,
+        })
+    }
+
     pub(crate) fn take(&mut self) -> Vec<Source> {
         self.by_fd.clear();
         self.slots.take()

@@ -4,13 +4,13 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use ironloop_driver::{Events, Interest, Poller, Ready, Timeout, Token, Trigger, now};
+use ironloop_driver::{Events, Interest, Poller, RawFd, Ready, Timeout, Token, Trigger, now, socket};
 use ironloop_engine::{Sleep, Slot, Wait};
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::intern;
 use pyo3::prelude::*;
 
-use super::{Item, LoopCore, NOTIFIER, Source};
+use super::{Item, LoopCore, NOTIFIER, SIGNALS, Source};
 use crate::error::os_error;
 use crate::ffi::{Arguments, Instance, Object, method_of};
 use crate::handle::{Callback, Handle};
@@ -54,8 +54,10 @@ impl LoopCore {
         // Written while no loop ran.
         core.send_gathered(py)?;
         core.collect_inbox();
-        Self::wait(slf, poller, events)?;
+        let waited = Self::wait(slf, poller, events);
+        // Also when a signal handler has raised: an edge is reported only once.
         core.react(events);
+        waited?;
         core.collect_inbox();
         if core.state.with(|state| state.engine.has_timers()) {
             let now = Self::now(slf)?;
@@ -63,8 +65,9 @@ impl LoopCore {
         }
         core.state.with(|state| state.engine.begin());
         while let Some(item) = core.state.with(|state| state.engine.pop()) {
-            Self::perform(slf, item)?;
+            let performed = Self::perform(slf, item);
             core.send_gathered(py)?;
+            performed?;
         }
         Ok(())
     }
@@ -125,11 +128,20 @@ impl LoopCore {
         }
         self.state.with(|state| {
             for event in (0..events.len()).filter_map(|index| events.get(index)) {
-                if event.token != NOTIFIER {
-                    state.engine.push(Item::Ready(Slot::unpack(event.token.0), event.ready));
+                match event.token {
+                    NOTIFIER => {}
+                    SIGNALS => self.drain_signals(),
+                    Token(slot) => state.engine.push(Item::Ready(Slot::unpack(slot), event.ready)),
                 }
             }
         });
+    }
+
+    /// The signals have ended the wait, which is all that was asked of them. Unread they would fill the descriptor.
+    fn drain_signals(&self) {
+        let mut numbers = [0; 256];
+        let fd = self.signals.load(Ordering::Relaxed);
+        while socket::receive(fd, &mut numbers).is_ok_and(|count| count == numbers.len()) {}
     }
 
     fn collect_inbox(&self) {
@@ -222,7 +234,7 @@ impl LoopCore {
                 let handles = Self::complete_operations(slf, slot, ready)?;
                 Self::run_watchers(slf, handles)
             }
-            Reaction::Accept(listener) => listener.accept(slf),
+            Reaction::Accept(listener) => listener.accept(slf, slot),
             Reaction::Nothing => Ok(()),
         }
     }
@@ -241,13 +253,13 @@ fn run(slf: &Bound<'_, LoopCore>, _: Arguments<'_>) -> PyResult<Object> {
     Ok(Object::none(slf.py()))
 }
 
-/// Ends a wait whenever something is written to the descriptor, without ever reading it.
+/// Ends a wait whenever something is written to the descriptor.
 fn watch_wakeups(slf: &Bound<'_, LoopCore>, arguments: Arguments<'_>) -> PyResult<Object> {
     let py = slf.py();
     let [fd] = arguments.exactly(py, "_watch_wakeups", ["fd"])?;
-    let fd = fd.bind(py).extract()?;
-    slf.get()
-        .with_poller(|poller, _| poller.add(fd, Token(NOTIFIER.0), Interest::READABLE, Trigger::Edge))?;
+    let fd: RawFd = fd.bind(py).extract()?;
+    slf.get().signals.store(fd, Ordering::Relaxed);
+    slf.get().with_poller(|poller, _| poller.add(fd, SIGNALS, Interest::READABLE, Trigger::Edge))?;
     Ok(Object::none(py))
 }
 

@@ -44,8 +44,9 @@ pub(super) enum Readiness {
 pub(super) struct Identity {
     /// A weak reference; there is one for each living socket.
     pub(super) weak: Object,
-    /// A stream, of which a short read means that nothing is left.
-    pub(super) is_stream: bool,
+    /// A short read means that nothing is left: so it is for streams of the Internet families. A UNIX socket also stops at
+    /// a message that carries descriptors, and each datagram is a read of its own.
+    pub(super) reads_whole: bool,
 }
 
 #[derive(Default)]

@@ -231,8 +231,8 @@ const BEFORE: usize = 4 * size_of::<usize>();
 ///
 /// The collector counts what its own allocator gives out, and comes the sooner. An instance that it never walks has no
 /// business there. It comes from the C library, which keeps what is freed: the interpreter's own allocator gives arenas
-/// back to the kernel after a burst, and the next burst faults them in again. A free-threaded collector finds objects by their allocator, so there
-/// all come from its own.
+/// back to the kernel after a burst, and the next burst faults them in again. A free-threaded collector finds objects by
+/// their allocator, so there all come from its own.
 unsafe fn allocate<T: Native>(py: Python<'_>, kind: *mut ffi::PyTypeObject) -> PyResult<*mut ffi::PyObject> {
     // SAFETY: a live type; all that is written lies inside what was allocated.
     unsafe {

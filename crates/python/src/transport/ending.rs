@@ -8,6 +8,7 @@ use super::{Descriptor, Transport};
 use crate::event_loop::{Item, LoopCore};
 use crate::ffi::call::call_method;
 use crate::ffi::{Instance, Object};
+use crate::imports;
 
 impl Transport {
     /// No more reading; the protocol is told once all is sent.
@@ -61,7 +62,7 @@ impl Transport {
 
     /// Tells the protocol, then lets everything go.
     pub(crate) fn connection_lost(this: &Instance<Self>, py: Python<'_>) -> PyResult<()> {
-        let (protocol, error) = this.state.with(|state| (state.protocol.take(), state.error.take()));
+        let (protocol, error) = (this.protocol(py), this.state.with(|state| state.error.take()));
         let mut result = Ok(());
         if let Some(protocol) = protocol {
             let name = intern!(py, "connection_lost");
@@ -75,15 +76,15 @@ impl Transport {
         }
         this.remember_own_address();
         let (descriptor, server, receiver) = this.state.with(|state| {
-            (
-                std::mem::replace(&mut state.descriptor, Descriptor::Closed),
-                state.server.take(),
-                state.receiver.take(),
-            )
+            let receiver = (state.protocol.take(), state.receiver.take());
+            (std::mem::replace(&mut state.descriptor, Descriptor::Closed), state.server.take(), receiver)
         });
         drop(receiver);
         if let Descriptor::Python { socket, .. } = &descriptor {
-            socket.bind(py).call_method0(intern!(py, "close"))?;
+            if let Err(error) = socket.bind(py).call_method0(intern!(py, "close")) {
+                let about = [("transport", Some(this.object()))];
+                LoopCore::report(this.owner.bind(py), "Exception in callback socket.close()", error, &about)?;
+            }
         }
         drop(descriptor);
         if let Some(server) = server {
@@ -101,7 +102,7 @@ impl Transport {
         }
         let warned = (|| {
             let text = format!("unclosed transport {}", this.object().bind(py).repr()?);
-            let warn = py.import(intern!(py, "warnings"))?.getattr(intern!(py, "warn"))?;
+            let warn = imports::warn(py)?;
             let source = pyo3::types::PyDict::new(py);
             source.set_item("source", this.object().bind(py))?;
             warn.call((text, py.get_type::<PyResourceWarning>()), Some(&source)).map(drop)

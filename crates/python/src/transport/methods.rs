@@ -144,6 +144,7 @@ fn get_fd(py: Python<'_>, this: This<'_>) -> PyResult<Object> {
 
 /// Adds the class to the module.
 pub(crate) fn add_class(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    crate::imports::warn(module.py())?;
     let base = module.py().import("asyncio.transports")?.getattr("_FlowControlMixin")?;
     let class: &Class = Transport::class();
     let methods = [

@@ -204,14 +204,15 @@ impl Transport {
 
     /// The kernel has reported the socket.
     pub(crate) fn ready(this: &Instance<Self>, py: Python<'_>, ready: Ready) -> PyResult<()> {
-        let (may_read, may_write) =
-            this.state.with(|state| (state.stream.wants_to_read(), state.stream.wants_to_write()));
+        let may_read = this.state.with(|state| state.stream.wants_to_read());
+        if ready.readable && may_read {
+            Self::read(this, py)?;
+        }
+        // Asked only now: what was read may have closed the connection.
+        let may_write = this.state.with(|state| state.stream.wants_to_write());
         if ready.writable && may_write {
             this.state.with(|state| state.stream.writable());
             Self::send_gathered(this, py)?;
-        }
-        if ready.readable && may_read {
-            Self::read(this, py)?;
         }
         if (ready.readable && !may_read) || (ready.writable && !may_write) {
             this.unwatch_what_is_unwanted(py);
