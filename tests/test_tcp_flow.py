@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import socket
 
 import pytest
 from support import Recorder, connected, connected_to_socket, until
@@ -170,3 +171,44 @@ def test_pausing_errors_are_reported_and_the_transport_lives(loop):
         "protocol.pause_writing() failed",
         "protocol.resume_writing() failed",
     ]
+
+
+def test_data_comes_before_room_to_write(run):
+    """Where a socket becomes readable and writable at once, the data comes before `resume_writing`."""
+
+    async def main():
+        log = []
+        paused, resumed = asyncio.Event(), asyncio.Event()
+
+        class Protocol(asyncio.Protocol):
+            def connection_made(self, transport):
+                self.transport = transport
+
+            def data_received(self, data):
+                log.append((data, self.transport.is_closing(), self.transport.is_reading()))
+
+            def pause_writing(self):
+                paused.set()
+
+            def resume_writing(self):
+                log.append("room")
+                self.transport.pause_reading()
+                resumed.set()
+
+        left, right = socket.socketpair()
+        with left:
+            left.setblocking(False)
+            transport, _ = await asyncio.get_running_loop().create_connection(Protocol, sock=right)
+            transport.set_write_buffer_limits(high=50_000, low=40_000)
+            while not paused.is_set():
+                transport.write(bytes(10_000))
+                await asyncio.sleep(0)
+            with contextlib.suppress(BlockingIOError):
+                while left.recv(1 << 20):
+                    pass
+            left.send(b"hello")
+            await resumed.wait()
+            assert log == [(b"hello", False, True), "room"]
+            transport.abort()
+
+    run(main)

@@ -64,11 +64,6 @@ pub fn peer_address(fd: RawFd) -> io::Result<Option<SocketAddr>> {
     sys::peer_address(fd)
 }
 
-/// Closes a descriptor that nobody else owns any more.
-pub fn close(socket: OwnedFd) {
-    drop(socket);
-}
-
 #[cfg(test)]
 mod tests {
     use std::net::{TcpListener, TcpStream};

@@ -6,56 +6,64 @@ use pyo3::prelude::*;
 
 use super::clock::deadline;
 use super::{Item, LoopCore};
-use crate::ffi::{Arg, Arguments, Native, Object, method_of};
+use crate::ffi::{Arg, Arguments, Instance, Native, Object, method_of};
 use crate::handle::{Callback, Handle, TimerHandle};
 
-/// asyncio's checks in debug mode: the right thread, something callable that is no coroutine.
-fn check(slf: &Bound<'_, LoopCore>, callback: Arg<'_>, method: &str, any_thread: bool) -> PyResult<()> {
-    let py = slf.py();
-    if !any_thread {
-        slf.call_method0(intern!(py, "_check_thread"))?;
-    }
-    slf.call_method1(intern!(py, "_check_callback"), (callback.bind(py), method))?;
-    Ok(())
+/// Which threads may call a method.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Caller {
+    LoopThread,
+    AnyThread,
 }
 
-/// Where the user's code stands, for a handle made in debug mode.
-fn trace(slf: &Bound<'_, LoopCore>, callback: &Callback) -> PyResult<()> {
-    callback.set_source(slf.call_method0(intern!(slf.py(), "_caller"))?.into());
-    Ok(())
+/// What a handle of any kind holds. Debug mode checks what asyncio checks there (the right thread, something callable that
+/// is no coroutine) and notes where the user's code stands.
+fn callback(
+    slf: &Bound<'_, LoopCore>,
+    function: Arg<'_>,
+    rest: &[Arg<'_>],
+    context: Option<Arg<'_>>,
+    method: &str,
+    caller: Caller,
+) -> PyResult<Callback> {
+    let (py, debug) = (slf.py(), slf.get().is_debug());
+    slf.get().check_open()?;
+    if debug {
+        if caller == Caller::LoopThread {
+            slf.call_method0(intern!(py, "_check_thread"))?;
+        }
+        slf.call_method1(intern!(py, "_check_callback"), (function.bind(py), method))?;
+    }
+    let callback = Callback::new(slf, function, rest, context)?;
+    if debug {
+        callback.set_source(slf.call_method0(intern!(py, "_caller"))?.into());
+    }
+    Ok(callback)
+}
+
+/// A handle for `method(callback, *args, context=None)`.
+fn handle(
+    slf: &Bound<'_, LoopCore>,
+    arguments: Arguments<'_>,
+    method: &str,
+    caller: Caller,
+) -> PyResult<Instance<Handle>> {
+    let sorted = arguments.sort(slf.py(), method, ["callback"])?;
+    let [function] = sorted.first;
+    let callback = callback(slf, function, sorted.rest, sorted.context, method, caller)?;
+    Handle::class().instantiate(slf.py(), Handle(callback))
 }
 
 fn call_soon(slf: &Bound<'_, LoopCore>, arguments: Arguments<'_>) -> PyResult<Object> {
-    let (py, core) = (slf.py(), slf.get());
-    core.check_open()?;
-    let sorted = arguments.sort(py, "call_soon", ["callback"])?;
-    let [function] = sorted.first;
-    if core.is_debug() {
-        check(slf, function, "call_soon", false)?;
-    }
-    let callback = Callback::new(slf, function, sorted.rest, sorted.context)?;
-    if core.is_debug() {
-        trace(slf, &callback)?;
-    }
-    let handle = Handle::class().instantiate(py, Handle(callback))?;
-    core.push(Item::Call(handle.clone_ref(py)));
+    let handle = handle(slf, arguments, "call_soon", Caller::LoopThread)?;
+    slf.get().push(Item::Call(handle.clone_ref(slf.py())));
     Ok(handle.into_object())
 }
 
 fn call_soon_threadsafe(slf: &Bound<'_, LoopCore>, arguments: Arguments<'_>) -> PyResult<Object> {
-    let (py, core) = (slf.py(), slf.get());
-    core.check_open()?;
-    let sorted = arguments.sort(py, "call_soon_threadsafe", ["callback"])?;
-    let [function] = sorted.first;
-    if core.is_debug() {
-        check(slf, function, "call_soon_threadsafe", true)?;
-    }
-    let callback = Callback::new(slf, function, sorted.rest, sorted.context)?;
-    if core.is_debug() {
-        trace(slf, &callback)?;
-    }
-    let handle = Handle::class().instantiate(py, Handle(callback))?;
-    let item = Item::Call(handle.clone_ref(py));
+    let core = slf.get();
+    let handle = handle(slf, arguments, "call_soon_threadsafe", Caller::AnyThread)?;
+    let item = Item::Call(handle.clone_ref(slf.py()));
     // On the loop's own thread, and while nobody runs it, the order against `call_soon` must hold: no inbox.
     if core.runs_here() || !core.is_running() {
         core.push(item);
@@ -94,14 +102,7 @@ fn schedule(
     method: &str,
 ) -> PyResult<Object> {
     let (py, core) = (slf.py(), slf.get());
-    core.check_open()?;
-    if core.is_debug() {
-        check(slf, function, method, false)?;
-    }
-    let callback = Callback::new(slf, function, rest, context)?;
-    if core.is_debug() {
-        trace(slf, &callback)?;
-    }
+    let callback = callback(slf, function, rest, context, method, Caller::LoopThread)?;
     let handle = TimerHandle::class().instantiate(py, TimerHandle::new(callback, when))?;
     let timer = handle.clone_ref(py);
     let slot = core.state.with(|state| state.engine.schedule(deadline(when), timer));
