@@ -1,4 +1,5 @@
 import asyncio
+import sys
 from asyncio.transports import _FlowControlMixin
 from typing import TypeVar, final
 
@@ -7,6 +8,8 @@ from typing_extensions import disjoint_base
 _Class = TypeVar("_Class", bound=type)
 
 __all__ = ["Handle", "LoopCore", "StreamTransport", "TimerHandle", "__version__", "native_methods"]
+if sys.version_info >= (3, 14):
+    __all__ += ["ThreadSafeHandle"]
 
 __version__: str
 
@@ -25,6 +28,10 @@ class Handle(asyncio.Handle): ...
 
 @final
 class TimerHandle(asyncio.TimerHandle): ...
+
+if sys.version_info >= (3, 14):
+    @final
+    class ThreadSafeHandle(asyncio.Handle): ...
 
 @final
 class StreamTransport(_FlowControlMixin): ...

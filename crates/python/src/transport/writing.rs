@@ -34,6 +34,7 @@ fn after_eof(_: AfterEof) -> PyErr {
 
 impl Transport {
     pub(super) fn write(this: &Instance<Self>, py: Python<'_>, data: Arg<'_>) -> PyResult<()> {
+        this.check_not_lent()?;
         match Chunk::from_bytes(py, data) {
             Some(chunk) => this.gather(this, py, chunk),
             None => this.write_buffer(this, py, data),
@@ -122,10 +123,13 @@ impl Transport {
         if let Err(error) = Self::take_steps(this, py)? {
             return Self::fatal_error(this, py, os_error(error), SEND_FAILED);
         }
-        if this.state.with(|state| state.stream.wants_to_write()) {
-            return this.watch_what_is_wanted(this, py);
+        let (full, drained) = this.state.with(|state| {
+            (state.stream.wants_to_write(), state.loan.awaited() && state.stream.may_send_at_once())
+        });
+        if drained {
+            this.tell_of_drained(py)?;
         }
-        Ok(())
+        if full { this.watch_what_is_wanted(this, py) } else { Ok(()) }
     }
 
     /// The last offer before the connection is cut off; errors no longer matter.
@@ -201,7 +205,10 @@ impl Transport {
             FlowChange::Pause => (intern!(py, "pause_writing"), "protocol.pause_writing() failed"),
             FlowChange::Resume => (intern!(py, "resume_writing"), "protocol.resume_writing() failed"),
         };
-        let Err(error) = call_method(py, &protocol, name, &[]) else {
+        let hold = self.state.with(|state| state.stream.hold());
+        let told = call_method(py, &protocol, name, &[]);
+        self.state.with(|state| state.stream.release(hold));
+        let Err(error) = told else {
             return Ok(());
         };
         let about = [("transport", Some(this.object())), ("protocol", Some(&protocol))];
