@@ -8,13 +8,28 @@ only to wake up, with handlers to read the numbers.
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 import socket
+import sys
 import threading
 from collections.abc import Callable
 from typing import Any
 
 _NO_DESCRIPTOR = -1
+# The wakeup descriptor that a loop has set last.
+_latest = [_NO_DESCRIPTOR]
+
+
+def _part_with_parent() -> None:
+    previous = signal.set_wakeup_fd(_NO_DESCRIPTOR)
+    if previous != _latest[0]:
+        signal.set_wakeup_fd(previous)
+
+
+if sys.version_info < (3, 12):
+    # The signals of a forked child would be its parent's. Later on asyncio itself sees to that.
+    os.register_at_fork(after_in_child=_part_with_parent)
 
 
 class SignalWakeup:
@@ -63,6 +78,7 @@ class SignalWakeup:
             # Somebody else's. Python's own handlers still run, if only when the loop wakes up.
             signal.set_wakeup_fd(previous)
             return None
+        _latest[0] = ours
         return previous
 
     def _leave_signals(self, previous: int | None) -> None:
