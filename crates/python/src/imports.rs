@@ -49,17 +49,28 @@ pub(crate) fn thread_safe_handle(py: Python<'_>) -> PyResult<Option<&Bound<'_, P
     Ok(class.as_ref().map(|class| class.bind(py)))
 }
 
-/// `BaseTransport.get_extra_info`, if a test has put another there than ours stands in for.
-pub(crate) fn replaced_get_extra_info(py: Python<'_>) -> PyResult<Option<Bound<'_, PyAny>>> {
-    static ORIGINAL: PyOnceLock<(Py<PyAny>, Py<PyAny>)> = PyOnceLock::new();
+/// What `transport.get_extra_info` would be without our own, if a test has put another into asyncio's base class.
+pub(crate) fn replaced_get_extra_info<'py>(
+    transport: &Bound<'py, PyAny>,
+) -> PyResult<Option<Bound<'py, PyAny>>> {
+    let py = transport.py();
+    let (base, original) = original_get_extra_info(py)?;
     let name = intern!(py, "get_extra_info");
-    let (class, original) = ORIGINAL.get_or_try_init(py, || {
-        let class = py.import("asyncio.transports")?.getattr("BaseTransport")?;
-        let original = class.getattr(name)?.unbind();
-        PyResult::Ok((class.unbind(), original))
-    })?;
-    let now = class.bind(py).getattr(name)?;
-    Ok(if now.is(original) { None } else { Some(now) })
+    if base.bind(py).getattr(name)?.is(original) {
+        return Ok(None);
+    }
+    let inherited = py.import("builtins")?.getattr("super")?.call1((base, transport))?;
+    inherited.getattr(name).map(Some)
+}
+
+/// The base class of transports and its method, as they were when the module was imported.
+pub(crate) fn original_get_extra_info(py: Python<'_>) -> PyResult<&(Py<PyAny>, Py<PyAny>)> {
+    static ORIGINAL: PyOnceLock<(Py<PyAny>, Py<PyAny>)> = PyOnceLock::new();
+    ORIGINAL.get_or_try_init(py, || {
+        let base = py.import("asyncio.transports")?.getattr("_FlowControlMixin")?;
+        let original = base.getattr(intern!(py, "get_extra_info"))?.unbind();
+        PyResult::Ok((base.unbind(), original))
+    })
 }
 
 /// Whether a socket is a stream of one of the Internet families.

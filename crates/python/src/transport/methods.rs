@@ -95,11 +95,9 @@ fn get_protocol(py: Python<'_>, this: This<'_>) -> PyResult<Object> {
 }
 
 fn get_extra_info(py: Python<'_>, this: This<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
-    if let Some(replaced) = imports::replaced_get_extra_info(py)? {
+    if let Some(replaced) = imports::replaced_get_extra_info(&this.object().bind(py))? {
         let (values, positional, names) = arguments.raw_parts();
-        let all: Vec<Arg<'_>> =
-            std::iter::once(Arg::of(this.object().bind(py))).chain(values.iter().copied()).collect();
-        return call_named(&replaced, &all, positional + 1, names.map(|names| names.bind(py)).as_deref());
+        return call_named(&replaced, values, positional, names.map(|names| names.bind(py)).as_deref());
     }
     let [name, default] = arguments.bind(py, "get_extra_info", ["name", "default"], 1)?;
     let found = match name {
@@ -154,7 +152,7 @@ fn get_fd(py: Python<'_>, this: This<'_>) -> PyResult<Object> {
 pub(crate) fn add_class(module: &Bound<'_, PyModule>) -> PyResult<()> {
     // What is there when the module is imported.
     imports::warn(module.py())?;
-    imports::replaced_get_extra_info(module.py())?;
+    imports::original_get_extra_info(module.py())?;
     let base = module.py().import("asyncio.transports")?.getattr("_FlowControlMixin")?;
     let class: &Class = Transport::class();
     let methods = [
