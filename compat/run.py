@@ -23,7 +23,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tools"))
 import suites
 from clusters import programs
 from sessions import Outcome, Runner
-from sources import tests_of
+from sources import Unavailable, tests_of
 from suite_environments import environment_for
 from suites import Suite
 
@@ -39,6 +39,7 @@ class Verdict:
     differences: list[str]
     seconds: float
     faults: list[str]
+    skipped: str = ""
 
 
 def judge(runner: Runner, jobs: int, loops: Sequence[str], reference: bool) -> Verdict:
@@ -117,7 +118,7 @@ def table(verdicts: list[Verdict]) -> str:
     rows: list[tuple[str, ...]] = [("suite", "version", *LOOPS, "differ", "seconds", "")]
     for verdict in verdicts:
         passed = [str(verdict.passed.get(loop, "-")) for loop in LOOPS]
-        end = "FAILED" if verdict.faults or verdict.differences else ""
+        end = "FAILED" if verdict.faults or verdict.differences else verdict.skipped
         numbers = (str(len(verdict.differences)), f"{verdict.seconds:.0f}")
         rows.append((verdict.suite.name, verdict.suite.version, *passed, *numbers, end))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
@@ -140,6 +141,10 @@ def arguments(names: list[str]) -> argparse.Namespace:
 
 
 def run_suite(suite: Suite, options: argparse.Namespace) -> Verdict:
+    try:
+        tests = tests_of(suite)
+    except Unavailable as error:
+        return Verdict(suite, {}, [], 0, [], skipped=f"skipped: {error}")
     environment = environment_for(suite)
     environment.prepare_suite()
     logs = environment.folder.parent / "logs"
@@ -148,7 +153,7 @@ def run_suite(suite: Suite, options: argparse.Namespace) -> Verdict:
         variables = environment.variables()
         if suite.postgres:
             variables |= stack.enter_context(programs())
-        runner = Runner(suite, tests_of(suite), environment.executable, variables, logs)
+        runner = Runner(suite, tests, environment.executable, variables, logs)
         return judge(runner, options.jobs, options.loops, options.reference)
 
 

@@ -14,13 +14,19 @@ from pathlib import Path
 from environments import HOME
 from suites import Suite
 
+
+class Unavailable(Exception):
+    """The suite's tests cannot be had on this machine; the text says why."""
+
+
 STORE = HOME / "compat" / "sources"
 
 
 def tests_of(suite: Suite) -> Path:
     """The folder with the suite's tests; fetches them unless they are there.
 
-    Raises SystemExit if the archive cannot be had, or is not the one that was pinned.
+    Raises Unavailable where only Debian has the archive and this machine has no Debian to ask; SystemExit if
+    the archive cannot be had otherwise, or is not the one that was pinned.
     """
     folder = STORE / f"{suite.name}-{suite.sha256[:16]}"
     marker = folder / ".complete"
@@ -50,14 +56,17 @@ def _from_debian(suite: Suite, scratch: Path) -> Path:
     assert suite.debian is not None
     release, package = suite.debian
     if shutil.which("apt-get") is None:
-        raise SystemExit(f"{suite.name}: PyPI has no tests of it, and there is no apt-get here")
+        raise Unavailable("PyPI has no tests of it, and there is no apt-get here")
     lists, cache, sources = scratch / "lists", scratch / "cache", scratch / "sources.list"
     for folder in (lists / "partial", cache / "archives" / "partial"):
         folder.mkdir(parents=True)
     asked = subprocess.run(
         ["apt-get", "indextargets", "--format", "$(SITE)"], capture_output=True, text=True, check=True
     )
-    mirror = next(line for line in asked.stdout.splitlines() if "debian" in line and "security" not in line)
+    mirrors = (line for line in asked.stdout.splitlines() if "debian" in line and "security" not in line)
+    mirror = next(mirrors, None)
+    if mirror is None:
+        raise Unavailable("PyPI has no tests of it, and this machine's packages are not Debian's")
     sources.write_text(f"deb-src {mirror} {release} main\n")
     options = ["-o", f"Dir::Etc::sourcelist={sources}", "-o", "Dir::Etc::sourceparts=-"]
     options += ["-o", f"Dir::State::lists={lists}", "-o", f"Dir::Cache={cache}"]

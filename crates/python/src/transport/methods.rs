@@ -95,7 +95,7 @@ fn get_protocol(py: Python<'_>, this: This<'_>) -> PyResult<Object> {
 }
 
 fn get_extra_info(py: Python<'_>, this: This<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
-    if let Some(replaced) = imports::replaced_get_extra_info(&this.object().bind(py))? {
+    if let Some(replaced) = imports::replaced_get_extra_info(this.object().bind(py))? {
         let (values, positional, names) = arguments.raw_parts();
         return call_named(&replaced, values, positional, names.map(|names| names.bind(py)).as_deref());
     }
