@@ -6,7 +6,15 @@ from typing_extensions import disjoint_base
 
 _Class = TypeVar("_Class", bound=type)
 
-__all__ = ["Handle", "LoopCore", "StreamTransport", "TimerHandle", "__version__", "native_methods"]
+__all__ = [
+    "DatagramTransport",
+    "Handle",
+    "LoopCore",
+    "StreamTransport",
+    "TimerHandle",
+    "__version__",
+    "native_methods",
+]
 
 __version__: str
 
@@ -28,3 +36,7 @@ class TimerHandle(asyncio.TimerHandle): ...
 
 @final
 class StreamTransport(_FlowControlMixin): ...
+
+@final
+class DatagramTransport(_FlowControlMixin, asyncio.DatagramTransport):
+    max_size: int

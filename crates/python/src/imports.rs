@@ -19,6 +19,8 @@ classes! {
     buffered_protocol: "asyncio.protocols", "BufferedProtocol";
     transport_socket: "asyncio.trsock", "TransportSocket";
     socket: "socket", "socket";
+    base_socket: "_socket", "socket";
+    deque: "collections", "deque";
     future: "_asyncio", "Future";
     task: "_asyncio", "Task";
 }
@@ -35,6 +37,22 @@ pub(crate) fn is_internet_stream(socket: &Bound<'_, PyAny>) -> PyResult<bool> {
     let family: i32 = socket.getattr(intern!(py, "family"))?.extract()?;
     let kind: i32 = socket.getattr(intern!(py, "type"))?.extract()?;
     Ok(kind == stream && (family == v4 || family == v6))
+}
+
+/// Whether datagrams pass through a socket as its base class makes them: nothing on the way was replaced.
+pub(crate) fn is_plain_datagram_socket(socket: &Bound<'_, PyAny>) -> PyResult<bool> {
+    let py = socket.py();
+    let class = self::socket(py)?;
+    // Its instances have no attributes of their own.
+    if !socket.get_type().is(class) {
+        return Ok(false);
+    }
+    for name in [intern!(py, "recvfrom"), intern!(py, "send"), intern!(py, "sendto")] {
+        if !class.getattr(name)?.is(&base_socket(py)?.getattr(name)?) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// `warnings.warn`, imported with the module: when it is needed, the interpreter may be shutting down.

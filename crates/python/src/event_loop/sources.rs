@@ -8,6 +8,7 @@ use ironloop_engine::{Slot, Slots};
 
 use super::Listener;
 use super::watch::Watch;
+use crate::datagram::DatagramTransport;
 use crate::ffi::{Instance, Visit};
 use crate::transport::Transport;
 
@@ -15,6 +16,7 @@ use crate::transport::Transport;
 pub(crate) enum Source {
     Watch(Watch),
     Stream(Instance<Transport>),
+    Datagram(Instance<DatagramTransport>),
     Listener(Listener),
 }
 
@@ -121,6 +123,7 @@ impl Sources {
         let each = |source: &Source| match source {
             Source::Watch(watch) => watch.traverse(visit),
             Source::Stream(transport) => visit.object(transport.object()),
+            Source::Datagram(transport) => visit.object(transport.object()),
             Source::Listener(listener) => visit.all(listener.objects()),
         };
         self.slots.iter().map(each).find(|result| *result != 0).unwrap_or(0)
