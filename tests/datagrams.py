@@ -82,6 +82,11 @@ async def endpoint(factory: Callable[[], Any] = Recorder, **options: Any) -> Asy
             await asyncio.wait([protocol.lost], timeout=20)
 
 
+def name_of(protocol: Any) -> Any:
+    """The address that a protocol's endpoint is bound to."""
+    return protocol.transport.get_extra_info("sockname")
+
+
 @contextlib.contextmanager
 def plain_socket(family: int = socket.AF_INET, address: Any = (HOST, 0)) -> Iterator[socket.socket]:
     """A bound blocking datagram socket that does only what the test tells it."""

@@ -13,6 +13,7 @@ from datagrams import (
     drain,
     endpoint,
     fill,
+    name_of,
     plain_socket,
     reluctant,
     socket_directory,
@@ -218,7 +219,7 @@ def waiting_for(address, count):
 def test_a_backlog_arrives_in_order(run):
     async def main():
         async with endpoint() as near:
-            sent = waiting_for(near.transport.get_extra_info("sockname"), 100)
+            sent = waiting_for(name_of(near), 100)
             assert await near.datagrams(100) == sent
 
     run(main)
@@ -232,7 +233,7 @@ def test_pausing_stops_at_once(run):
 
     async def main():
         async with endpoint(Pausing) as near:
-            sent = waiting_for(near.transport.get_extra_info("sockname"), 10)
+            sent = waiting_for(name_of(near), 10)
             for number in range(10):
                 assert await near.datagrams(number + 1) == sent[: number + 1]
                 assert not near.transport.is_reading()
@@ -254,7 +255,7 @@ def test_closing_stops_at_once(run, end):
 
     async def main():
         async with endpoint(Closing) as near:
-            waiting_for(near.transport.get_extra_info("sockname"), 10)
+            waiting_for(name_of(near), 10)
             await near.lost
             assert near.calls == ["made", "datagram", "lost"]
 
@@ -269,7 +270,7 @@ def test_pause_before_the_first_datagram(run):
 
     async def main():
         async with endpoint(Paused) as near:
-            sent = waiting_for(near.transport.get_extra_info("sockname"), 3)
+            sent = waiting_for(name_of(near), 3)
             await asyncio.sleep(0.01)
             assert near.received == []
             near.transport.resume_reading()
@@ -287,7 +288,7 @@ def test_a_flood_does_not_starve_the_loop(run):
 
     async def main():
         async with endpoint(Juggler) as near:
-            own = near.transport.get_extra_info("sockname")
+            own = name_of(near)
             for _ in range(50):
                 near.transport.sendto(b"x", own)
             for _ in range(1_000):
