@@ -48,6 +48,20 @@ def test_endpoints_without_peers_send_anywhere(run):
     run(main)
 
 
+def test_late_answers_reach_whom_they_are_for(run):
+    async def main():
+        async with endpoint() as one, endpoint() as two, endpoint() as server:
+            for client, question in ((one, b"1"), (two, b"2")):
+                client.transport.sendto(question, name_of(server))
+                await until(lambda question=question: question in [data for data, _ in server.received])
+            for data, address in server.received:
+                server.transport.sendto(b"answer to " + data, address)
+            assert await one.datagrams(1) == [b"answer to 1"]
+            assert await two.datagrams(1) == [b"answer to 2"]
+
+    run(main)
+
+
 def test_a_socket_that_overrides_its_methods_is_asked(run):
     class Shifted(socket.socket):
         def recvfrom(self, size):
