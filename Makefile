@@ -1,6 +1,9 @@
 # make run     build, and run the tour on the loop
 # make test    the engine's tests, then pytest on each Python found
 # make lint    formatting, clippy, ruff, types
+# make conformance  CPython's own asyncio suite on ironloop, on each Python found: make conformance ARGS="--only test_ssl"
+# make compat  the suites of aiohttp, anyio, asyncpg, httpx… on ironloop: make compat ARGS="--only httpx"
+# make soak    does it leak: 500 cycles of every kind of transport: make soak ARGS="--cycles 120"
 # make bench   the benchmark suite: make bench ARGS="--help"
 # make clean   remove what these made
 #
@@ -10,7 +13,7 @@ PYTHON ?= python3
 ENVIRONMENTS = $(PYTHON) tools/environments.py
 ARGS ?=
 
-.PHONY: run test lint bench clean
+.PHONY: run test lint conformance compat soak bench clean
 
 run:
 	@$(ENVIRONMENTS) one -r examples/requirements.txt -- python -m ironloop examples/tour.py $(ARGS)
@@ -29,6 +32,15 @@ lint:
 	$(LINT) --bare -- ruff format --check .
 	$(LINT) --bare -- mypy python/ironloop tools
 	$(LINT) -- python -m mypy.stubtest ironloop
+
+conformance:
+	@$(ENVIRONMENTS) each -- python conformance/run.py $(ARGS)
+
+compat:
+	@$(ENVIRONMENTS) one --series 3.13 -- python compat/run.py $(ARGS)
+
+soak:
+	@$(ENVIRONMENTS) one --series 3.13 -r soak/requirements.txt -- python soak/run.py $(ARGS)
 
 bench:
 	@$(ENVIRONMENTS) one --series 3.13 -r benches/requirements.txt -- python benches/run.py $(ARGS)

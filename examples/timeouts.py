@@ -22,7 +22,7 @@ async def ring(friend: str, seconds: float) -> str:
 
 async def one_call() -> None:
     chapter("wait_for: a limit for one thing")
-    say(await asyncio.wait_for(ring("Ida", 0.1), timeout=0.3))
+    say(await asyncio.wait_for(ring("Ida", 0.1), timeout=3))
     try:
         await asyncio.wait_for(ring("Jan", 5), timeout=0.3)
     except TimeoutError:
@@ -41,11 +41,11 @@ async def several_calls() -> None:
 
 async def more_time() -> None:
     chapter("reschedule: the limit can move while it runs")
-    async with asyncio.timeout(0.2) as limit:
-        say(await ring("Nell", 0.15))
-        limit.reschedule(asyncio.get_running_loop().time() + 0.3)
+    async with asyncio.timeout(1) as limit:
+        say(await ring("Nell", 0.1))
+        limit.reschedule(asyncio.get_running_loop().time() + 3)
         say("she says: hold the line")
-        say(await ring("Nell's office", 0.2))
+        say(await ring("Nell's office", 1))
     say(f"done in time, expired: {limit.expired()}")
 
 

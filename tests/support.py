@@ -6,19 +6,28 @@ import asyncio
 import contextlib
 import gc
 import os
+import select
 import socket
 import struct
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 HOST = "127.0.0.1"
 
+# Seconds for what takes milliseconds: a machine may be slow, and stand still at any moment.
+PATIENCE = 40.0
 
-async def until(condition: Callable[[], Any], timeout: float = 20.0) -> None:
+
+async def until(condition: Callable[[], Any], timeout: float = PATIENCE) -> None:
     """Wait for ``condition()``; for what gives no event to await. TimeoutError after ``timeout`` seconds."""
     async with asyncio.timeout(timeout):
         while not condition():
             await asyncio.sleep(0.001)
+
+
+def run_until(loop: asyncio.AbstractEventLoop, condition: Callable[[], Any]) -> None:
+    """Run a loop until ``condition()``: a time that would be enough everywhere is not known."""
+    loop.run_until_complete(until(condition))
 
 
 class Recorder(asyncio.Protocol):
@@ -74,7 +83,7 @@ async def abort(end: Recorder) -> None:
     """End the connection of a protocol, if it has not ended, and wait until the protocol knows."""
     if not end.lost.done():
         end.transport.abort()
-        await asyncio.wait([end.lost], timeout=20)
+        await asyncio.wait([end.lost], timeout=PATIENCE)
 
 
 @contextlib.asynccontextmanager
@@ -82,13 +91,21 @@ async def serving(
     factory: Callable[[], asyncio.BaseProtocol], **options: Any
 ) -> AsyncIterator[tuple[str, int]]:
     """A server on a free loopback port; yields its address."""
-    server = await asyncio.get_running_loop().create_server(factory, HOST, 0, **options)
+    accepted: list[asyncio.BaseProtocol] = []
+
+    def accept() -> asyncio.BaseProtocol:
+        accepted.append(factory())
+        return accepted[-1]
+
+    server = await asyncio.get_running_loop().create_server(accept, HOST, 0, **options)
     try:
         yield server.sockets[0].getsockname()
     finally:
         server.close()
-        # wait_closed() waits for the connections too from Python 3.12.1 on; tests close their own.
-        await asyncio.wait_for(server.wait_closed(), 20)
+        await asyncio.wait_for(server.wait_closed(), PATIENCE)
+        # It waits for the connections too, but only from Python 3.12.1 on. Tests close their own.
+        recorders = [protocol for protocol in accepted if isinstance(protocol, Recorder)]
+        await until(lambda: all(end.lost.done() for end in recorders if end.made.done()))
 
 
 @contextlib.asynccontextmanager
@@ -123,7 +140,7 @@ async def connected_to_socket(
         _, near = await asyncio.get_running_loop().create_connection(client, *listener.getsockname())
         peer, _ = listener.accept()
     with peer:
-        peer.settimeout(20)
+        peer.settimeout(PATIENCE)
         try:
             yield near, peer
         finally:
@@ -142,9 +159,14 @@ def socket_pair(blocking: bool = False) -> Any:
         yield near, far
 
 
+def reset_on_close(sock: Any) -> None:
+    """Let the close be a TCP reset, whatever has been read: for a socket, or what a transport has for one."""
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+
 def reset(peer: socket.socket) -> None:
     """Close so that the other side gets a TCP reset."""
-    peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    reset_on_close(peer)
     peer.close()
 
 
@@ -158,8 +180,14 @@ def open_descriptors() -> set[str]:
     return {entry for entry in found if not entry.endswith(f"/proc/{os.getpid()}/fd")}
 
 
-def unused_address() -> tuple[str, int]:
-    """An address that refuses connections."""
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        return probe.getsockname()
+def await_readable(sock: socket.socket) -> None:
+    """Block until there is something to read, or to accept: what was sent may still be on its way."""
+    assert select.select([sock], [], [], PATIENCE)[0]
+
+
+@contextlib.contextmanager
+def refusing_address() -> Iterator[tuple[str, int]]:
+    """An address that refuses connections: bound, so that nobody else takes it, and not listening."""
+    with socket.socket() as taken:
+        taken.bind((HOST, 0))
+        yield taken.getsockname()

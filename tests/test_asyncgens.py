@@ -5,6 +5,7 @@ import gc
 import sys
 
 import pytest
+from support import PATIENCE
 
 
 def test_shutdown_asyncgens_closes_unfinished_generators(loop):
@@ -44,7 +45,7 @@ def test_an_abandoned_generator_is_closed_by_the_loop(run):
         await anext(generator)
         del generator
         gc.collect()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             await closed.wait()
 
     run(main)

@@ -37,7 +37,8 @@ PROGRAMS = {
     "recursion": "def f(): f()\ntry:\n    f()\nexcept RecursionError:\n    print('caught')",
     "atexit and threads": (
         "import atexit, threading\natexit.register(print, 'at exit')\n"
-        "threading.Timer(0.05, print, ['thread']).start()\nprint('main')"
+        "def outlive():\n    threading.main_thread().join()\n    print('thread')\n"
+        "threading.Thread(target=outlive).start()\nprint('main')"
     ),
     "pickle of its own class": (
         "import pickle\nclass Own: pass\nprint(type(pickle.loads(pickle.dumps(Own()))) is Own)"

@@ -4,12 +4,14 @@ import asyncio
 import gc
 import logging
 import os
+import re
 import subprocess
 import sys
 import threading
 import time
 
 import pytest
+from support import PATIENCE
 
 
 @pytest.fixture
@@ -43,7 +45,7 @@ def test_switches_of_the_process(python, variables, options, expected):
         env={**environment, **variables},
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=PATIENCE,
     )
     assert done.stdout.strip() == expected, done.stderr
 
@@ -60,8 +62,7 @@ def test_a_slow_callback_is_logged(debug_loop, caplog):
     messages = [message for message in caplog.messages if "slow_one" in message]
     assert len(messages) == 1
     assert messages[0].startswith("Executing <Handle")
-    assert "took 0.0" in messages[0]
-    assert messages[0].endswith("seconds")
+    assert float(re.search(r" took (\d+\.\d{3}) seconds$", messages[0])[1]) >= 0.02
 
 
 def test_a_slow_step_of_a_task_is_logged(debug_loop, caplog):

@@ -4,6 +4,7 @@ import asyncio
 import logging
 
 import pytest
+from support import run_until
 
 
 @pytest.fixture
@@ -38,8 +39,7 @@ def test_a_callback_that_raises(loop, contexts):
 def test_a_timer_and_a_threadsafe_callback_that_raise(loop, contexts):
     loop.call_later(0, fail)
     loop.call_soon_threadsafe(fail)
-    loop.call_later(0.001, loop.stop)
-    loop.run_forever()
+    run_until(loop, lambda: len(contexts) >= 2)
     assert len(contexts) == 2
 
 

@@ -6,6 +6,7 @@ import sys
 import threading
 
 import pytest
+from support import PATIENCE
 
 
 def test_run_in_executor_runs_on_another_thread(run):
@@ -61,7 +62,7 @@ def test_many_jobs_all_come_back(run):
 def test_the_loop_turns_while_a_thread_works(run):
     async def main():
         release = threading.Event()
-        job = asyncio.get_running_loop().run_in_executor(None, release.wait, 20)
+        job = asyncio.get_running_loop().run_in_executor(None, release.wait, PATIENCE)
         for _ in range(10):
             await asyncio.sleep(0.001)
         assert not job.done()
@@ -76,7 +77,7 @@ def test_cancel_of_a_waiting_job_takes_it_out_of_the_queue(run):
         loop = asyncio.get_running_loop()
         ran, release = [], threading.Event()
         with concurrent.futures.ThreadPoolExecutor(1) as executor:
-            first = loop.run_in_executor(executor, release.wait, 20)
+            first = loop.run_in_executor(executor, release.wait, PATIENCE)
             second = loop.run_in_executor(executor, ran.append, "second")
             second.cancel()
             await asyncio.sleep(0)  # a callback takes the news to the executor
@@ -93,7 +94,7 @@ def test_shutdown_default_executor_waits_for_its_threads(loop):
     release, ended = threading.Event(), []
 
     def work():
-        release.wait(20)
+        release.wait(PATIENCE)
         ended.append(True)
 
     async def main():
@@ -119,7 +120,7 @@ def test_shutdown_default_executor_gives_up_after_its_timeout(loop):
     release = threading.Event()
 
     async def main():
-        job = loop.run_in_executor(None, release.wait, 20)
+        job = loop.run_in_executor(None, release.wait, PATIENCE)
         with pytest.warns(RuntimeWarning, match="did not finishing joining its threads within 0.01 seconds"):
             await loop.shutdown_default_executor(0.01)
         release.set()

@@ -15,8 +15,7 @@ import asyncpg
 import httpx
 import pytest
 from aiohttp import web
-
-HOST = "127.0.0.1"
+from support import HOST, PATIENCE, open_descriptors, until
 
 
 @asynccontextmanager
@@ -91,27 +90,31 @@ def test_aiohttp(run):
 
 def test_aiohttp_over_tls(run, server_tls, client_tls):
     async def main():
+        before = open_descriptors()
         async with aiohttp_server(server_tls) as url:
             connector = aiohttp.TCPConnector(ssl=client_tls)
             async with aiohttp.ClientSession(url, connector=connector) as session:
                 body = random.Random(7).randbytes(2_000_000)
                 async with session.post("/mirror", data=io.BytesIO(body)) as response:
                     assert await response.read() == body
-            await asyncio.sleep(0.05)  # aiohttp closes its TLS connections in the background
+        await until(lambda: open_descriptors() <= before)  # aiohttp closes its TLS in the background
 
     run(main)
 
 
 def test_httpx(run):
     async def main():
-        async with aiohttp_server() as url, httpx.AsyncClient(base_url=url, trust_env=False) as client:
+        async with (
+            aiohttp_server() as url,
+            httpx.AsyncClient(base_url=url, trust_env=False, timeout=PATIENCE) as client,
+        ):
             assert (await client.get("/hello")).json() == {"method": "GET", "path": "/hello"}
             body = random.Random(8).randbytes(2_000_000)
             assert (await client.post("/mirror", content=body)).content == body
             responses = await asyncio.gather(*(client.get("/hello") for _ in range(50)))
             assert [response.status_code for response in responses] == [200] * 50
             with pytest.raises(httpx.ReadTimeout):
-                await client.get("/slow", timeout=0.05)
+                await client.get("/slow", timeout=httpx.Timeout(PATIENCE, read=0.05))
 
     run(main)
 
@@ -120,7 +123,7 @@ def test_httpx_over_tls(run, server_tls, client_tls):
     async def main():
         async with (
             aiohttp_server(server_tls) as url,
-            httpx.AsyncClient(base_url=url, verify=client_tls, trust_env=False) as client,
+            httpx.AsyncClient(base_url=url, verify=client_tls, trust_env=False, timeout=PATIENCE) as client,
         ):
             assert (await client.get("/hello")).json()["path"] == "/hello"
 
@@ -156,7 +159,7 @@ def uvicorn(loop_name):
         yield process, line.split("running on ")[1].split()[0]
         process.terminate()
         process.stderr.read()
-        process.wait(20)
+        process.wait(PATIENCE)
 
 
 def test_uvicorn_serves_and_ends_on_a_signal(uvicorn, loop_name):
@@ -171,7 +174,7 @@ def test_uvicorn_serves_and_ends_on_a_signal(uvicorn, loop_name):
         assert response.read() == body
     process.send_signal(signal.SIGINT)
     assert "Finished server process" in process.stderr.read()
-    process.wait(20)
+    process.wait(PATIENCE)
 
 
 def test_uvicorn_under_load(uvicorn):
@@ -204,8 +207,10 @@ def test_asyncpg(run, postgres):
                 assert [row["g"] for row in rows] == list(range(1, 5001))
                 with pytest.raises(asyncpg.DivisionByZeroError):
                     await connection.execute("SELECT 1 / 0")
+                # Prepared, for a cancel that comes before the server is at it might hit what comes next.
+                sleep = await connection.prepare("SELECT pg_sleep(30)")
                 with pytest.raises(TimeoutError):
-                    await connection.fetchval("SELECT pg_sleep(30)", timeout=0.1)
+                    await sleep.fetchval(timeout=0.5)
                 assert await connection.fetchval("SELECT 'lives on'") == "lives on"
 
     run(main)
@@ -232,7 +237,7 @@ def test_asyncpg_transactions_copies_and_notifications(run, postgres):
             heard = asyncio.get_running_loop().create_future()
             await first.add_listener("channel", lambda *arguments: heard.set_result(arguments[-1]))
             await second.execute("NOTIFY channel, 'payload'")
-            assert await asyncio.wait_for(heard, 20) == "payload"
+            assert await asyncio.wait_for(heard, PATIENCE) == "payload"
         finally:
             await first.close()
             await second.close()

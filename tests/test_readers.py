@@ -6,7 +6,7 @@ import socket
 import tempfile
 
 import pytest
-from support import connected_to_socket, reset, socket_pair
+from support import await_readable, connected_to_socket, reset, run_until, socket_pair
 
 
 @pytest.fixture
@@ -15,8 +15,9 @@ def pair():
         yield ends
 
 
-def turn(loop, seconds=0.005):
-    loop.call_later(seconds, loop.stop)
+def turn(loop):
+    """Time for what must not happen."""
+    loop.call_later(0.005, loop.stop)
     loop.run_forever()
 
 
@@ -78,10 +79,11 @@ def test_reader_and_writer_of_one_descriptor_are_independent(loop, pair):
     calls = []
     loop.add_reader(near, lambda: (near.recv(10), calls.append("read")))
     loop.add_writer(near, lambda: (calls.append("write"), loop.remove_writer(near)))
+    run_until(loop, lambda: calls)
     turn(loop)
     assert calls == ["write"]
     far.send(b"x")
-    turn(loop, 0.02)
+    run_until(loop, lambda: len(calls) >= 2)
     assert calls == ["write", "read"]
     loop.remove_reader(near)
 
@@ -109,7 +111,10 @@ def test_a_removed_reader_is_not_called_even_if_it_was_ready(loop):
         )
         far1.send(b"x")
         far2.send(b"x")
-        turn(loop, 0.02)
+        await_readable(near1)
+        await_readable(near2)
+        run_until(loop, lambda: calls)
+        turn(loop)
     assert len(calls) == 1
 
 

@@ -7,7 +7,7 @@ import socket
 import threading
 
 import pytest
-from support import Echo, Recorder, serving
+from support import PATIENCE, Echo, Recorder, serving
 
 HOSTS = ["127.0.0.1", "::1", "fe80::1%lo", "1.2.3", "01.2.3.4", "", None, b"127.0.0.1", "0.0.0.0", "::"]
 NO_LITERALS = ["256.1.1.1", "1.2.3.4.5", ":::", "::1%no_such_interface", "a name"]
@@ -92,9 +92,9 @@ def test_a_full_default_executor_does_not_hold_lookups_up(run, loop_name):
         loop = asyncio.get_running_loop()
         release = threading.Event()
         loop.set_default_executor(concurrent.futures.ThreadPoolExecutor(1))
-        blocked = loop.run_in_executor(None, release.wait, 30)
+        blocked = loop.run_in_executor(None, release.wait)
         try:
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(PATIENCE):
                 assert await loop.getaddrinfo("localhost", 80, type=socket.SOCK_STREAM)
                 await loop.getnameinfo(("127.0.0.1", 80))
         finally:
@@ -152,7 +152,7 @@ def test_cancel_of_a_lookup(run, monkeypatch):
     release = threading.Event()
 
     def getaddrinfo(*arguments, **options):
-        release.wait(30)
+        release.wait(PATIENCE)
         return []
 
     async def main():

@@ -7,7 +7,7 @@ import socket
 import weakref
 
 import pytest
-from support import socket_pair
+from support import run_until, socket_pair
 
 variable = contextvars.ContextVar("variable", default="default")
 
@@ -51,8 +51,7 @@ def test_a_callback_sees_the_context_it_was_scheduled_in(loop):
     loop.call_later(0, lambda: seen.append(variable.get()))
     loop.call_soon_threadsafe(lambda: seen.append(variable.get()))
     variable.reset(token)
-    loop.call_later(0.001, loop.stop)
-    loop.run_forever()
+    run_until(loop, lambda: len(seen) >= 3)
     assert seen == ["at the time of scheduling"] * 3
 
 
@@ -69,8 +68,7 @@ def test_a_callback_runs_in_the_context_that_is_given(loop):
     loop.call_later(0, look, context=context)
     loop.call_at(loop.time(), look, context=context)
     loop.call_soon_threadsafe(look, context=context)
-    loop.call_later(0.001, loop.stop)
-    loop.run_forever()
+    run_until(loop, lambda: len(seen) >= 4)
     assert seen == ["given", *["changed inside"] * 3]
     assert context[variable] == "changed inside"
     assert variable.get() == "default"
@@ -123,8 +121,7 @@ def test_cancel_after_the_run_changes_nothing(loop):
     ran = []
     handle = loop.call_soon(ran.append, 1)
     timer = loop.call_later(0, ran.append, 2)
-    loop.call_later(0.001, loop.stop)
-    loop.run_forever()
+    run_until(loop, lambda: len(ran) >= 2)
     handle.cancel()
     timer.cancel()
     assert ran == [1, 2]

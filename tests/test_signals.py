@@ -4,12 +4,42 @@ import asyncio
 import os
 import signal
 import threading
+import time
+from pathlib import Path
 
 import pytest
+from support import PATIENCE, run_until
 
 
 def send(number):
     os.kill(os.getpid(), number)
+
+
+def settle(loop, condition):
+    """Run a loop until ``condition()``, and then a little longer for what must not come after it."""
+    run_until(loop, condition)
+    loop.run_until_complete(asyncio.sleep(0.01))
+
+
+def interrupt_once_it_sleeps(loop):
+    """A thread, started, that sends Ctrl-C when the loop runs and its thread sleeps.
+
+    Not before the run, where pytest would get it; and CPython can miss a signal in the moment before a wait.
+    """
+    running = threading.Event()
+
+    def work():
+        running.wait(PATIENCE)
+        time.sleep(0.02)  # else the main thread may be waiting for this one
+        main_thread = Path(f"/proc/self/task/{threading.main_thread().native_id}/stat")
+        while main_thread.read_text().rpartition(")")[2].split()[0] != "S":
+            time.sleep(0.001)
+        send(signal.SIGINT)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    loop.call_soon(running.set)
+    return thread
 
 
 def test_a_handler_runs_on_the_loop_with_its_arguments(loop):
@@ -38,7 +68,7 @@ def test_a_signal_between_two_runs_is_not_lost(loop):
     loop.add_signal_handler(signal.SIGUSR1, got.append, "signal")
     loop.run_until_complete(asyncio.sleep(0))
     send(signal.SIGUSR1)
-    loop.run_until_complete(asyncio.sleep(0.05))
+    settle(loop, lambda: got)
     assert got == ["signal"]
 
 
@@ -46,7 +76,7 @@ def test_a_signal_before_the_first_run_is_not_lost(loop):
     got = []
     loop.add_signal_handler(signal.SIGUSR1, got.append, "signal")
     send(signal.SIGUSR1)
-    loop.run_until_complete(asyncio.sleep(0.05))
+    settle(loop, lambda: got)
     assert got == ["signal"]
 
 
@@ -56,7 +86,7 @@ def test_several_signals_each_reach_their_handler(loop):
         loop.add_signal_handler(number, got.append, number)
     for number in (signal.SIGUSR2, signal.SIGHUP, signal.SIGUSR1):
         loop.call_soon(send, number)
-    loop.run_until_complete(asyncio.sleep(0.05))
+    settle(loop, lambda: len(got) >= 3)
     assert sorted(got) == sorted([signal.SIGUSR1, signal.SIGUSR2, signal.SIGHUP])
 
 
@@ -65,7 +95,7 @@ def test_a_new_handler_takes_the_place_of_the_old(loop):
     loop.add_signal_handler(signal.SIGUSR1, got.append, "old")
     loop.add_signal_handler(signal.SIGUSR1, got.append, "new")
     loop.call_soon(send, signal.SIGUSR1)
-    loop.run_until_complete(asyncio.sleep(0.05))
+    settle(loop, lambda: got)
     assert got == ["new"]
 
 
@@ -93,7 +123,7 @@ def test_handler_errors_go_to_the_exception_handler(loop):
     loop.set_exception_handler(lambda loop, context: contexts.append(context))
     loop.add_signal_handler(signal.SIGUSR1, lambda: 1 / 0)
     loop.call_soon(send, signal.SIGUSR1)
-    loop.run_until_complete(asyncio.sleep(0.05))
+    settle(loop, lambda: contexts)
     assert [type(context["exception"]) for context in contexts] == [ZeroDivisionError]
 
 
@@ -198,11 +228,10 @@ def test_ctrl_c_leaves_run_forever(loop):
 
 
 def test_ctrl_c_leaves_a_loop_that_sleeps(loop):
-    timer = threading.Timer(0.02, send, [signal.SIGINT])
-    timer.start()
+    thread = interrupt_once_it_sleeps(loop)
     with pytest.raises(KeyboardInterrupt):
         loop.run_forever()
-    timer.join()
+    thread.join()
 
 
 def test_ctrl_c_leaves_a_loop_that_never_sleeps(loop):
@@ -210,7 +239,7 @@ def test_ctrl_c_leaves_a_loop_that_never_sleeps(loop):
         loop.call_soon(again)
 
     timer = threading.Timer(0.02, send, [signal.SIGINT])
-    timer.start()
+    loop.call_soon(timer.start)  # the signal must not come before the run
     loop.call_soon(again)
     with pytest.raises(KeyboardInterrupt):
         loop.run_forever()
@@ -221,7 +250,7 @@ def test_a_handler_of_the_signal_module_runs_while_the_loop_sleeps(loop):
     got = []
     before = signal.signal(signal.SIGUSR1, lambda *arguments: (got.append("signal"), wake.set()))
     wake = threading.Event()
-    thread = threading.Thread(target=lambda: (wake.wait(20), loop.call_soon_threadsafe(loop.stop)))
+    thread = threading.Thread(target=lambda: (wake.wait(PATIENCE), loop.call_soon_threadsafe(loop.stop)))
     timer = threading.Timer(0.02, send, [signal.SIGUSR1])
     thread.start()
     timer.start()

@@ -6,7 +6,7 @@ import socket
 import ssl
 
 import pytest
-from support import HOST, reset, socket_pair, unused_address
+from support import HOST, refusing_address, reset, socket_pair
 
 
 @pytest.fixture
@@ -153,10 +153,10 @@ def test_errors_reach_the_caller(run, pair):
 
     async def main():
         loop = asyncio.get_running_loop()
-        with socket.socket() as client:
+        with socket.socket() as client, refusing_address() as address:
             client.setblocking(False)
             with pytest.raises(ConnectionRefusedError):
-                await loop.sock_connect(client, unused_address())
+                await loop.sock_connect(client, address)
         waiting = asyncio.create_task(loop.sock_recv(near, 10))
         await asyncio.sleep(0)
         reset(far)

@@ -5,7 +5,7 @@ import contextlib
 import sys
 
 import pytest
-from support import HOST
+from support import HOST, PATIENCE, reset_on_close, until
 
 
 @contextlib.asynccontextmanager
@@ -88,9 +88,7 @@ def test_the_reader_stops_the_transport_at_its_limit(run):
     async def main():
         async with streams(handler, limit=1000) as (reader, writer):
             await reader.readexactly(1)
-            for _ in range(20):
-                await asyncio.sleep(0.001)
-            assert not writer.transport.is_reading()
+            await until(lambda: not writer.transport.is_reading())
             assert len(await reader.readexactly(4_999_999)) == 4_999_999
 
     run(main)
@@ -122,6 +120,7 @@ def test_many_conversations_at_once(run):
 def test_a_reader_that_waits_gets_the_reset(run):
     async def handler(reader, writer):
         await reader.read(1)
+        reset_on_close(writer.get_extra_info("socket"))
         writer.transport.abort()
 
     async def main():
@@ -157,7 +156,7 @@ def test_wait_closed_returns_after_the_peer_is_gone(run):
         async with streams(handler) as (reader, writer):
             assert await reader.read() == b""
             writer.close()
-            await asyncio.wait_for(writer.wait_closed(), 20)
+            await asyncio.wait_for(writer.wait_closed(), PATIENCE)
             assert writer.is_closing()
 
     run(main)

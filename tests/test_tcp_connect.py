@@ -8,19 +8,27 @@ import socket
 import sys
 
 import pytest
-from support import HOST, Echo, Recorder, open_descriptors, serving, unused_address
+from support import (
+    HOST,
+    PATIENCE,
+    Echo,
+    Recorder,
+    await_readable,
+    open_descriptors,
+    refusing_address,
+    serving,
+    until,
+)
 
 
 @contextlib.contextmanager
 def unanswering_address():
     """An address where a connect neither succeeds nor fails: its listener's queue is full."""
-    with socket.socket() as listener, contextlib.ExitStack() as fillers:
+    with socket.socket() as listener, socket.socket() as filler:
         listener.bind((HOST, 0))
-        listener.listen(0)
-        for _ in range(3):
-            filler = fillers.enter_context(socket.socket())
-            filler.setblocking(False)
-            filler.connect_ex(listener.getsockname())
+        listener.listen(0)  # room for one
+        filler.connect(listener.getsockname())
+        await_readable(listener)
         yield listener.getsockname()
 
 
@@ -38,6 +46,11 @@ def resolve_to(monkeypatch):
         monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
 
     return use
+
+
+def new_sockets(before):
+    """What was opened since ``before``, an outcome of ``open_descriptors``."""
+    return {entry for entry in open_descriptors() - before if "socket:" in entry}
 
 
 async def close(protocol):
@@ -107,8 +120,7 @@ def test_a_local_address_that_is_taken_is_an_error(run):
 
 def test_a_refused_connection_raises(run):
     async def main():
-        address = unused_address()
-        with pytest.raises(ConnectionRefusedError) as caught:
+        with refusing_address() as address, pytest.raises(ConnectionRefusedError) as caught:
             await asyncio.get_running_loop().create_connection(Recorder, *address)
         assert caught.value.errno == errno.ECONNREFUSED
         assert "Connect call failed" in str(caught.value)
@@ -132,8 +144,9 @@ def test_a_name_that_is_not_known_raises(run, monkeypatch):
 def test_the_next_address_is_tried_after_a_failure(run, resolve_to):
     async def main():
         async with serving(Echo) as address:
-            resolve_to(unused_address(), address)
-            _, protocol = await asyncio.get_running_loop().create_connection(Recorder, "name.example", 80)
+            with refusing_address() as refusing:
+                resolve_to(refusing, address)
+                _, protocol = await asyncio.get_running_loop().create_connection(Recorder, "name.example", 80)
             assert protocol.transport.get_extra_info("peername") == address
             await close(protocol)
 
@@ -142,13 +155,13 @@ def test_the_next_address_is_tried_after_a_failure(run, resolve_to):
 
 def test_when_all_addresses_fail_the_error_names_them(run, resolve_to):
     async def main():
-        addresses = [unused_address(), unused_address()]
-        resolve_to(*addresses)
-        with pytest.raises(
-            OSError, match=r"Multiple exceptions: .*Connect call failed.*Connect call failed"
-        ) as caught:
-            await asyncio.get_running_loop().create_connection(Recorder, "name.example", 80)
-        assert all(str(port) in str(caught.value) for _, port in addresses)
+        with refusing_address() as first, refusing_address() as second:
+            resolve_to(first, second)
+            with pytest.raises(
+                OSError, match=r"Multiple exceptions: .*Connect call failed.*Connect call failed"
+            ) as caught:
+                await asyncio.get_running_loop().create_connection(Recorder, "name.example", 80)
+            assert all(str(port) in str(caught.value) for _, port in (first, second))
 
     run(main)
 
@@ -156,9 +169,12 @@ def test_when_all_addresses_fail_the_error_names_them(run, resolve_to):
 @pytest.mark.skipif(sys.version_info < (3, 12), reason="all_errors came with Python 3.12")
 def test_all_errors_raises_a_group(run, resolve_to):
     async def main():
-        resolve_to(unused_address(), unused_address())
-        with pytest.raises(ExceptionGroup, match="create_connection failed") as caught:
-            await asyncio.get_running_loop().create_connection(Recorder, "name.example", 80, all_errors=True)
+        with refusing_address() as first, refusing_address() as second:
+            resolve_to(first, second)
+            with pytest.raises(ExceptionGroup, match="create_connection failed") as caught:
+                await asyncio.get_running_loop().create_connection(
+                    Recorder, "name.example", 80, all_errors=True
+                )
         assert [type(error) for error in caught.value.exceptions] == [ConnectionRefusedError] * 2
 
     run(main)
@@ -167,7 +183,7 @@ def test_all_errors_raises_a_group(run, resolve_to):
 def test_happy_eyeballs_does_not_wait_for_a_silent_address(run, resolve_to):
     async def main():
         with unanswering_address() as silent:
-            async with serving(Echo) as address, asyncio.timeout(20):
+            async with serving(Echo) as address, asyncio.timeout(PATIENCE):
                 resolve_to(silent, address)
                 _, protocol = await asyncio.get_running_loop().create_connection(
                     Recorder, "name.example", 80, happy_eyeballs_delay=0.01
@@ -182,11 +198,12 @@ def test_happy_eyeballs_does_not_wait_for_a_silent_address(run, resolve_to):
 
 def test_happy_eyeballs_goes_on_at_once_after_a_failure(run, resolve_to):
     async def main():
-        async with serving(Echo) as address, asyncio.timeout(20):
-            resolve_to(unused_address(), address)
-            _, protocol = await asyncio.get_running_loop().create_connection(
-                Recorder, "name.example", 80, happy_eyeballs_delay=3600
-            )
+        async with serving(Echo) as address, asyncio.timeout(PATIENCE):
+            with refusing_address() as refusing:
+                resolve_to(refusing, address)
+                _, protocol = await asyncio.get_running_loop().create_connection(
+                    Recorder, "name.example", 80, happy_eyeballs_delay=3600
+                )
             await close(protocol)
 
     run(main)
@@ -208,14 +225,16 @@ def test_happy_eyeballs_goes_on_at_once_after_a_failure(run, resolve_to):
 )
 def test_families_interleave(run, resolve_to, options, expected):
     async def main():
-        _, port = unused_address()
-        resolve_to(("127.0.0.1", port), ("127.0.0.2", port), ("::1", port, 0, 0), ("::1", port, 0, 0))
-        with pytest.raises(ExceptionGroup) as caught:
-            await asyncio.get_running_loop().create_connection(
-                Recorder, "name.example", 80, all_errors=True, **options
-            )
-        for error, host in zip(caught.value.exceptions, expected, strict=True):
-            assert f"'{host}'" in str(error)
+        with socket.socket(socket.AF_INET6) as taken:  # for every address: nobody else takes the port
+            taken.bind(("::", 0))
+            port = taken.getsockname()[1]
+            resolve_to(("127.0.0.1", port), ("127.0.0.2", port), ("::1", port, 0, 0), ("::1", port, 0, 0))
+            with pytest.raises(ExceptionGroup) as caught:
+                await asyncio.get_running_loop().create_connection(
+                    Recorder, "name.example", 80, all_errors=True, **options
+                )
+            for error, host in zip(caught.value.exceptions, expected, strict=True):
+                assert f"'{host}'" in str(error)
 
     run(main)
 
@@ -231,14 +250,14 @@ def test_cancel_in_the_middle_of_a_connect_leaves_nothing(run, resolve_to, delay
                     Recorder, "name.example", 80, happy_eyeballs_delay=delay
                 )
             )
-            await asyncio.sleep(0.05)
+            # With Happy Eyeballs the second attempt begins beside the first.
+            await until(lambda: len(new_sockets(before)) == (1 if delay is None else 2))
             assert not connecting.done()
             connecting.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await connecting
             await asyncio.sleep(0)
-            left = {entry for entry in open_descriptors() - before if "socket:" in entry}
-            assert left == set()
+            assert new_sockets(before) == set()
 
     run(main)
 
@@ -299,7 +318,7 @@ def test_connect_accepted_socket(run):
             transport, protocol = await loop.connect_accepted_socket(Echo, accepted)
             client.sendall(b"hello")
             await protocol.received(5)
-            client.settimeout(20)
+            client.settimeout(PATIENCE)
             assert client.recv(5) == b"hello"
             transport.close()
             await protocol.lost

@@ -9,7 +9,10 @@ import socket
 import sys
 
 import pytest
-from support import HOST, Echo, Recorder, open_descriptors, reset, serving, until, unused_address
+from support import HOST, PATIENCE, Echo, Recorder, open_descriptors, reset, serving, until
+
+# A loopback address that no other process uses: nobody else takes a port of it that was given up.
+OWN_HOST = f"127.1.{os.getpid() // 250 % 250}.{os.getpid() % 250 + 1}"
 
 
 async def create_server(factory=Echo, *arguments, **options):
@@ -27,7 +30,7 @@ async def greet(address):
 
 def test_a_server_serves_until_it_is_closed(run):
     async def main():
-        server = await create_server()
+        server = await create_server(Echo, OWN_HOST, 0)
         assert isinstance(server, asyncio.AbstractServer)
         assert server.get_loop() is asyncio.get_running_loop()
         assert server.is_serving()
@@ -173,11 +176,18 @@ def test_wait_closed_waits_for_the_connections(run):
 @pytest.mark.skipif(sys.version_info < (3, 13), reason="came with Python 3.13")
 def test_close_clients_closes_their_transports(run):
     async def main():
-        server = await create_server(Recorder)
+        accepted = []
+
+        class Server(Recorder):
+            def connection_made(self, transport):
+                super().connection_made(transport)
+                accepted.append(self)
+
+        server = await create_server(Server)
         _, client = await asyncio.get_running_loop().create_connection(
             Recorder, *server.sockets[0].getsockname()
         )
-        await asyncio.sleep(0.01)
+        await until(lambda: accepted)
         server.close()
         server.close_clients()
         await server.wait_closed()
@@ -190,17 +200,22 @@ def test_close_clients_closes_their_transports(run):
 @pytest.mark.skipif(sys.version_info < (3, 13), reason="came with Python 3.13")
 def test_abort_clients_does_not_wait_for_unsent_data(run):
     async def main():
+        full = []
+
         class Full(Recorder):
             def connection_made(self, transport):
                 super().connection_made(transport)
                 transport.write(bytes(20_000_000))
+
+            def pause_writing(self):
+                full.append(self)
 
         server = await create_server(Full)
         _, client = await asyncio.get_running_loop().create_connection(
             Recorder, *server.sockets[0].getsockname()
         )
         client.transport.pause_reading()
-        await asyncio.sleep(0.05)
+        await until(lambda: full)
         server.close()
         server.close_clients()  # has to wait: the client does not read
         waiting = asyncio.create_task(server.wait_closed())
@@ -338,18 +353,17 @@ def test_running_out_of_descriptors_while_accepting(loop):
             resource.setrlimit(resource.RLIMIT_NOFILE, (lowest_free, hard))
             try:
                 for client in clients:
-                    client.setblocking(False)
-                    client.connect_ex(address)
+                    client.connect(address)
                     client.send(b"hello")
+                    client.setblocking(False)
                 await until(lambda: contexts)
             finally:
                 resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
             for client in clients:
-                async with asyncio.timeout(20):
+                async with asyncio.timeout(PATIENCE):
                     assert await loop.sock_recv(client, 5) == b"hello"
                 client.close()
             await greet(address)
-            await asyncio.sleep(0.01)
 
     loop.run_until_complete(main())
     assert contexts[0]["message"] == "socket.accept() out of system resource"
@@ -358,9 +372,10 @@ def test_running_out_of_descriptors_while_accepting(loop):
 
 def test_the_address_is_free_again_after_close(run):
     async def main():
-        address = unused_address()
+        address = (OWN_HOST, 0)
         for _ in range(3):
-            async with await create_server(Echo, *address):
+            async with await create_server(Echo, *address) as server:
+                address = server.sockets[0].getsockname()
                 await greet(address)
 
     run(main)

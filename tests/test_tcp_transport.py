@@ -4,11 +4,12 @@ import asyncio
 import contextlib
 import gc
 import random
+import select
 import socket
 import warnings
 
 import pytest
-from support import Echo, Recorder, connected, connected_to_socket, reset, until
+from support import PATIENCE, Echo, Recorder, connected, connected_to_socket, reset, until
 
 
 def test_a_protocol_sees_made_data_eof_lost_in_this_order(run):
@@ -388,7 +389,10 @@ def test_writing_on_to_a_peer_that_is_gone(run):
     async def main():
         async with connected_to_socket() as (near, peer):
             near.transport.pause_reading()  # the write finds out, not the read
+            arrival = select.poll()
+            arrival.register(near.transport.get_extra_info("socket").fileno(), 0)
             reset(peer)
+            assert arrival.poll(1000 * PATIENCE)
             near.transport.write(b"one")
             near.transport.write(b"two")
             assert isinstance(await near.lost, (ConnectionResetError, BrokenPipeError))

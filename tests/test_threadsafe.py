@@ -4,6 +4,7 @@ import asyncio
 import threading
 
 import pytest
+from support import PATIENCE
 
 
 def test_it_wakes_a_loop_that_sleeps(loop):
@@ -95,7 +96,7 @@ def test_closing_while_threads_post_ends_in_runtime_errors_only(loop_factory):
         threads = [threading.Thread(target=post) for _ in range(2)]
         for thread in threads:
             thread.start()
-        assert posting.wait(20)
+        assert posting.wait(PATIENCE)
         loop.call_soon(loop.stop)
         loop.run_forever()
         loop.close()
@@ -115,9 +116,9 @@ def test_run_coroutine_threadsafe(loop):
         raise KeyError("from the loop")
 
     def other_thread():
-        results.append(asyncio.run_coroutine_threadsafe(work(7), loop).result(20))
+        results.append(asyncio.run_coroutine_threadsafe(work(7), loop).result(PATIENCE))
         try:
-            asyncio.run_coroutine_threadsafe(fail(), loop).result(20)
+            asyncio.run_coroutine_threadsafe(fail(), loop).result(PATIENCE)
         except KeyError as error:
             results.append(error.args)
         loop.call_soon_threadsafe(loop.stop)

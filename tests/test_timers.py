@@ -6,9 +6,11 @@ import threading
 import time
 
 import pytest
+from support import PATIENCE
 
 
 def run_for(loop, seconds):
+    """However late the loop is, what was scheduled before for an earlier time runs before it stops."""
     loop.call_later(seconds, loop.stop)
     loop.run_forever()
 
@@ -56,13 +58,14 @@ def test_deadlines_below_a_millisecond_are_kept(loop, loop_name):
     took = []
 
     async def main():
-        for _ in range(50):
+        give_up = time.monotonic() + PATIENCE
+        while len(took) < 50 or (min(took) >= 0.000_9 and time.monotonic() < give_up):
             begin = time.perf_counter()
             await asyncio.sleep(0.000_2)
             took.append(time.perf_counter() - begin)
 
     loop.run_until_complete(main())
-    assert 0.000_2 <= min(took) < 0.000_9  # the best of fifty: a busy machine delays some, not all
+    assert 0.000_2 <= min(took) < 0.000_9  # the best of many: a busy machine delays some, not all
 
 
 def test_when_is_the_deadline_in_loop_time(loop):
@@ -118,13 +121,21 @@ def test_a_thread_wakes_a_loop_that_waits_for_a_far_timer(loop):
     handle.cancel()
 
 
-def test_a_timer_can_schedule_and_cancel_others(loop):
+@pytest.mark.parametrize("late", [False, True])
+def test_a_timer_can_schedule_and_cancel_others(loop, late):
     order = []
     now = loop.time()
+
+    def schedule():
+        loop.call_at(now + 0.003, order.append, "scheduled by a timer")
+        loop.call_at(now + 0.005, loop.stop)  # else it may be due in this turn, and that in the next
+
     victim = loop.call_at(now + 0.004, order.append, "victim")
     loop.call_at(now + 0.001, victim.cancel)
-    loop.call_at(now + 0.002, lambda: loop.call_at(now + 0.003, order.append, "scheduled by a timer"))
-    run_for(loop, 0.01)
+    loop.call_at(now + 0.002, schedule)
+    if late:
+        time.sleep(0.01)  # all are due in the first turn
+    loop.run_forever()
     assert order == ["scheduled by a timer"]
 
 
@@ -132,8 +143,8 @@ def test_thousands_of_timers_with_most_cancelled(loop):
     generator = random.Random(2)
     fired, expected = [], []
     now = loop.time()
-    for number in range(20_000):
-        handle = loop.call_at(now + generator.random() * 0.02, fired.append, number)
+    for number, microseconds in enumerate(generator.sample(range(20_000), 20_000)):
+        handle = loop.call_at(now + microseconds / 1e6, fired.append, number)
         if generator.random() < 0.9:
             handle.cancel()
         else:
@@ -148,7 +159,7 @@ def test_sleep_takes_its_time(run):
         assert await asyncio.sleep(0.05, "result") == "result"
         return time.monotonic() - begin
 
-    assert 0.05 <= run(main) < 5
+    assert 0.05 <= run(main) < PATIENCE
 
 
 def test_sleeps_run_side_by_side(run):
@@ -157,7 +168,7 @@ def test_sleeps_run_side_by_side(run):
         await asyncio.gather(*(asyncio.sleep(0.1) for _ in range(1000)))
         return time.monotonic() - begin
 
-    assert 0.1 <= run(main) < 5
+    assert 0.1 <= run(main) < PATIENCE  # one after the other: 100
 
 
 def test_timeouts_cancel_what_they_guard(run):

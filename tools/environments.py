@@ -95,12 +95,17 @@ class Environment:
             self._create_without_ensurepip(made.stdout + made.stderr)
 
     def _create_without_ensurepip(self, reason: str) -> None:
-        """An empty environment first; then any pip on this machine installs pip into it."""
+        """An empty environment first; any pip on this machine gets the newest, which installs itself there.
+
+        A pip of old does not run on a Python that is newer than itself.
+        """
         shutil.rmtree(self.folder, ignore_errors=True)
         _run([self.python.executable, "-m", "venv", "--without-pip", self.folder])
         for python in [self.python, *self.others]:
-            pip: Command = [python.executable, "-m", "pip", "--python", self.executable, "install", "pip"]
+            pip: Command = [python.executable, "-m", "pip", "download", "--no-deps", "-d", self.folder, "pip"]
             if subprocess.run(pip, capture_output=True).returncode == 0:
+                wheel = next(self.folder.glob("pip-*.whl"))
+                _run([self.executable, wheel / "pip", "--quiet", "install", "--no-index", wheel])
                 return
         raise SystemExit(
             f"{reason}\nPython {self.python.series} has no ensurepip, and no Python found has pip."

@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-SUPPORTED = ("3.11", "3.12", "3.13")
+SUPPORTED = ("3.11", "3.12", "3.13", "3.14", "3.15")
 
 # A venv's interpreter answers for the Python that it was made from.
 PROBE = """
@@ -83,7 +83,10 @@ def _candidates() -> list[str]:
     on_path = [found for folder in folders for name in names if (found := shutil.which(name, path=folder))]
     versions = Path("~/.pyenv/versions").expanduser()
     pyenv = [str(found) for series in SUPPORTED for found in versions.glob(f"{series}.*/bin/python")]
-    return [sys.executable, *on_path, *pyenv]
+    # Newer than what the system brings: unpacked there, by hand or by a script.
+    unpacked = Path("~/.cache/ironloop/pythons/usr/bin").expanduser()
+    newer = [str(found) for series in SUPPORTED for found in unpacked.glob(f"python{series}")]
+    return [sys.executable, *on_path, *pyenv, *newer]
 
 
 def _probe(executable: str) -> Python | None:

@@ -1,4 +1,5 @@
 import asyncio
+import sys
 from asyncio.transports import _FlowControlMixin
 from typing import TypeVar, final
 
@@ -15,6 +16,8 @@ __all__ = [
     "__version__",
     "native_methods",
 ]
+if sys.version_info >= (3, 14):
+    __all__ += ["ThreadSafeHandle"]
 
 __version__: str
 
@@ -33,6 +36,10 @@ class Handle(asyncio.Handle): ...
 
 @final
 class TimerHandle(asyncio.TimerHandle): ...
+
+if sys.version_info >= (3, 14):
+    @final
+    class ThreadSafeHandle(asyncio.Handle): ...
 
 @final
 class StreamTransport(_FlowControlMixin): ...

@@ -18,23 +18,22 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from ironloop._ironloop import LoopCore, native_methods
+from ironloop.internals import Internals, Selector
+from ironloop.processes import ChildWatching
 from ironloop.resolver import Resolver
 from ironloop.signals import SignalWakeup
+from ironloop.sockets import is_plain
 
 if TYPE_CHECKING:
     import ssl
+    from contextvars import Context
     from traceback import StackSummary
 
 
-class _NoSelector:
-    """Stands where asyncio keeps its selector: the native core watches descriptors itself."""
-
-    def close(self) -> None:
-        pass
-
-
 @native_methods
-class Loop(LoopCore, Resolver, SignalWakeup, asyncio.SelectorEventLoop):  # type: ignore[misc]
+class Loop(  # type: ignore[misc]
+    LoopCore, Resolver, SignalWakeup, ChildWatching, Internals, asyncio.SelectorEventLoop
+):
     """An asyncio event loop in Rust.
 
     It takes everything that `asyncio.AbstractEventLoop` documents. A loop belongs to the thread that runs it;
@@ -58,9 +57,7 @@ class Loop(LoopCore, Resolver, SignalWakeup, asyncio.SelectorEventLoop):  # type
         "_executor_shutdown_called",
         "_internal_fds",
         "_old_agen_hooks",
-        "_ready",
         "_resolver_threads",
-        "_scheduled",
         "_selector",
         "_signal_handlers",
         "_ssock",
@@ -73,7 +70,7 @@ class Loop(LoopCore, Resolver, SignalWakeup, asyncio.SelectorEventLoop):  # type
     _create_task = asyncio.SelectorEventLoop.create_task
 
     def __init__(self) -> None:
-        super().__init__(_NoSelector())
+        super().__init__(Selector(self))
         self._resolver_threads = None
         self._foreign_clock = type(self).time is not Loop.time
 
@@ -132,16 +129,22 @@ class Loop(LoopCore, Resolver, SignalWakeup, asyncio.SelectorEventLoop):  # type
             OSError: the connection has failed.
             ValueError: in debug mode, if the socket is blocking.
         """
+        if not is_plain(sock):
+            return await super().sock_recv(sock, n)
         result = self._receive(sock, n)
         return result if type(result) is bytes else await self._completed(sock, result)
 
     async def sock_recv_into(self, sock: socket.socket, buf: Any) -> int:
         """Receives into a buffer; returns how many bytes. Errors as `sock_recv`. (asyncio: sock_recv_into)"""
+        if not is_plain(sock):
+            return await super().sock_recv_into(sock, buf)
         result = self._receive_into(sock, buf)
         return result if type(result) is int else await self._completed(sock, result)
 
     async def sock_sendall(self, sock: socket.socket, data: Any) -> None:
         """Sends a whole buffer; errors as `sock_recv`. (asyncio: loop.sock_sendall)"""
+        if not is_plain(sock):
+            return await super().sock_sendall(sock, data)
         result = self._send_all(sock, data)
         if result is not None:
             await self._completed(sock, result)
@@ -158,13 +161,34 @@ class Loop(LoopCore, Resolver, SignalWakeup, asyncio.SelectorEventLoop):  # type
         if self._debug and sock.gettimeout() != 0:
             raise ValueError("the socket must be non-blocking")
 
+    async def _sendfile_native(self, transp: Any, file: Any, offset: int, count: int | None) -> int:
+        was_reading = transp.is_reading()
+        transp.pause_reading()
+        try:
+            await transp._make_empty_waiter()
+            return await self.sock_sendfile(transp._sock, file, offset, count, fallback=False)
+        finally:
+            transp._reset_empty_waiter()
+            if was_reading:
+                transp.resume_reading()
+
     # Connections
 
     def _make_socket_transport(
-        self, sock: socket.socket, protocol: Any, waiter: Any = None, *, extra: Any = None, server: Any = None
+        self,
+        sock: socket.socket,
+        protocol: Any,
+        waiter: Any = None,
+        *,
+        extra: Any = None,
+        server: Any = None,
+        context: Context | None = None,
     ) -> Any:
+        if not is_plain(sock):
+            more = _if_known(context)
+            return super()._make_socket_transport(sock, protocol, waiter, extra=extra, server=server, **more)
         self._ensure_fd_no_transport(sock)
-        transport = self._stream_transport(sock, protocol, extra, server)
+        transport = self._stream_transport(sock, protocol, extra, server, context)
         if waiter is not None:
             self.call_soon(asyncio.futures._set_result_unless_cancelled, waiter, None)
         return transport
@@ -182,6 +206,7 @@ class Loop(LoopCore, Resolver, SignalWakeup, asyncio.SelectorEventLoop):  # type
         server: Any = None,
         ssl_handshake_timeout: float | None = constants.SSL_HANDSHAKE_TIMEOUT,
         ssl_shutdown_timeout: float | None = constants.SSL_SHUTDOWN_TIMEOUT,
+        context: Context | None = None,
     ) -> Any:
         self._ensure_fd_no_transport(rawsock)
         ssl_protocol = sslproto.SSLProtocol(
@@ -194,7 +219,7 @@ class Loop(LoopCore, Resolver, SignalWakeup, asyncio.SelectorEventLoop):  # type
             ssl_handshake_timeout=ssl_handshake_timeout,
             ssl_shutdown_timeout=ssl_shutdown_timeout,
         )
-        self._stream_transport(rawsock, ssl_protocol, extra, server)
+        self._make_socket_transport(rawsock, ssl_protocol, extra=extra, server=server, context=context)
         return ssl_protocol._app_transport
 
     def _make_datagram_transport(
@@ -211,7 +236,7 @@ class Loop(LoopCore, Resolver, SignalWakeup, asyncio.SelectorEventLoop):  # type
         extra["sockname"] = _name(sock.getsockname)
         if "peername" not in extra:
             extra["peername"] = _name(sock.getpeername)
-        transport = self._datagram_transport(sock, protocol, address, extra)
+        transport = self._datagram_transport(sock, protocol, address, extra, is_plain(sock))
         if waiter is not None:
             self.call_soon(asyncio.futures._set_result_unless_cancelled, waiter, None)
         return transport
@@ -224,13 +249,15 @@ class Loop(LoopCore, Resolver, SignalWakeup, asyncio.SelectorEventLoop):  # type
         server: Any = None,
         backlog: int = 100,
         *timeouts: Any,
+        context: Context | None = None,
         **more: Any,
     ) -> None:
-        if sslcontext is None:
+        if sslcontext is None and is_plain(sock):
             self._check_closed()
-            self._listen(protocol_factory, sock, server, backlog)
-        else:
-            super()._start_serving(protocol_factory, sock, sslcontext, server, backlog, *timeouts, **more)
+            self._listen(protocol_factory, sock, server, backlog, context)
+            return
+        more |= _if_known(context)
+        super()._start_serving(protocol_factory, sock, sslcontext, server, backlog, *timeouts, **more)
 
     def _accept_failed(
         self,
@@ -239,27 +266,33 @@ class Loop(LoopCore, Resolver, SignalWakeup, asyncio.SelectorEventLoop):  # type
         sock: socket.socket,
         server: Any,
         backlog: int,
+        context: Context,
     ) -> None:
         """No descriptor or memory for another connection: the loop lives on and tries again in a second."""
-        context = {
-            "message": "socket.accept() out of system resource",
-            "exception": exc,
-            "socket": trsock.TransportSocket(sock),
-        }
         if sock.fileno() < 0:
             return
         self._remove_reader(sock.fileno())
-        self.call_exception_handler(context)
-        self.call_later(
-            constants.ACCEPT_RETRY_DELAY, self._serve_again, protocol_factory, sock, server, backlog
+        self.call_exception_handler(
+            {
+                "message": "socket.accept() out of system resource",
+                "exception": exc,
+                "socket": trsock.TransportSocket(sock),
+            }
         )
+        again = (protocol_factory, sock, server, backlog, context)
+        self.call_later(constants.ACCEPT_RETRY_DELAY, self._serve_again, *again)
 
     def _serve_again(
-        self, protocol_factory: Callable[[], Any], sock: socket.socket, server: Any, backlog: int
+        self,
+        protocol_factory: Callable[[], Any],
+        sock: socket.socket,
+        server: Any,
+        backlog: int,
+        context: Context,
     ) -> None:
         # The server may have been closed in the meantime.
         if sock.fileno() >= 0:
-            self._start_serving(protocol_factory, sock, None, server, backlog)
+            self._listen(protocol_factory, sock, server, backlog, context)
 
     def _ensure_fd_no_transport(self, fd: Any) -> None:
         super()._ensure_fd_no_transport(fd)
@@ -283,7 +316,7 @@ class Loop(LoopCore, Resolver, SignalWakeup, asyncio.SelectorEventLoop):  # type
     def _executed(self, what: Any, seconds: float) -> None:
         if seconds >= self.slow_callback_duration:
             name = base_events._format_handle(what) if isinstance(what, asyncio.Handle) else repr(what)
-            logger.warning("Executing %s took %.3f seconds", name, seconds)
+            base_events.logger.warning("Executing %s took %.3f seconds", name, seconds)
 
     def _caller(self) -> StackSummary:
         return format_helpers.extract_stack(sys._getframe(1))
@@ -298,6 +331,11 @@ def _name(ask: Callable[[], Any]) -> Any:
         return ask()
     except OSError:
         return None
+
+
+def _if_known(context: Context | None) -> dict[str, Any]:
+    # A keyword of asyncio's own methods from Python 3.15 on; older ones never get it from their callers.
+    return {} if context is None else {"context": context}
 
 
 # Python 3.13 shows arguments in debug mode only.

@@ -4,10 +4,12 @@ import socket
 from _typeshed import ReadableBuffer, WriteableBuffer
 
 from ironloop._ironloop import LoopCore
+from ironloop.internals import Internals
+from ironloop.processes import ChildWatching
 from ironloop.resolver import Resolver
 from ironloop.signals import SignalWakeup
 
-class Loop(LoopCore, Resolver, SignalWakeup, asyncio.SelectorEventLoop):
+class Loop(LoopCore, Resolver, SignalWakeup, ChildWatching, Internals, asyncio.SelectorEventLoop):
     def __init__(self) -> None: ...
     def __setattr__(self, name: str, value: object) -> None: ...
     def run_forever(self) -> None: ...

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from asyncio import base_events
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -29,7 +30,9 @@ class Resolver:
         (asyncio: loop.getaddrinfo)
         """
         loop: Any = self
-        lookup = loop._getaddrinfo_debug if loop.get_debug() else socket.getaddrinfo
+        # By asyncio's own name, for tests that replace it there.
+        ask = base_events.socket.getaddrinfo  # type: ignore[attr-defined]
+        lookup = loop._getaddrinfo_debug if loop.get_debug() else ask
         if _asks_nobody(host, port):
             return lookup(host, port, family, type, proto, flags)
         return await loop.run_in_executor(self._resolver(), lookup, host, port, family, type, proto, flags)

@@ -8,32 +8,42 @@ from collections.abc import Coroutine
 from typing import Any, TypeVar
 
 from ironloop.loop import Loop
+from ironloop.nesting import NestedLoop
 
 _T = TypeVar("_T")
 
 
-def new_event_loop() -> Loop:
+def new_event_loop(*, nested: bool = False) -> Loop:
     """A new event loop, for `asyncio.Runner(loop_factory=…)` and all that takes such a callable.
+
+    Args:
+        nested: whether `loop.run_until_complete` and `ironloop.run` may be called while the loop runs, as
+            code in a notebook does, without nest_asyncio.
 
     (asyncio: new_event_loop)
     """
-    return Loop()
+    return NestedLoop() if nested else Loop()
 
 
 def run(main: Coroutine[Any, Any, _T], *, debug: bool | None = None) -> _T:
     """Runs a coroutine on a new loop, closes the loop, and returns the result.
+
+    Inside a running loop that is nested (`new_event_loop(nested=True)`) it runs the coroutine on that one.
 
     Args:
         main: the coroutine; its exceptions are raised here.
         debug: whether the loop is in debug mode; None leaves it to `PYTHONASYNCIODEBUG` and `-X dev`.
 
     Raises:
-        RuntimeError: a loop runs in this thread already.
+        RuntimeError: a loop that is not nested runs in this thread already.
         ValueError: `main` is no coroutine (TypeError from Python 3.14 on).
 
     (asyncio: run)
     """
-    if asyncio._get_running_loop() is not None:
+    running = asyncio._get_running_loop()
+    if isinstance(running, NestedLoop):
+        return running.run_until_complete(main)
+    if running is not None:
         main.close()
         raise RuntimeError("ironloop.run() cannot be called from a running event loop")
     with asyncio.Runner(debug=debug, loop_factory=new_event_loop) as runner:

@@ -23,10 +23,12 @@ class SignalWakeup:
     __slots__ = ()
     _ssock: socket.socket | None
     _csock: socket.socket | None
+    _internal_fds: int
 
     def _make_self_pipe(self) -> None:
         # asyncio makes it with the loop; here the first run in the main thread does, or the first handler.
         self._ssock = self._csock = None
+        self._internal_fds = 1  # the core's notifier
 
     def _open_self_pipe(self) -> socket.socket:
         loop: Any = self
@@ -39,6 +41,7 @@ class SignalWakeup:
 
     def _close_self_pipe(self) -> None:
         loop: Any = self
+        self._internal_fds = 0
         if self._ssock is not None and self._csock is not None:
             loop._remove_reader(self._ssock.fileno())
             self._ssock.close()

@@ -55,7 +55,7 @@ def http_servers(tls: ssl.SSLContext) -> Iterator[tuple[int, int]]:
     try:
         yield ports
     finally:
-        asyncio.run_coroutine_threadsafe(runner.cleanup(), loop).result(20)
+        asyncio.run_coroutine_threadsafe(runner.cleanup(), loop).result(60)
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
         loop.close()

@@ -1,10 +1,12 @@
 //! Handles: a callback that waits for its turn, and what its owner can still do about it.
 //!
-//! `Handle` and `TimerHandle` are subclasses of asyncio's. Both hold a [`Callback`]; whatever asyncio's Python code asks of a
+//! `Handle`, `TimerHandle` and `ThreadSafeHandle` are subclasses of asyncio's. All hold a [`Callback`]; whatever asyncio's Python code asks of a
 //! handle (`_callback`, `_args`, `_context`…) is answered from it.
 //!
 //! The garbage collector does not walk handles: half of its work would be theirs. What one refers to is let go as soon as
 //! it has run, is cancelled, or its loop is closed; until then the loop shows it to the collector as its own.
+
+mod threadsafe;
 
 use std::ffi::{CStr, c_int};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -19,6 +21,7 @@ use crate::ffi::arguments::tuple;
 use crate::ffi::call::{call, call_tuple};
 use crate::ffi::class::Pool;
 use crate::ffi::{Arg, Arguments, Class, Context, Instance, Native, Object, Shared, Visit, getter, method};
+pub(crate) use threadsafe::ThreadSafeHandle;
 
 /// The arguments of a callback; up to three need no tuple.
 enum Inline {
@@ -91,10 +94,12 @@ impl Work {
     }
 }
 
-/// What only debug mode knows of a handle.
+/// What is known of few handles.
 #[derive(Default)]
 struct Trace {
-    /// Where it was made.
+    /// The time of a timer, where it was not given as a float.
+    when: Option<Object>,
+    /// Where it was made; debug mode knows.
     source: Option<Object>,
     /// How it looked before it was cancelled.
     repr: Option<Object>,
@@ -206,6 +211,11 @@ impl Callback {
         drop(self.with_trace(|trace| trace.source.replace(source)));
     }
 
+    /// What `when()` answers.
+    pub(crate) fn set_when(&self, when: Object) {
+        drop(self.with_trace(|trace| trace.when.replace(when)));
+    }
+
     fn traced(&self, py: Python<'_>, part: impl FnOnce(&Trace) -> Option<&Object>) -> Object {
         let found =
             self.trace.with(|trace| trace.as_deref().and_then(part).map(|object| object.clone_ref(py)));
@@ -265,7 +275,7 @@ impl TimerHandle {
     }
 }
 
-/// Both kinds, to the code that they share.
+/// All kinds, to the code that they share.
 pub(crate) trait AnyHandle: Native {
     fn callback(&self) -> &Callback;
 }
@@ -356,7 +366,9 @@ fn get_cancelled<T: AnyHandle>(py: Python<'_>, handle: &Instance<T>) -> PyResult
 }
 
 fn get_when(py: Python<'_>, handle: &Instance<TimerHandle>) -> PyResult<Object> {
-    Ok(PyFloat::new(py, handle.when).into())
+    let given =
+        handle.callback.trace.with(|trace| trace.as_ref()?.when.as_ref().map(|when| when.clone_ref(py)));
+    Ok(given.unwrap_or_else(|| PyFloat::new(py, handle.when).into()))
 }
 
 fn get_scheduled(py: Python<'_>, handle: &Instance<TimerHandle>) -> PyResult<Object> {
@@ -383,8 +395,9 @@ macro_rules! getters {
         ]
     };
 }
+use getters;
 
-/// Adds both classes to the module.
+/// Adds all classes to the module.
 pub(crate) fn add_classes(module: &Bound<'_, PyModule>) -> PyResult<()> {
     let events = module.py().import("asyncio.events")?;
     HANDLE.create::<Handle>(
@@ -397,6 +410,7 @@ pub(crate) fn add_classes(module: &Bound<'_, PyModule>) -> PyResult<()> {
         &getters!(Handle),
         &[],
     )?;
+    threadsafe::add_class(module)?;
     let mut getters = getters!(TimerHandle).to_vec();
     getters.push(getter!(TimerHandle, c"_when", get_when));
     getters.push(getter!(TimerHandle, c"_scheduled", get_scheduled));

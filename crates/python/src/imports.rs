@@ -1,9 +1,10 @@
 //! Names of the standard library that are needed again and again.
 
+use pyo3::exceptions::PyAttributeError;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyTuple, PyType};
+use pyo3::types::{PyDict, PyTuple, PyType};
 
 /// Functions that import a class once.
 macro_rules! classes {
@@ -19,10 +20,47 @@ classes! {
     buffered_protocol: "asyncio.protocols", "BufferedProtocol";
     transport_socket: "asyncio.trsock", "TransportSocket";
     socket: "socket", "socket";
-    base_socket: "_socket", "socket";
     deque: "collections", "deque";
-    future: "_asyncio", "Future";
-    task: "_asyncio", "Task";
+}
+
+/// What `asyncio.Future` and `asyncio.Task` are now: tests and tools put others there.
+macro_rules! replaceable {
+    ($($function:ident: $module:literal, $name:literal;)*) => {$(
+        pub(crate) fn $function(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
+            static NAMES: PyOnceLock<Py<PyDict>> = PyOnceLock::new();
+            let names = NAMES.get_or_try_init(py, || PyResult::Ok(py.import($module)?.dict().unbind()))?;
+            let found = names.bind(py).get_item(intern!(py, $name))?;
+            found.ok_or_else(|| PyAttributeError::new_err(concat!($module, ".", $name)))
+        }
+    )*};
+}
+
+replaceable! {
+    future: "asyncio.futures", "Future";
+    task: "asyncio.tasks", "Task";
+}
+
+/// `asyncio.events._ThreadSafeHandle`, from Python 3.14 on.
+pub(crate) fn thread_safe_handle(py: Python<'_>) -> PyResult<Option<&Bound<'_, PyType>>> {
+    static CLASS: PyOnceLock<Option<Py<PyType>>> = PyOnceLock::new();
+    let class = CLASS.get_or_try_init(py, || {
+        let found = py.import("asyncio.events")?.getattr_opt("_ThreadSafeHandle")?;
+        PyResult::Ok(found.map(|class| class.cast_into::<PyType>()).transpose()?.map(Bound::unbind))
+    })?;
+    Ok(class.as_ref().map(|class| class.bind(py)))
+}
+
+/// `BaseTransport.get_extra_info`, if a test has put another there than ours stands in for.
+pub(crate) fn replaced_get_extra_info(py: Python<'_>) -> PyResult<Option<Bound<'_, PyAny>>> {
+    static ORIGINAL: PyOnceLock<(Py<PyAny>, Py<PyAny>)> = PyOnceLock::new();
+    let name = intern!(py, "get_extra_info");
+    let (class, original) = ORIGINAL.get_or_try_init(py, || {
+        let class = py.import("asyncio.transports")?.getattr("BaseTransport")?;
+        let original = class.getattr(name)?.unbind();
+        PyResult::Ok((class.unbind(), original))
+    })?;
+    let now = class.bind(py).getattr(name)?;
+    Ok(if now.is(original) { None } else { Some(now) })
 }
 
 /// Whether a socket is a stream of one of the Internet families.
@@ -37,22 +75,6 @@ pub(crate) fn is_internet_stream(socket: &Bound<'_, PyAny>) -> PyResult<bool> {
     let family: i32 = socket.getattr(intern!(py, "family"))?.extract()?;
     let kind: i32 = socket.getattr(intern!(py, "type"))?.extract()?;
     Ok(kind == stream && (family == v4 || family == v6))
-}
-
-/// Whether datagrams pass through a socket as its base class makes them: nothing on the way was replaced.
-pub(crate) fn is_plain_datagram_socket(socket: &Bound<'_, PyAny>) -> PyResult<bool> {
-    let py = socket.py();
-    let class = self::socket(py)?;
-    // Its instances have no attributes of their own.
-    if !socket.get_type().is(class) {
-        return Ok(false);
-    }
-    for name in [intern!(py, "recvfrom"), intern!(py, "send"), intern!(py, "sendto")] {
-        if !class.getattr(name)?.is(&base_socket(py)?.getattr(name)?) {
-            return Ok(false);
-        }
-    }
-    Ok(true)
 }
 
 /// `warnings.warn`, imported with the module: when it is needed, the interpreter may be shutting down.

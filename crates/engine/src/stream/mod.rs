@@ -84,7 +84,13 @@ pub struct Stream<C> {
     /// The kernel has refused what is outgoing: wait until it has room.
     full: bool,
     flow: Flow,
+    /// A connection that is closing already is not over before its protocol, told to write less or more, has returned.
+    held: bool,
 }
+
+/// See [`Stream::hold`].
+#[must_use]
+pub struct Hold(bool);
 
 impl<C> Default for Stream<C> {
     fn default() -> Self {
@@ -95,6 +101,7 @@ impl<C> Default for Stream<C> {
             outgoing: Outgoing::default(),
             full: false,
             flow: Flow::default(),
+            held: false,
         }
     }
 }
@@ -128,6 +135,12 @@ impl<C: AsRef<[u8]>> Stream<C> {
         self.phase == Phase::Open && self.incoming != Incoming::Paused
     }
 
+    /// Whether the protocol has paused reading.
+    #[must_use]
+    pub fn is_reading_paused(&self) -> bool {
+        self.incoming == Incoming::Paused
+    }
+
     /// The protocol has been told of the connection: data may flow, unless it has paused already.
     pub fn start(&mut self) {
         if self.incoming == Incoming::NotStarted {
@@ -137,7 +150,7 @@ impl<C: AsRef<[u8]>> Stream<C> {
 
     /// True if this changed anything.
     pub fn pause_reading(&mut self) -> bool {
-        let change = self.is_reading() && self.incoming != Incoming::Ended;
+        let change = self.is_reading();
         if change {
             self.incoming = Incoming::Paused;
         }
@@ -153,9 +166,12 @@ impl<C: AsRef<[u8]>> Stream<C> {
         change
     }
 
-    /// The peer has sent its end of file, and the protocol wants to go on writing.
+    /// The peer has sent its end of file, and the protocol wants to go on writing. Whoever pauses and resumes meets the end
+    /// again: so it reaches the next protocol of a connection that changes it (`start_tls`).
     pub fn keep_open_after_eof(&mut self) {
-        self.incoming = Incoming::Ended;
+        if self.incoming == Incoming::Flowing {
+            self.incoming = Incoming::Ended;
+        }
     }
 
     /// Takes bytes to send.
@@ -252,6 +268,16 @@ impl<C: AsRef<[u8]>> Stream<C> {
         self.flow.paused
     }
 
+    /// The protocol is about to be told of flow; what it writes meanwhile still goes out.
+    pub fn hold(&mut self) -> Hold {
+        Hold(std::mem::replace(&mut self.held, self.phase == Phase::Closing))
+    }
+
+    /// It has returned.
+    pub fn release(&mut self, hold: Hold) {
+        self.held = hold.0;
+    }
+
     /// What the driver has to do next, until there is nothing.
     pub fn step(&mut self) -> Option<Step> {
         if self.phase == Phase::Lost {
@@ -260,7 +286,7 @@ impl<C: AsRef<[u8]>> Stream<C> {
         if let Some(change) = self.flow.judge(self.outgoing.len(), self.full) {
             return Some(Step::Flow(change));
         }
-        if !self.outgoing.is_empty() {
+        if self.held || !self.outgoing.is_empty() {
             return None;
         }
         if self.phase == Phase::Closing {

@@ -2,7 +2,7 @@
 
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyList, PyString};
+use pyo3::types::{PyList, PyString};
 
 use super::DatagramTransport as Transport;
 use crate::ffi::{Arguments, Instance, Native, Object, getter, method, repr_slot};
@@ -84,16 +84,6 @@ fn set_protocol(py: Python<'_>, this: This<'_>, arguments: Arguments<'_>) -> PyR
     let old = this.state.with(|state| (state.protocol.replace(protocol), state.receiver.take()));
     drop(old);
     none(py)
-}
-
-fn get_extra_info(py: Python<'_>, this: This<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
-    let [name, default] = arguments.bind(py, "get_extra_info", ["name", "default"], 1)?;
-    let extra = this.extra.bind(py).cast::<PyDict>()?;
-    let found = match name {
-        Some(name) => extra.get_item(name.bind(py))?,
-        None => None,
-    };
-    optional(py, found.map(Object::from).or_else(|| default.map(|default| default.to_object(py))))
 }
 
 fn set_write_buffer_limits(py: Python<'_>, this: This<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
@@ -221,13 +211,6 @@ pub(crate) fn add_class(module: &Bound<'_, PyModule>) -> PyResult<()> {
         ),
         method!(
             Transport,
-            c"get_extra_info",
-            c"get_extra_info($self, name, default=None)\n--\n\n'socket', 'sockname' or 'peername'. (asyncio: \
-              BaseTransport.get_extra_info)",
-            get_extra_info
-        ),
-        method!(
-            Transport,
             c"set_write_buffer_limits",
             c"set_write_buffer_limits($self, high=None, low=None)\n--\n\nIn bytes. Raises ValueError unless high >= low \
               >= 0. (asyncio: WriteTransport.set_write_buffer_limits)",
@@ -248,7 +231,7 @@ pub(crate) fn add_class(module: &Bound<'_, PyModule>) -> PyResult<()> {
             |py, this: This<'_>, _| get_write_buffer_size(py, this)
         ),
     ];
-    // What asyncio's own code and some libraries read of a transport.
+    // What asyncio's own code (`get_extra_info`) and some libraries read of a transport.
     let getters = [
         getter!(Transport, c"_loop", |py, this: This<'_>| Ok(this.owner.object().clone_ref(py))),
         getter!(Transport, c"_protocol", |py, this: This<'_>| optional(py, this.protocol(py))),

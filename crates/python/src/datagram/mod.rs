@@ -24,7 +24,6 @@ use crate::error::os_error;
 use crate::event_loop::{LoopCore, Registration, Source};
 use crate::ffi::call::call_method;
 use crate::ffi::{Chunk, Class, Context, Instance, Native, Object, Shared, Visit};
-use crate::imports;
 pub(crate) use methods::add_class;
 
 /// What flow control counts for a datagram beside its bytes; before Python 3.13 nothing.
@@ -58,6 +57,7 @@ pub(crate) struct DatagramTransport {
     connected: bool,
     /// The only address that may be sent to, if one was given.
     address: Option<Object>,
+    /// `get_extra_info`'s dictionary.
     extra: Object,
     state: LoopCell<State>,
 }
@@ -117,17 +117,18 @@ impl Native for DatagramTransport {
 impl DatagramTransport {
     /// Makes the transport of a non-blocking socket. The protocol is told by `connection_made`.
     ///
-    /// `extra` is `get_extra_info`'s dictionary, complete; `address` the remote address that the user gave, or None.
+    /// `extra` is `get_extra_info`'s dictionary, complete; `address` the remote address that the user gave, or
+    /// None; `plain` says that the socket has no Python code of its own between it and the kernel.
     pub(crate) fn create(
         owner: &Bound<'_, LoopCore>,
         socket: &Bound<'_, PyAny>,
         protocol: &Bound<'_, PyAny>,
         address: &Bound<'_, PyAny>,
         extra: &Bound<'_, PyAny>,
+        plain: bool,
     ) -> PyResult<Instance<Self>> {
         let py = owner.py();
         let fd: RawFd = socket.call_method0(intern!(py, "fileno"))?.extract()?;
-        let plain = imports::is_plain_datagram_socket(socket)?;
         let state = State {
             datagrams: Datagrams::new(HEADER),
             socket: Some(socket.into()),

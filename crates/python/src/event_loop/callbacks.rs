@@ -4,6 +4,7 @@ use ironloop_driver::RawFd;
 use pyo3::exceptions::PyValueError;
 use pyo3::intern;
 use pyo3::prelude::*;
+use pyo3::types::PyInt;
 
 use super::watch::{Side, Waiter, Watch};
 use super::{LoopCore, Source};
@@ -38,14 +39,15 @@ fn add(slf: &Bound<'_, LoopCore>, arguments: Arguments<'_>, side: Side, name: &s
     let sorted = arguments.sort(py, name, ["fd", "callback"])?;
     let [file, function] = sorted.first;
     let fd = descriptor(py, file)?;
-    let callback = Callback::new(slf, function, sorted.rest, None)?;
+    let callback = Callback::new(slf, function, sorted.rest, sorted.context)?;
     let handle = Handle::class().instantiate(py, Handle(callback))?;
     let mut waiter = Waiter::Callback(handle.clone_ref(py));
+    let file = Some(file.to_object(py)).filter(|file| !file.bind(py).is_instance_of::<PyInt>());
 
     let mut bin = Vec::new();
     let result = core.with_poller(|poller, sources| {
         let Some(Source::Watch(watch)) = sources.at_mut(fd) else {
-            let mut watch = Watch::default();
+            let mut watch = Watch { file, ..Watch::default() };
             std::mem::swap(watch.side(side), &mut waiter);
             return sources.insert(poller, fd, watch.wanted(), Source::Watch(watch), &mut bin).map(drop);
         };
@@ -69,7 +71,11 @@ fn remove(slf: &Bound<'_, LoopCore>, arguments: Arguments<'_>, side: Side, name:
     if core.is_closed() {
         return Ok(false.into_pyobject(py)?.to_owned().into());
     }
-    let fd = descriptor(py, file)?;
+    let fd = match descriptor(py, file) {
+        Ok(fd) => fd,
+        // Closed in the meantime: it is known by the object.
+        Err(error) => core.state.with(|state| state.sources.fd_of(file.as_ptr())).ok_or(error)?,
+    };
     let (waiter, gone) = core.with_poller(|poller, sources| {
         Ok(match sources.at_mut(fd) {
             Some(Source::Watch(watch)) => {

@@ -94,6 +94,7 @@ impl Listener {
             self.socket.bind(py),
             self.server.bind(py),
             self.backlog,
+            self.context.object().bind(py),
         );
         slf.call_method1(intern!(py, "_accept_failed"), arguments).map(drop)
     }
@@ -111,8 +112,8 @@ impl LoopCore {
 
 fn listen(slf: &Bound<'_, LoopCore>, arguments: Arguments<'_>) -> PyResult<Object> {
     let py = slf.py();
-    let [factory, socket, server, backlog] =
-        arguments.exactly(py, "_listen", ["protocol_factory", "sock", "server", "backlog"])?;
+    let [factory, socket, server, backlog, context] =
+        arguments.exactly(py, "_listen", ["protocol_factory", "sock", "server", "backlog", "context"])?;
     let fd = super::callbacks::descriptor(py, socket)?;
     // Accepted sockets inherit it; it fails for sockets that are not TCP.
     let _ = socket::set_nodelay(fd);
@@ -121,7 +122,7 @@ fn listen(slf: &Bound<'_, LoopCore>, arguments: Arguments<'_>) -> PyResult<Objec
         socket: socket.to_object(py),
         factory: factory.to_object(py),
         server: server.to_object(py),
-        context: Context::copy_current(py)?,
+        context: Context::from_argument(py, Some(context))?,
         backlog: backlog.bind(py).extract()?,
     };
     let mut bin = Vec::new();

@@ -7,12 +7,12 @@ use pyo3::types::PyTuple;
 use super::{Item, LoopCore};
 use crate::datagram::DatagramTransport;
 use crate::ffi::call::call_named;
-use crate::ffi::{Arg, Arguments, Object, method_of};
+use crate::ffi::{Arg, Arguments, Context, Object, method_of};
 use crate::{imports, transport};
 
 fn create_future(slf: &Bound<'_, LoopCore>, _: Arguments<'_>) -> PyResult<Object> {
     let py = slf.py();
-    call_named(imports::future(py)?, &[Arg::of(slf)], 0, Some(imports::only_loop(py)?))
+    call_named(&imports::future(py)?, &[Arg::of(slf)], 0, Some(imports::only_loop(py)?))
 }
 
 /// `Task(coro, loop=self, **keywords)`: every keyword that this Python's tasks know. With a task factory, and in debug
@@ -27,7 +27,7 @@ fn create_task(slf: &Bound<'_, LoopCore>, arguments: Arguments<'_>) -> PyResult<
     core.check_open()?;
     let task = imports::task(py)?;
     let Some(names) = names else {
-        return call_named(task, &[values[0], Arg::of(slf)], 1, Some(imports::only_loop(py)?));
+        return call_named(&task, &[values[0], Arg::of(slf)], 1, Some(imports::only_loop(py)?));
     };
     let names = names.bind(py).cast::<PyTuple>()?.to_owned();
     let mut all = vec![intern!(py, "loop").clone().into_any()];
@@ -35,17 +35,18 @@ fn create_task(slf: &Bound<'_, LoopCore>, arguments: Arguments<'_>) -> PyResult<
     let all = PyTuple::new(py, all)?;
     let mut list = vec![values[0], Arg::of(slf)];
     list.extend_from_slice(&values[1..]);
-    call_named(task, &list, 1, Some(&all))
+    call_named(&task, &list, 1, Some(&all))
 }
 
 /// The transport of a connected socket; its protocol is told in the next turn.
 fn stream_transport(slf: &Bound<'_, LoopCore>, arguments: Arguments<'_>) -> PyResult<Object> {
     let py = slf.py();
-    let [socket, protocol, extra, server] =
-        arguments.exactly(py, "_stream_transport", ["sock", "protocol", "extra", "server"])?;
+    let [socket, protocol, extra, server, context] =
+        arguments.exactly(py, "_stream_transport", ["sock", "protocol", "extra", "server", "context"])?;
     let (socket, protocol) = (socket.bind(py), protocol.bind(py));
     let (extra, server) = (extra.bind(py), server.bind(py));
-    let made = transport::from_socket(slf, &socket, &protocol, &extra, &server)?;
+    let context = Context::from_argument(py, Some(context))?;
+    let made = transport::from_socket(slf, &socket, &protocol, &extra, &server, context)?;
     slf.get().push(Item::Made(made.clone_ref(py)));
     Ok(made.into_object())
 }
@@ -53,10 +54,17 @@ fn stream_transport(slf: &Bound<'_, LoopCore>, arguments: Arguments<'_>) -> PyRe
 /// The transport of a datagram socket; its protocol is told in the next turn.
 fn datagram_transport(slf: &Bound<'_, LoopCore>, arguments: Arguments<'_>) -> PyResult<Object> {
     let py = slf.py();
-    let [socket, protocol, address, extra] =
-        arguments.exactly(py, "_datagram_transport", ["sock", "protocol", "address", "extra"])?;
+    let [socket, protocol, address, extra, plain] =
+        arguments.exactly(py, "_datagram_transport", ["sock", "protocol", "address", "extra", "plain"])?;
     let (socket, protocol) = (socket.bind(py), protocol.bind(py));
-    let made = DatagramTransport::create(slf, &socket, &protocol, &address.bind(py), &extra.bind(py))?;
+    let made = DatagramTransport::create(
+        slf,
+        &socket,
+        &protocol,
+        &address.bind(py),
+        &extra.bind(py),
+        plain.bind(py).is_truthy()?,
+    )?;
     slf.get().push(Item::DatagramMade(made.clone_ref(py)));
     Ok(made.into_object())
 }

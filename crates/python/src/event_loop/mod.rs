@@ -31,7 +31,7 @@ use crate::error::os_error;
 use crate::ffi::class::Pool;
 use crate::ffi::method::add_methods;
 use crate::ffi::{Instance, Object, Visit};
-use crate::handle::{Handle, TimerHandle};
+use crate::handle::{Handle, ThreadSafeHandle, TimerHandle};
 use crate::transport::Transport;
 pub(crate) use listener::Listener;
 pub(crate) use registration::Registration;
@@ -49,6 +49,7 @@ const READ_BUFFER: usize = 256 * 1024;
 /// What is ready to run.
 pub(crate) enum Item {
     Call(Instance<Handle>),
+    CallFromThread(Instance<ThreadSafeHandle>),
     Timer(Instance<TimerHandle>),
     /// A handle that was not made here: asyncio's own, for signals.
     Foreign(Object),
@@ -73,6 +74,7 @@ impl Item {
     fn object(&self) -> Option<&Object> {
         match self {
             Self::Call(handle) => Some(handle.object()),
+            Self::CallFromThread(handle) => Some(handle.object()),
             Self::Timer(handle) => Some(handle.object()),
             Self::Foreign(handle) => Some(handle),
             Self::Made(transport) | Self::Lost(transport) => Some(transport.object()),
@@ -84,6 +86,7 @@ impl Item {
     fn traverse(&self, visit: &mut Visit<'_>) -> c_int {
         match self {
             Self::Call(handle) => handle.traverse_owned(visit),
+            Self::CallFromThread(handle) => handle.traverse_owned(visit),
             Self::Timer(handle) => handle.traverse_owned(visit),
             other => visit.all(other.object()),
         }
@@ -93,6 +96,7 @@ impl Item {
     fn discard(self) {
         match self {
             Self::Call(handle) => handle.0.spend(),
+            Self::CallFromThread(handle) => handle.callback().spend(),
             Self::Timer(handle) => handle.callback.spend(),
             _ => {}
         }
@@ -335,6 +339,39 @@ impl LoopCore {
     fn set_task_factory(&self, factory: Option<Bound<'_, PyAny>>) {
         let old = self.task_factory.with(|known| std::mem::replace(known, factory.map(Object::from)));
         drop(old);
+    }
+
+    /// The handles that the next turn runs, in order.
+    fn _ready_handles(&self, py: Python<'_>) -> Vec<Py<PyAny>> {
+        let handle = |item: &Item| match item {
+            Item::Ready(..)
+            | Item::Made(_)
+            | Item::Lost(_)
+            | Item::DatagramMade(_)
+            | Item::DatagramLost(_) => None,
+            call => call.object().map(|object| object.clone_ref(py)),
+        };
+        let handles: Vec<Object> = self.state.with(|state| state.engine.ready().filter_map(handle).collect());
+        handles.iter().map(|handle| handle.as_py().clone_ref(py)).collect()
+    }
+
+    /// The handles of the timers that wait, in no order.
+    fn _scheduled_handles(&self, py: Python<'_>) -> Vec<Py<PyAny>> {
+        let handles: Vec<Object> = self
+            .state
+            .with(|state| state.engine.scheduled().map(|timer| timer.object().clone_ref(py)).collect());
+        handles.iter().map(|handle| handle.as_py().clone_ref(py)).collect()
+    }
+
+    /// The handles that wait for a descriptor to become readable and writable; None if it is not watched.
+    fn _watchers_of(&self, py: Python<'_>, fd: RawFd) -> Option<[Option<Py<PyAny>>; 2]> {
+        let handles = self.state.with(|state| match state.sources.at(fd) {
+            Some(Source::Watch(watch)) => {
+                Some(watch.callbacks(py, Ready { readable: true, writable: true, hung_up: false }))
+            }
+            _ => None,
+        })?;
+        Some(handles.map(|handle| handle.map(|handle| handle.object().as_py().clone_ref(py))))
     }
 
     /// The transport that reads and writes a descriptor, if there is one.

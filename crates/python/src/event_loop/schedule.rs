@@ -3,11 +3,13 @@
 use pyo3::exceptions::PyTypeError;
 use pyo3::intern;
 use pyo3::prelude::*;
+use pyo3::types::PyFloat;
 
 use super::clock::deadline;
 use super::{Item, LoopCore};
 use crate::ffi::{Arg, Arguments, Instance, Native, Object, method_of};
-use crate::handle::{Callback, Handle, TimerHandle};
+use crate::handle::{Callback, Handle, ThreadSafeHandle, TimerHandle};
+use crate::imports;
 
 /// Which threads may call a method.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -41,36 +43,43 @@ fn callback(
     Ok(callback)
 }
 
-/// A handle for `method(callback, *args, context=None)`.
-fn handle(
+/// The same for `method(callback, *args, context=None)`.
+fn callback_of(
     slf: &Bound<'_, LoopCore>,
     arguments: Arguments<'_>,
     method: &str,
     caller: Caller,
-) -> PyResult<Instance<Handle>> {
+) -> PyResult<Callback> {
     let sorted = arguments.sort(slf.py(), method, ["callback"])?;
     let [function] = sorted.first;
-    let callback = callback(slf, function, sorted.rest, sorted.context, method, caller)?;
-    Handle::class().instantiate(slf.py(), Handle(callback))
+    callback(slf, function, sorted.rest, sorted.context, method, caller)
 }
 
 fn call_soon(slf: &Bound<'_, LoopCore>, arguments: Arguments<'_>) -> PyResult<Object> {
-    let handle = handle(slf, arguments, "call_soon", Caller::LoopThread)?;
-    slf.get().push(Item::Call(handle.clone_ref(slf.py())));
+    let py = slf.py();
+    let callback = callback_of(slf, arguments, "call_soon", Caller::LoopThread)?;
+    let handle = Handle::class().instantiate(py, Handle(callback))?;
+    slf.get().push(Item::Call(handle.clone_ref(py)));
     Ok(handle.into_object())
 }
 
 fn call_soon_threadsafe(slf: &Bound<'_, LoopCore>, arguments: Arguments<'_>) -> PyResult<Object> {
-    let core = slf.get();
-    let handle = handle(slf, arguments, "call_soon_threadsafe", Caller::AnyThread)?;
-    let item = Item::Call(handle.clone_ref(slf.py()));
+    let (py, core) = (slf.py(), slf.get());
+    let callback = callback_of(slf, arguments, "call_soon_threadsafe", Caller::AnyThread)?;
+    let (item, handle) = if imports::thread_safe_handle(py)?.is_some() {
+        let handle = ThreadSafeHandle::class().instantiate(py, ThreadSafeHandle::new(callback))?;
+        (Item::CallFromThread(handle.clone_ref(py)), handle.into_object())
+    } else {
+        let handle = Handle::class().instantiate(py, Handle(callback))?;
+        (Item::Call(handle.clone_ref(py)), handle.into_object())
+    };
     // On the loop's own thread, and while nobody runs it, the order against `call_soon` must hold: no inbox.
     if core.runs_here() || !core.is_running() {
         core.push(item);
     } else if core.inbox.deliver(item) {
         core.wake()?;
     }
-    Ok(handle.into_object())
+    Ok(handle)
 }
 
 fn call_later(slf: &Bound<'_, LoopCore>, arguments: Arguments<'_>) -> PyResult<Object> {
@@ -80,7 +89,8 @@ fn call_later(slf: &Bound<'_, LoopCore>, arguments: Arguments<'_>) -> PyResult<O
         return Err(PyTypeError::new_err("delay must not be None"));
     }
     let delay: f64 = delay.bind(slf.py()).extract()?;
-    schedule(slf, LoopCore::time(slf)? + delay, function, sorted.rest, sorted.context, "call_later")
+    let when = LoopCore::time(slf)? + delay;
+    schedule(slf, when, function, sorted.rest, sorted.context, "call_later").map(Instance::into_object)
 }
 
 fn call_at(slf: &Bound<'_, LoopCore>, arguments: Arguments<'_>) -> PyResult<Object> {
@@ -89,8 +99,12 @@ fn call_at(slf: &Bound<'_, LoopCore>, arguments: Arguments<'_>) -> PyResult<Obje
     if when.is_none() {
         return Err(PyTypeError::new_err("when cannot be None"));
     }
-    let when: f64 = when.bind(slf.py()).extract()?;
-    schedule(slf, when, function, sorted.rest, sorted.context, "call_at")
+    let given = when.bind(slf.py());
+    let handle = schedule(slf, given.extract()?, function, sorted.rest, sorted.context, "call_at")?;
+    if !given.is_exact_instance_of::<PyFloat>() {
+        handle.callback.set_when(when.to_object(slf.py()));
+    }
+    Ok(handle.into_object())
 }
 
 fn schedule(
@@ -100,14 +114,14 @@ fn schedule(
     rest: &[Arg<'_>],
     context: Option<Arg<'_>>,
     method: &str,
-) -> PyResult<Object> {
+) -> PyResult<Instance<TimerHandle>> {
     let (py, core) = (slf.py(), slf.get());
     let callback = callback(slf, function, rest, context, method, Caller::LoopThread)?;
     let handle = TimerHandle::class().instantiate(py, TimerHandle::new(callback, when))?;
     let timer = handle.clone_ref(py);
     let slot = core.state.with(|state| state.engine.schedule(deadline(when), timer));
     handle.set_slot(slot);
-    Ok(handle.into_object())
+    Ok(handle)
 }
 
 /// Schedules a handle that asyncio has made (`_add_callback`).

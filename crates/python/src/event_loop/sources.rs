@@ -5,6 +5,7 @@ use std::io;
 
 use ironloop_driver::{Interest, Poller, RawFd, Token, Trigger};
 use ironloop_engine::{Slot, Slots};
+use pyo3::ffi::PyObject;
 
 use super::Listener;
 use super::watch::Watch;
@@ -55,6 +56,16 @@ impl Sources {
 
     pub(crate) fn get(&self, slot: Slot) -> Option<&Source> {
         self.slots.get(slot)
+    }
+
+    /// The descriptor that was watched by way of a file object.
+    pub(super) fn fd_of(&self, file: *mut PyObject) -> Option<RawFd> {
+        let is_for = |slot: &Slot| match self.slots.get(*slot) {
+            Some(Source::Watch(watch)) => watch.file.as_ref().is_some_and(|known| known.as_ptr() == file),
+            _ => false,
+        };
+        let fd = self.by_fd.iter().position(|slot| slot.as_ref().is_some_and(is_for))?;
+        RawFd::try_from(fd).ok()
     }
 
     pub(crate) fn is_empty(&self) -> bool {

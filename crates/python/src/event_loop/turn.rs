@@ -39,16 +39,19 @@ enum Reaction {
 
 impl LoopCore {
     fn run(slf: &Bound<'_, Self>) -> PyResult<()> {
-        let core = slf.get();
-        let poller = core.state.with(|state| state.poller.clone());
-        let poller = poller.ok_or_else(|| PyRuntimeError::new_err("Event loop is closed"))?;
+        let poller = slf.get().open_poller()?;
         let mut events = Events::with_capacity(EVENTS);
         loop {
             Self::turn(slf, &poller, &mut events)?;
-            if core.stopping.load(Ordering::Relaxed) {
+            if slf.get().stopping.load(Ordering::Relaxed) {
                 return Ok(());
             }
         }
+    }
+
+    fn open_poller(&self) -> PyResult<Arc<Poller>> {
+        let poller = self.state.with(|state| state.poller.clone());
+        poller.ok_or_else(|| PyRuntimeError::new_err("Event loop is closed"))
     }
 
     fn turn(slf: &Bound<'_, Self>, poller: &Arc<Poller>, events: &mut Events) -> PyResult<()> {
@@ -193,6 +196,9 @@ impl LoopCore {
         let py = slf.py();
         match item {
             Item::Call(handle) => Self::run_callback(slf, &handle.0, handle.object()),
+            Item::CallFromThread(handle) => {
+                handle.running(|| Self::run_callback(slf, handle.callback(), handle.object()))
+            }
             Item::Timer(handle) => Self::run_callback(slf, &handle.callback, handle.object()),
             Item::Foreign(handle) => {
                 let cancelled = handle.bind(py).getattr(intern!(py, "_cancelled"))?.is_truthy()?;
@@ -260,6 +266,12 @@ fn run(slf: &Bound<'_, LoopCore>, _: Arguments<'_>) -> PyResult<Object> {
     Ok(Object::none(slf.py()))
 }
 
+fn run_once(slf: &Bound<'_, LoopCore>, _: Arguments<'_>) -> PyResult<Object> {
+    let poller = slf.get().open_poller()?;
+    LoopCore::turn(slf, &poller, &mut Events::with_capacity(EVENTS))?;
+    Ok(Object::none(slf.py()))
+}
+
 /// Ends a wait whenever something is written to the descriptor.
 fn watch_wakeups(slf: &Bound<'_, LoopCore>, arguments: Arguments<'_>) -> PyResult<Object> {
     let py = slf.py();
@@ -273,6 +285,7 @@ fn watch_wakeups(slf: &Bound<'_, LoopCore>, arguments: Arguments<'_>) -> PyResul
 pub(super) fn methods() -> Vec<pyo3::ffi::PyMethodDef> {
     vec![
         method_of!(LoopCore, c"_run", c"Turns until stopped.", run),
+        method_of!(LoopCore, c"_run_once", c"One turn.", run_once),
         method_of!(LoopCore, c"_watch_wakeups", c"Lets a descriptor end the loop's sleep.", watch_wakeups),
     ]
 }

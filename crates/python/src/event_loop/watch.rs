@@ -56,6 +56,8 @@ pub(crate) struct Watch {
     pub(super) readable: Readiness,
     pub(super) writable: Readiness,
     pub(super) identity: Option<Identity>,
+    /// What the user passed where it is no number: by then it may have lost its number.
+    pub(super) file: Option<Object>,
 }
 
 impl Watch {
@@ -114,10 +116,11 @@ impl Watch {
             Waiter::Callback(handle) => handle.traverse_owned(visit),
             Waiter::Operations(operations) => visit.all(operations.iter().map(Operation::future)),
         };
-        match each(&self.reader) {
+        let result = match each(&self.reader) {
             0 => each(&self.writer),
             result => result,
-        }
+        };
+        if result == 0 { visit.all(&self.file) } else { result }
     }
 
     /// Its loop is closed.

@@ -64,6 +64,7 @@ impl Transport {
                 result = LoopCore::report(this.owner.bind(py), message, error, &about);
             }
         }
+        this.break_loan(py)?;
         this.remember_own_address();
         let (descriptor, server, receiver) = this.state.with(|state| {
             let receiver = (state.protocol.take(), state.receiver.take());

@@ -5,7 +5,9 @@ use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
 use super::{Descriptor, Transport, common, info};
-use crate::ffi::{Arguments, Class, Instance, Native, Object, getter, method, repr_slot};
+use crate::ffi::call::call_named;
+use crate::ffi::{Arg, Arguments, Class, Instance, Native, Object, getter, method, repr_slot};
+use crate::imports;
 
 type This<'a> = &'a Instance<Transport>;
 
@@ -91,6 +93,12 @@ fn get_protocol(py: Python<'_>, this: This<'_>) -> PyResult<Object> {
 }
 
 fn get_extra_info(py: Python<'_>, this: This<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
+    if let Some(replaced) = imports::replaced_get_extra_info(py)? {
+        let (values, positional, names) = arguments.raw_parts();
+        let all: Vec<Arg<'_>> =
+            std::iter::once(Arg::of(this.object().bind(py))).chain(values.iter().copied()).collect();
+        return call_named(&replaced, &all, positional + 1, names.map(|names| names.bind(py)).as_deref());
+    }
     let [name, default] = arguments.bind(py, "get_extra_info", ["name", "default"], 1)?;
     let found = match name {
         Some(name) => this.extra_info(py, &name.bind(py))?,
@@ -131,7 +139,9 @@ fn get_fd(py: Python<'_>, this: This<'_>) -> PyResult<Object> {
 
 /// Adds the class to the module.
 pub(crate) fn add_class(module: &Bound<'_, PyModule>) -> PyResult<()> {
-    crate::imports::warn(module.py())?;
+    // What is there when the module is imported.
+    imports::warn(module.py())?;
+    imports::replaced_get_extra_info(module.py())?;
     let base = module.py().import("asyncio.transports")?.getattr("_FlowControlMixin")?;
     let class: &Class = Transport::class();
     let methods = [
@@ -169,6 +179,18 @@ pub(crate) fn add_class(module: &Bound<'_, PyModule>) -> PyResult<()> {
         ),
         method!(Transport, c"_force_close", c"_force_close($self, exc)\n--\n\nabort() with a reason.", force_close),
         method!(Transport, c"_fatal_error", c"_fatal_error($self, exc, message)\n--\n\nReports and aborts.", fatal_error),
+        method!(
+            Transport,
+            c"_make_empty_waiter",
+            c"_make_empty_waiter($self)\n--\n\nA future: all is sent, and the descriptor on loan.",
+            |py, this: This<'_>, _| Transport::begin_loan(this, py)
+        ),
+        method!(
+            Transport,
+            c"_reset_empty_waiter",
+            c"_reset_empty_waiter($self)\n--\n\nEnds the loan.",
+            |py, this: This<'_>, _| Transport::end_loan(this, py).and_then(|()| none(py))
+        ),
         method!(
             Transport,
             c"is_closing",
@@ -243,6 +265,9 @@ pub(crate) fn add_class(module: &Bound<'_, PyModule>) -> PyResult<()> {
         getter!(Transport, c"_closing", |py, this: This<'_>| {
             boolean(py, this.state.with(|state| state.stream.is_closing()))
         }),
+        getter!(Transport, c"_paused", |py, this: This<'_>| {
+            boolean(py, this.state.with(|state| state.stream.is_reading_paused()))
+        }),
         getter!(Transport, c"_protocol_paused", |py, this: This<'_>| {
             boolean(py, this.state.with(|state| state.stream.is_writing_paused()))
         }),
@@ -257,6 +282,6 @@ pub(crate) fn add_class(module: &Bound<'_, PyModule>) -> PyResult<()> {
 
     let transport = module.getattr("StreamTransport")?;
     transport.setattr("_start_tls_compatible", true)?;
-    let fallback = module.py().import("asyncio.constants")?.getattr("_SendfileMode")?.getattr("FALLBACK")?;
-    transport.setattr("_sendfile_compatible", fallback)
+    let native = module.py().import("asyncio.constants")?.getattr("_SendfileMode")?.getattr("TRY_NATIVE")?;
+    transport.setattr("_sendfile_compatible", native)
 }

@@ -6,6 +6,7 @@
 pub(crate) mod common;
 mod ending;
 mod info;
+mod loan;
 mod methods;
 mod reading;
 mod writing;
@@ -20,10 +21,10 @@ use pyo3::intern;
 use pyo3::prelude::*;
 
 use crate::cell::LoopCell;
-use crate::error::os_error;
 use crate::event_loop::{LoopCore, Source};
 use crate::ffi::call::call_method;
 use crate::ffi::{Chunk, Class, Context, Instance, Native, Object, Shared, Visit};
+use loan::Loan;
 pub(crate) use methods::add_class;
 use reading::Receiver;
 
@@ -78,6 +79,7 @@ struct State {
     gathering: bool,
     /// Writes since the connection was lost.
     dropped_writes: u32,
+    loan: Loan,
 }
 
 pub(crate) struct Transport {
@@ -116,6 +118,7 @@ impl Native for Transport {
                 state.server.as_ref(),
                 state.extra.as_ref(),
                 state.error.as_ref(),
+                state.loan.waiter(),
             ];
             visit.all(others.into_iter().flatten().chain(receiver))
         };
@@ -157,6 +160,7 @@ impl Transport {
             error: None,
             gathering: false,
             dropped_writes: 0,
+            loan: Loan::No,
         };
         let transport =
             Self { owner: Shared::new(owner), context: setup.context, state: LoopCell::new(state) };
@@ -231,7 +235,7 @@ impl Transport {
                 Interest { readable: state.stream.wants_to_read(), writable: state.stream.wants_to_write() };
             let fd = state.descriptor.fd();
             match state.watched {
-                None if wanted.is_none() => Ok(()),
+                None if wanted.is_none() || matches!(state.loan, Loan::Lent) => Ok(()),
                 None => core.with_poller(|poller, sources| {
                     let source = Source::Stream(this.clone_ref(py));
                     let slot = sources.insert(poller, fd, (wanted, Trigger::Level), source, &mut bin)?;
@@ -299,11 +303,12 @@ pub(crate) fn from_socket(
     protocol: &Bound<'_, PyAny>,
     extra: &Bound<'_, PyAny>,
     server: &Bound<'_, PyAny>,
+    context: Context,
 ) -> PyResult<Instance<Transport>> {
     let py = owner.py();
     let fd: RawFd = python_socket.call_method0(intern!(py, "fileno"))?.extract()?;
     let peer = socket::peer_address(fd).ok().flatten();
-    if socket::local_address(fd).map_err(os_error)?.is_some() {
+    if socket::local_address(fd).is_ok_and(|address| address.is_some()) {
         // It fails for what is not TCP.
         let _ = socket::set_nodelay(fd);
     }
@@ -311,7 +316,7 @@ pub(crate) fn from_socket(
     let setup = Setup {
         descriptor: Descriptor::Python { socket: python_socket.into(), fd },
         protocol: protocol.into(),
-        context: Context::copy_current(py)?,
+        context,
         server: (!server.is_none()).then(|| server.into()),
         extra,
         peer,

@@ -28,6 +28,7 @@ fn after_eof(_: AfterEof) -> PyErr {
 
 impl Transport {
     pub(super) fn write(this: &Instance<Self>, py: Python<'_>, data: Arg<'_>) -> PyResult<()> {
+        this.check_not_lent()?;
         match Chunk::from_bytes(py, data) {
             Some(chunk) => this.gather(this, py, chunk),
             None => this.write_buffer(this, py, data),
@@ -112,10 +113,13 @@ impl Transport {
         if let Err(error) = Self::take_steps(this, py)? {
             return Self::fatal_error(this, py, os_error(error), SEND_FAILED);
         }
-        if this.state.with(|state| state.stream.wants_to_write()) {
-            return this.watch_what_is_wanted(this, py);
+        let (full, drained) = this.state.with(|state| {
+            (state.stream.wants_to_write(), state.loan.awaited() && state.stream.may_send_at_once())
+        });
+        if drained {
+            this.tell_of_drained(py)?;
         }
-        Ok(())
+        if full { this.watch_what_is_wanted(this, py) } else { Ok(()) }
     }
 
     /// The last offer before the connection is cut off; errors no longer matter.
@@ -184,10 +188,13 @@ impl Transport {
     }
 
     fn tell_of_flow(&self, this: &Instance<Self>, py: Python<'_>, change: FlowChange) -> PyResult<()> {
-        match self.protocol(py) {
-            Some(protocol) => common::tell_of_flow(self.owner.bind(py), this.object(), &protocol, change),
-            None => Ok(()),
-        }
+        let Some(protocol) = self.protocol(py) else {
+            return Ok(());
+        };
+        let hold = self.state.with(|state| state.stream.hold());
+        let told = common::tell_of_flow(self.owner.bind(py), this.object(), &protocol, change);
+        self.state.with(|state| state.stream.release(hold));
+        told
     }
 
     pub(super) fn write_eof(this: &Instance<Self>, py: Python<'_>) -> PyResult<()> {

@@ -1,0 +1,91 @@
+"""Fetches the archives that the tests come from, checks them, unpacks the tests. None is ever committed."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+from pathlib import Path
+
+from environments import HOME
+from suites import Suite
+
+STORE = HOME / "compat" / "sources"
+
+
+def tests_of(suite: Suite) -> Path:
+    """The folder with the suite's tests; fetches them unless they are there.
+
+    Raises SystemExit if the archive cannot be had, or is not the one that was pinned.
+    """
+    folder = STORE / f"{suite.name}-{suite.sha256[:16]}"
+    marker = folder / ".complete"
+    wanted = repr(suite.keep)
+    if not marker.exists() or marker.read_text() != wanted:
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        with tempfile.TemporaryDirectory(dir=STORE) as scratch:
+            archive = (_from_debian if suite.debian else _from_pypi)(suite, Path(scratch))
+            digest = hashlib.sha256(archive.read_bytes()).hexdigest()
+            if digest != suite.sha256:
+                raise SystemExit(f"{archive.name} has sha256 {digest}, and not the pinned {suite.sha256}")
+            _unpack(archive, folder, suite.keep)
+        marker.write_text(wanted)
+    return folder
+
+
+def _from_pypi(suite: Suite, scratch: Path) -> Path:
+    # pip asks the archive for its metadata, too, and for that makes a build environment.
+    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet", "download", "--no-deps"]
+    _fetch([*pip, "--no-binary", suite.name, "--dest", scratch, suite.requirement])
+    return _only(scratch.glob("*.tar.gz"), suite)
+
+
+def _from_debian(suite: Suite, scratch: Path) -> Path:
+    """The upstream archive of a Debian source package, from this host's mirror; apt checks the signature."""
+    assert suite.debian is not None
+    release, package = suite.debian
+    if shutil.which("apt-get") is None:
+        raise SystemExit(f"{suite.name}: PyPI has no tests of it, and there is no apt-get here")
+    lists, cache, sources = scratch / "lists", scratch / "cache", scratch / "sources.list"
+    for folder in (lists / "partial", cache / "archives" / "partial"):
+        folder.mkdir(parents=True)
+    asked = subprocess.run(
+        ["apt-get", "indextargets", "--format", "$(SITE)"], capture_output=True, text=True, check=True
+    )
+    mirror = next(line for line in asked.stdout.splitlines() if "debian" in line and "security" not in line)
+    sources.write_text(f"deb-src {mirror} {release} main\n")
+    options = ["-o", f"Dir::Etc::sourcelist={sources}", "-o", "Dir::Etc::sourceparts=-"]
+    options += ["-o", f"Dir::State::lists={lists}", "-o", f"Dir::Cache={cache}"]
+    options += ["-o", "APT::Sandbox::User=root"]  # the scratch folder is closed to apt's own account
+    _fetch(["apt-get", "-qq", *options, "update"])
+    _fetch(["apt-get", "-qq", *options, "source", "--download-only", "--tar-only", package], cwd=scratch)
+    return _only(scratch.glob("*.orig.tar.*"), suite)
+
+
+def _fetch(command: list[str | Path], cwd: Path | None = None) -> None:
+    if subprocess.run(command, cwd=cwd, stdout=subprocess.DEVNULL).returncode:
+        raise SystemExit("failed: " + " ".join(map(str, command)))
+
+
+def _only(found: object, suite: Suite) -> Path:
+    paths = list(found)  # type: ignore[call-overload]
+    if len(paths) != 1:
+        raise SystemExit(f"{suite.name}: one archive expected, got {[path.name for path in paths]}")
+    return Path(paths[0])
+
+
+def _unpack(archive: Path, folder: Path, keep: list[str]) -> None:
+    """Unpacks what is to be kept, without the archive's own top folder."""
+    with tarfile.open(archive) as tar:
+        for member in tar:
+            inner = member.name.partition("/")[2]
+            if inner.partition("/")[0] in keep:
+                tar.extract(member.replace(name=inner, deep=False), folder, filter="data")
+    missing = [name for name in keep if not os.path.lexists(folder / name)]
+    if missing:
+        raise SystemExit(f"{archive.name} has no {', '.join(missing)}")

@@ -1,0 +1,57 @@
+"""Running a coroutine to its end inside a loop that runs: for notebooks, whose cells a running loop calls."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from asyncio import tasks
+from collections.abc import Awaitable, Generator, Iterator
+from typing import Any, TypeVar
+
+from ironloop.loop import Loop
+
+_T = TypeVar("_T")
+
+
+class NestedLoop(Loop):
+    """A loop whose `run_until_complete` may be called while it runs: by a callback, or by a task."""
+
+    __module__ = "ironloop"
+
+    def run_until_complete(self, future: Generator[Any, None, _T] | Awaitable[_T]) -> _T:
+        """Runs until the future is done; returns its result. (asyncio: loop.run_until_complete)
+
+        While the loop runs, it turns inside the call: all that it runs goes on meanwhile, except for the
+        caller.
+
+        Raises:
+            RuntimeError: the loop is closed, or stopped before the future was done; another loop runs in this
+                thread, or this one in another.
+        """
+        if asyncio._get_running_loop() is not self:
+            return super().run_until_complete(future)
+        made_here = not asyncio.isfuture(future)
+        awaited: Any = asyncio.ensure_future(future, loop=self)
+        if made_here:
+            # Should the loop be stopped, the error below tells enough.
+            awaited._log_destroy_pending = False
+        with _set_aside(asyncio.current_task(self), self):
+            while not awaited.done():
+                self._run_once()
+                if self._stopping and not awaited.done():
+                    raise RuntimeError("Event loop stopped before Future completed.")
+        result: _T = awaited.result()
+        return result
+
+
+@contextlib.contextmanager
+def _set_aside(task: asyncio.Task[Any] | None, loop: asyncio.AbstractEventLoop) -> Iterator[None]:
+    """The task that calls stands still meanwhile: it is not the current one."""
+    if task is None:
+        yield
+        return
+    tasks._leave_task(loop, task)
+    try:
+        yield
+    finally:
+        tasks._enter_task(loop, task)

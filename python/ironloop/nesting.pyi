@@ -1,0 +1,9 @@
+from collections.abc import Awaitable, Generator
+from typing import Any, TypeVar
+
+from ironloop.loop import Loop
+
+_T = TypeVar("_T")
+
+class NestedLoop(Loop):
+    def run_until_complete(self, future: Generator[Any, None, _T] | Awaitable[_T]) -> _T: ...
