@@ -7,7 +7,15 @@ from typing_extensions import disjoint_base
 
 _Class = TypeVar("_Class", bound=type)
 
-__all__ = ["Handle", "LoopCore", "StreamTransport", "TimerHandle", "__version__", "native_methods"]
+__all__ = [
+    "DatagramTransport",
+    "Handle",
+    "LoopCore",
+    "StreamTransport",
+    "TimerHandle",
+    "__version__",
+    "native_methods",
+]
 if sys.version_info >= (3, 14):
     __all__ += ["ThreadSafeHandle"]
 
@@ -35,3 +43,7 @@ if sys.version_info >= (3, 14):
 
 @final
 class StreamTransport(_FlowControlMixin): ...
+
+@final
+class DatagramTransport(_FlowControlMixin, asyncio.DatagramTransport):
+    max_size: int

@@ -1,8 +1,8 @@
 """The event loop: asyncio's own cold paths over a native core.
 
 What runs per callback or per byte is native (`_ironloop`): scheduling, turns, watching descriptors, stream
-transports, accepting. What runs once per loop or per connection is asyncio's own code of the running Python,
-inherited; this file overrides only what has to know the native core.
+and datagram transports, accepting. What runs once per loop or per connection is asyncio's own code of the
+running Python, inherited; this file overrides only what has to know the native core.
 """
 
 from __future__ import annotations
@@ -222,6 +222,25 @@ class Loop(  # type: ignore[misc]
         self._make_socket_transport(rawsock, ssl_protocol, extra=extra, server=server, context=context)
         return ssl_protocol._app_transport
 
+    def _make_datagram_transport(
+        self,
+        sock: socket.socket,
+        protocol: Any,
+        address: Any = None,
+        waiter: Any = None,
+        extra: dict[str, Any] | None = None,
+    ) -> Any:
+        self._ensure_fd_no_transport(sock)
+        extra = {} if extra is None else extra
+        extra["socket"] = trsock.TransportSocket(sock)
+        extra["sockname"] = _name(sock.getsockname)
+        if "peername" not in extra:
+            extra["peername"] = _name(sock.getpeername)
+        transport = self._datagram_transport(sock, protocol, address, extra, is_plain(sock))
+        if waiter is not None:
+            self.call_soon(asyncio.futures._set_result_unless_cancelled, waiter, None)
+        return transport
+
     def _start_serving(
         self,
         protocol_factory: Callable[[], Any],
@@ -304,6 +323,14 @@ class Loop(  # type: ignore[misc]
 
     def _log_lost(self, transport: Any, message: str, exc: BaseException) -> None:
         logger.debug("%r: %s", transport, message, exc_info=exc)
+
+
+def _name(ask: Callable[[], Any]) -> Any:
+    """A socket's address, or its peer's; None where it has none."""
+    try:
+        return ask()
+    except OSError:
+        return None
 
 
 def _if_known(context: Context | None) -> dict[str, Any]:

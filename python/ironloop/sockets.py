@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 from typing import Any
 
-_METHODS = ("accept", "recv", "recv_into", "send", "sendmsg")
+_METHODS = ("accept", "recv", "recv_into", "recvfrom", "send", "sendmsg", "sendto")
 
 
 def is_plain(sock: Any) -> bool:

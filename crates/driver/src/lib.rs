@@ -1,10 +1,11 @@
 //! Mechanism: what the kernel does for a loop.
 //!
-//! The vocabulary (token, interest, event, poller, notifier, clock, socket) stands at the root; the system calls stand in
+//! The vocabulary (token, interest, event, poller, notifier, clock, socket, datagram) stands at the root; the system calls stand in
 //! `sys`, the only place with `unsafe`. Nothing here knows of callbacks or of Python. Everything but [`Notifier`] belongs
 //! to the thread that runs the loop.
 
 mod clock;
+pub mod datagram;
 mod event;
 mod notifier;
 mod poller;

@@ -1,18 +1,21 @@
 //! Policy: what a loop does next.
 //!
 //! The engine never calls out. It is told what happened, and is asked what to do: [`Engine::pop`] gives the next ready
-//! item, [`Stream::step`] what a connection needs done. Whoever drives it performs that with nothing borrowed, so a
+//! item, [`Stream::step`] and [`Datagrams::step`] what a socket needs done. Whoever drives it performs that with nothing borrowed, so a
 //! callback may call back into the engine. It sees neither the kernel nor a clock: time comes in as a number.
 
 #![forbid(unsafe_code)]
 
+pub mod datagram;
 mod engine;
+mod flow;
 mod inbox;
 mod ready;
 mod slots;
 pub mod stream;
 mod timers;
 
+pub use datagram::Datagrams;
 pub use engine::{Engine, Wait};
 pub use inbox::{Inbox, Sleep};
 pub use ready::ReadyQueue;

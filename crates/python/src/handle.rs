@@ -402,7 +402,7 @@ pub(crate) fn add_classes(module: &Bound<'_, PyModule>) -> PyResult<()> {
     let events = module.py().import("asyncio.events")?;
     HANDLE.create::<Handle>(
         module,
-        events.getattr("Handle")?.cast()?,
+        &[events.getattr("Handle")?.cast()?],
         &[
             method!(Handle, c"cancel", c"cancel($self)\n--\n\nKeeps the callback from running.", cancel),
             method!(Handle, c"cancelled", c"cancelled($self)\n--\n\nWhether it was cancelled.", cancelled),
@@ -416,7 +416,7 @@ pub(crate) fn add_classes(module: &Bound<'_, PyModule>) -> PyResult<()> {
     getters.push(getter!(TimerHandle, c"_scheduled", get_scheduled));
     TIMER_HANDLE.create::<TimerHandle>(
         module,
-        events.getattr("TimerHandle")?.cast()?,
+        &[events.getattr("TimerHandle")?.cast()?],
         &[
             method!(
                 TimerHandle,

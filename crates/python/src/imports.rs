@@ -20,6 +20,7 @@ classes! {
     buffered_protocol: "asyncio.protocols", "BufferedProtocol";
     transport_socket: "asyncio.trsock", "TransportSocket";
     socket: "socket", "socket";
+    deque: "collections", "deque";
 }
 
 /// What `asyncio.Future` and `asyncio.Task` are now: tests and tools put others there.

@@ -1,6 +1,8 @@
 //! `ironloop._ironloop`: the native half of ironloop.
 
+mod address;
 mod cell;
+mod datagram;
 mod error;
 mod event_loop;
 mod ffi;
@@ -16,5 +18,6 @@ fn _ironloop(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     event_loop::add_class(module)?;
     handle::add_classes(module)?;
-    transport::add_class(module)
+    transport::add_class(module)?;
+    datagram::add_class(module)
 }

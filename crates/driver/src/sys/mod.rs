@@ -7,6 +7,8 @@ pub(crate) mod socket;
 
 use std::io;
 
+pub(crate) use socket::UNIX_NAME_ROOM;
+
 /// Turns a system call's `-1` into the error that `errno` holds.
 fn check(result: libc::c_int) -> io::Result<libc::c_int> {
     if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result) }

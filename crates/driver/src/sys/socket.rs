@@ -1,11 +1,13 @@
 //! Socket calls.
 
 use std::io::{self, IoSlice};
-use std::mem::{MaybeUninit, zeroed};
+use std::mem::{MaybeUninit, offset_of, zeroed};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 use std::os::fd::{FromRawFd, OwnedFd, RawFd};
+use std::{ptr, slice};
 
 use super::{check, check_len};
+use crate::datagram::{Address, Family, UnixName};
 use crate::socket::Accepted;
 
 pub(crate) fn accept(listener: RawFd) -> io::Result<Accepted> {
@@ -101,4 +103,113 @@ fn internet_address(storage: &libc::sockaddr_storage) -> Option<SocketAddr> {
         }
         _ => None,
     }
+}
+
+/// Bytes that the name of a UNIX socket may have, the end mark of a path included.
+pub(crate) const UNIX_NAME_ROOM: usize = size_of::<libc::sockaddr_un>() - UNIX_NAME;
+
+/// Where in a UNIX address the name begins.
+const UNIX_NAME: usize = offset_of!(libc::sockaddr_un, sun_path);
+
+pub(crate) fn family(fd: RawFd) -> io::Result<Option<Family>> {
+    let mut domain: libc::c_int = 0;
+    let mut length = size_of::<libc::c_int>() as libc::socklen_t;
+    // SAFETY: the option's value is an int, which the kernel may fill.
+    check(unsafe {
+        libc::getsockopt(fd, libc::SOL_SOCKET, libc::SO_DOMAIN, (&raw mut domain).cast(), &raw mut length)
+    })?;
+    Ok(match domain {
+        libc::AF_INET => Some(Family::V4),
+        libc::AF_INET6 => Some(Family::V6),
+        libc::AF_UNIX => Some(Family::Unix),
+        _ => None,
+    })
+}
+
+pub(crate) fn receive_from(fd: RawFd, buffer: &mut [u8]) -> io::Result<(usize, Option<Address>)> {
+    let mut storage = MaybeUninit::<libc::sockaddr_storage>::zeroed();
+    let room = size_of::<libc::sockaddr_storage>();
+    let mut length = room as libc::socklen_t;
+    // SAFETY: buffer and storage are writable for the lengths that the call is told.
+    let count = check_len(unsafe {
+        libc::recvfrom(
+            fd,
+            buffer.as_mut_ptr().cast(),
+            buffer.len(),
+            libc::MSG_DONTWAIT,
+            storage.as_mut_ptr().cast(),
+            &raw mut length,
+        )
+    })?;
+    // SAFETY: zeroed, then perhaps filled by the kernel: valid either way.
+    let storage = unsafe { storage.assume_init_ref() };
+    Ok((count, address(storage, (length as usize).min(room))))
+}
+
+pub(crate) fn send_to(fd: RawFd, bytes: &[u8], address: &Address) -> io::Result<()> {
+    let flags = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
+    let (storage, length) = raw_address(address);
+    // SAFETY: the bytes are readable for their whole length, the address is as long as `length` says.
+    let sent = unsafe {
+        libc::sendto(fd, bytes.as_ptr().cast(), bytes.len(), flags, (&raw const storage).cast(), length)
+    };
+    check_len(sent).map(drop)
+}
+
+pub(crate) fn send_whole(fd: RawFd, bytes: &[u8]) -> io::Result<()> {
+    let flags = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
+    // SAFETY: the bytes are readable for their whole length.
+    check_len(unsafe { libc::send(fd, bytes.as_ptr().cast(), bytes.len(), flags) }).map(drop)
+}
+
+/// What the first `length` bytes of the storage say.
+fn address(storage: &libc::sockaddr_storage, length: usize) -> Option<Address> {
+    if length == 0 {
+        return None;
+    }
+    if libc::c_int::from(storage.ss_family) != libc::AF_UNIX {
+        return internet_address(storage).map(Address::Internet);
+    }
+    // SAFETY: initialised, and the caller has cut the length to its size.
+    let bytes = unsafe { slice::from_raw_parts((&raw const *storage).cast::<u8>(), length) };
+    Some(Address::Unix(UnixName::known(bytes.get(UNIX_NAME..).unwrap_or_default())))
+}
+
+fn raw_address(address: &Address) -> (libc::sockaddr_storage, libc::socklen_t) {
+    // SAFETY: all zeros is a valid sockaddr_storage.
+    let mut storage: libc::sockaddr_storage = unsafe { zeroed() };
+    let place = &raw mut storage;
+    let length = match address {
+        Address::Internet(SocketAddr::V4(address)) => {
+            // SAFETY: the storage is large and aligned enough for each address, and all zeros is a valid one.
+            let raw = unsafe { &mut *place.cast::<libc::sockaddr_in>() };
+            raw.sin_family = libc::AF_INET as libc::sa_family_t;
+            raw.sin_port = address.port().to_be();
+            raw.sin_addr.s_addr = u32::from(*address.ip()).to_be();
+            size_of::<libc::sockaddr_in>()
+        }
+        Address::Internet(SocketAddr::V6(address)) => {
+            // SAFETY: as above.
+            let raw = unsafe { &mut *place.cast::<libc::sockaddr_in6>() };
+            raw.sin6_family = libc::AF_INET6 as libc::sa_family_t;
+            raw.sin6_port = address.port().to_be();
+            raw.sin6_flowinfo = address.flowinfo().to_be();
+            raw.sin6_addr.s6_addr = address.ip().octets();
+            raw.sin6_scope_id = address.scope_id();
+            size_of::<libc::sockaddr_in6>()
+        }
+        Address::Unix(name) => {
+            let bytes = name.as_bytes();
+            let end_mark = usize::from(!bytes.is_empty() && !name.is_abstract());
+            // SAFETY: as above; a `UnixName` and its end mark, which is there already, fit into `sun_path`.
+            unsafe {
+                let raw = place.cast::<libc::sockaddr_un>();
+                (*raw).sun_family = libc::AF_UNIX as libc::sa_family_t;
+                let path = (&raw mut (*raw).sun_path).cast::<u8>();
+                ptr::copy_nonoverlapping(bytes.as_ptr(), path, bytes.len());
+            }
+            UNIX_NAME + bytes.len() + end_mark
+        }
+    };
+    (storage, length as libc::socklen_t)
 }

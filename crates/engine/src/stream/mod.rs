@@ -7,11 +7,10 @@
 //! the callback that wrote them returns. What the kernel refuses stays, and only that counts for flow control, so a
 //! protocol cannot tell gathering from sending at once.
 
-mod flow;
 mod outgoing;
 
-use flow::Flow;
-pub use flow::{FlowChange, Limits};
+use crate::flow::Flow;
+pub use crate::flow::{FlowChange, Limits};
 pub use outgoing::Outgoing;
 
 /// Gathered bytes past this many, or past the protocol's high mark, are offered at once: there is nothing to win by

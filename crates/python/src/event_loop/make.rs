@@ -5,6 +5,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 
 use super::{Item, LoopCore};
+use crate::datagram::DatagramTransport;
 use crate::ffi::call::call_named;
 use crate::ffi::{Arg, Arguments, Context, Object, method_of};
 use crate::{imports, transport};
@@ -50,6 +51,24 @@ fn stream_transport(slf: &Bound<'_, LoopCore>, arguments: Arguments<'_>) -> PyRe
     Ok(made.into_object())
 }
 
+/// The transport of a datagram socket; its protocol is told in the next turn.
+fn datagram_transport(slf: &Bound<'_, LoopCore>, arguments: Arguments<'_>) -> PyResult<Object> {
+    let py = slf.py();
+    let [socket, protocol, address, extra, plain] =
+        arguments.exactly(py, "_datagram_transport", ["sock", "protocol", "address", "extra", "plain"])?;
+    let (socket, protocol) = (socket.bind(py), protocol.bind(py));
+    let made = DatagramTransport::create(
+        slf,
+        &socket,
+        &protocol,
+        &address.bind(py),
+        &extra.bind(py),
+        plain.bind(py).is_truthy()?,
+    )?;
+    slf.get().push(Item::DatagramMade(made.clone_ref(py)));
+    Ok(made.into_object())
+}
+
 pub(super) fn methods() -> Vec<pyo3::ffi::PyMethodDef> {
     vec![
         method_of!(
@@ -67,5 +86,11 @@ pub(super) fn methods() -> Vec<pyo3::ffi::PyMethodDef> {
             create_task
         ),
         method_of!(LoopCore, c"_stream_transport", c"The transport of a connected socket.", stream_transport),
+        method_of!(
+            LoopCore,
+            c"_datagram_transport",
+            c"The transport of a datagram socket.",
+            datagram_transport
+        ),
     ]
 }

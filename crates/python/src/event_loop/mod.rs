@@ -5,6 +5,7 @@ mod clock;
 mod listener;
 mod make;
 mod operations;
+mod registration;
 mod report;
 mod schedule;
 mod sources;
@@ -25,6 +26,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyType;
 
 use crate::cell::LoopCell;
+use crate::datagram::DatagramTransport;
 use crate::error::os_error;
 use crate::ffi::class::Pool;
 use crate::ffi::method::add_methods;
@@ -32,6 +34,7 @@ use crate::ffi::{Instance, Object, Visit};
 use crate::handle::{Handle, ThreadSafeHandle, TimerHandle};
 use crate::transport::Transport;
 pub(crate) use listener::Listener;
+pub(crate) use registration::Registration;
 pub(crate) use sources::{Source, Sources};
 
 /// The token of the notifier; all but this and the next are packed slots.
@@ -56,6 +59,9 @@ pub(crate) enum Item {
     Made(Instance<Transport>),
     /// A protocol is to be told of the end of its connection.
     Lost(Instance<Transport>),
+    /// The same for a datagram socket.
+    DatagramMade(Instance<DatagramTransport>),
+    DatagramLost(Instance<DatagramTransport>),
 }
 
 impl From<Instance<TimerHandle>> for Item {
@@ -72,6 +78,7 @@ impl Item {
             Self::Timer(handle) => Some(handle.object()),
             Self::Foreign(handle) => Some(handle),
             Self::Made(transport) | Self::Lost(transport) => Some(transport.object()),
+            Self::DatagramMade(transport) | Self::DatagramLost(transport) => Some(transport.object()),
             Self::Ready(..) => None,
         }
     }
@@ -337,7 +344,11 @@ impl LoopCore {
     /// The handles that the next turn runs, in order.
     fn _ready_handles(&self, py: Python<'_>) -> Vec<Py<PyAny>> {
         let handle = |item: &Item| match item {
-            Item::Ready(..) | Item::Made(_) | Item::Lost(_) => None,
+            Item::Ready(..)
+            | Item::Made(_)
+            | Item::Lost(_)
+            | Item::DatagramMade(_)
+            | Item::DatagramLost(_) => None,
             call => call.object().map(|object| object.clone_ref(py)),
         };
         let handles: Vec<Object> = self.state.with(|state| state.engine.ready().filter_map(handle).collect());
@@ -366,10 +377,11 @@ impl LoopCore {
     /// The transport that reads and writes a descriptor, if there is one.
     fn _transport_of(&self, py: Python<'_>, fd: RawFd) -> Option<Py<PyAny>> {
         let found = self.state.with(|state| match state.sources.at(fd) {
-            Some(Source::Stream(transport)) => Some(transport.clone_ref(py)),
+            Some(Source::Stream(transport)) => Some(transport.object().clone_ref(py)),
+            Some(Source::Datagram(transport)) => Some(transport.object().clone_ref(py)),
             _ => None,
         });
-        found.map(|transport| transport.object().as_py().clone_ref(py))
+        found.map(|transport| transport.as_py().clone_ref(py))
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {

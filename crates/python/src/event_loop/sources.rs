@@ -9,6 +9,7 @@ use pyo3::ffi::PyObject;
 
 use super::Listener;
 use super::watch::Watch;
+use crate::datagram::DatagramTransport;
 use crate::ffi::{Instance, Visit};
 use crate::transport::Transport;
 
@@ -16,6 +17,7 @@ use crate::transport::Transport;
 pub(crate) enum Source {
     Watch(Watch),
     Stream(Instance<Transport>),
+    Datagram(Instance<DatagramTransport>),
     Listener(Listener),
 }
 
@@ -132,6 +134,7 @@ impl Sources {
         let each = |source: &Source| match source {
             Source::Watch(watch) => watch.traverse(visit),
             Source::Stream(transport) => visit.object(transport.object()),
+            Source::Datagram(transport) => visit.object(transport.object()),
             Source::Listener(listener) => visit.all(listener.objects()),
         };
         self.slots.iter().map(each).find(|result| *result != 0).unwrap_or(0)

@@ -11,6 +11,7 @@ use pyo3::intern;
 use pyo3::prelude::*;
 
 use super::{Item, LoopCore, NOTIFIER, SIGNALS, Source};
+use crate::datagram::DatagramTransport;
 use crate::error::os_error;
 use crate::ffi::{Arguments, Instance, Object, method_of};
 use crate::handle::{Callback, Handle};
@@ -30,6 +31,7 @@ enum Reaction {
     Callbacks([Option<Instance<Handle>>; 2]),
     Operations,
     Stream(Instance<Transport>),
+    Datagram(Instance<DatagramTransport>),
     Accept(super::Listener),
     /// The descriptor was given up in the meantime.
     Nothing,
@@ -183,6 +185,7 @@ impl LoopCore {
             Item::Ready(slot, _) => slf.get().state.with(|state| match state.sources.get(*slot)? {
                 Source::Watch(watch) => watch.callback().map(|handle| handle.object().clone_ref(py)),
                 Source::Stream(transport) => Some(transport.object().clone_ref(py)),
+                Source::Datagram(transport) => Some(transport.object().clone_ref(py)),
                 Source::Listener(_) => None,
             }),
             other => other.object().map(|object| object.clone_ref(py)),
@@ -204,6 +207,8 @@ impl LoopCore {
             Item::Ready(slot, ready) => Self::perform_event(slf, *slot, *ready),
             Item::Made(transport) => Transport::connection_made(transport, py),
             Item::Lost(transport) => Transport::connection_lost(transport, py),
+            Item::DatagramMade(transport) => DatagramTransport::connection_made(transport, py),
+            Item::DatagramLost(transport) => DatagramTransport::connection_lost(transport, py),
         }
     }
 
@@ -222,6 +227,7 @@ impl LoopCore {
         let py = slf.py();
         let reaction = slf.get().state.with(|state| match state.sources.get_mut(slot) {
             Some(Source::Stream(transport)) => Reaction::Stream(transport.clone_ref(py)),
+            Some(Source::Datagram(transport)) => Reaction::Datagram(transport.clone_ref(py)),
             Some(Source::Watch(watch)) => {
                 watch.note(ready);
                 if watch.has_operations() {
@@ -235,6 +241,7 @@ impl LoopCore {
         });
         match reaction {
             Reaction::Stream(transport) => Transport::ready(&transport, py, ready),
+            Reaction::Datagram(transport) => DatagramTransport::ready(&transport, py, ready),
             Reaction::Callbacks(handles) => Self::run_watchers(slf, handles),
             Reaction::Operations => {
                 let handles = Self::complete_operations(slf, slot, ready)?;

@@ -19,6 +19,16 @@ impl Chunk {
         exact.then(|| Self(argument.to_object(py)))
     }
 
+    /// `bytes(object)`, for anything with a buffer; no copy of what is exactly `bytes`.
+    pub(crate) fn of(object: &Bound<'_, PyAny>) -> PyResult<Self> {
+        // SAFETY: a live object; the result is new, or an error is set.
+        unsafe { Object::from_result(object.py(), ffi::PyBytes_FromObject(object.as_ptr())) }.map(Self)
+    }
+
+    pub(crate) fn object(&self) -> &Object {
+        &self.0
+    }
+
     pub(crate) fn copy_of(py: Python<'_>, bytes: &[u8]) -> Self {
         Self(PyBytes::new(py, bytes).into())
     }
@@ -26,7 +36,7 @@ impl Chunk {
 
 impl AsRef<[u8]> for Chunk {
     fn as_ref(&self) -> &[u8] {
-        // SAFETY: `from_bytes` and `copy_of` let in nothing but bytes objects, which are immutable and kept alive by us.
+        // SAFETY: `from_bytes`, `of` and `copy_of` let in nothing but bytes objects, which are immutable and kept alive by us.
         unsafe {
             let start = ffi::PyBytes_AsString(self.0.as_ptr()).cast::<u8>();
             slice::from_raw_parts(start, ffi::PyBytes_Size(self.0.as_ptr()) as usize)

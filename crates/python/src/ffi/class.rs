@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 use pyo3::exceptions::PyMemoryError;
 use pyo3::ffi;
 use pyo3::prelude::*;
-use pyo3::types::{PyModule, PyType};
+use pyo3::types::{PyModule, PyTuple, PyType};
 
 use super::{Instance, Object};
 
@@ -76,17 +76,18 @@ impl Class {
         Self { kind: AtomicPtr::new(ptr::null_mut()), payload: AtomicUsize::new(0) }
     }
 
-    /// Makes the type, below `base`, and adds it to the module.
+    /// Makes the type, below `bases`, and adds it to the module. All bases but the first have no fields of their own.
     pub(crate) fn create<T: Native>(
         &self,
         module: &Bound<'_, PyModule>,
-        base: &Bound<'_, PyType>,
+        bases: &[&Bound<'_, PyType>],
         methods: &[ffi::PyMethodDef],
         getters: &[ffi::PyGetSetDef],
         more: &[ffi::PyType_Slot],
     ) -> PyResult<()> {
         // SAFETY: a live type; its size was settled when it was made.
-        let base_size = unsafe { (*base.as_type_ptr()).tp_basicsize } as usize;
+        let base_size = unsafe { (*bases[0].as_type_ptr()).tp_basicsize } as usize;
+        let bases = PyTuple::new(module.py(), bases)?;
         let extras = base_size.next_multiple_of(align_of::<Extras>());
         let extras_size = if T::OPEN { size_of::<Extras>() } else { 0 };
         let payload = (extras + extras_size).next_multiple_of(align_of::<T>());
@@ -129,7 +130,7 @@ impl Class {
         };
         // SAFETY: the spec and its slots are valid for the call; what they point to lives for ever (`leak`, statics).
         let kind = unsafe {
-            let made = ffi::PyType_FromModuleAndSpec(module.as_ptr(), &raw mut spec, base.as_ptr());
+            let made = ffi::PyType_FromModuleAndSpec(module.as_ptr(), &raw mut spec, bases.as_ptr());
             Object::from_result(module.py(), made)?
         };
         let name = kind.bind(module.py()).cast::<PyType>()?.name()?;

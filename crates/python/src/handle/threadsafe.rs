@@ -109,7 +109,7 @@ pub(super) fn add_class(module: &Bound<'_, PyModule>) -> PyResult<()> {
     let Some(base) = crate::imports::thread_safe_handle(module.py())? else { return Ok(()) };
     THREAD_SAFE_HANDLE.create::<ThreadSafeHandle>(
         module,
-        base,
+        &[base],
         &[
             method!(
                 ThreadSafeHandle,

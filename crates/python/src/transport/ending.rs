@@ -1,14 +1,12 @@
 //! How a connection ends: closed, aborted, failed, lost, or forgotten.
 
-use pyo3::exceptions::{PyOSError, PyResourceWarning};
 use pyo3::intern;
 use pyo3::prelude::*;
 
-use super::{Descriptor, Transport};
+use super::{Descriptor, Transport, common};
 use crate::event_loop::{Item, LoopCore};
 use crate::ffi::call::call_method;
 use crate::ffi::{Instance, Object};
-use crate::imports;
 
 impl Transport {
     /// No more reading; the protocol is told once all is sent.
@@ -46,17 +44,9 @@ impl Transport {
         error: PyErr,
         message: &str,
     ) -> PyResult<()> {
-        let owner = this.owner.bind(py);
         let value: Object = error.value(py).clone().into();
-        if error.is_instance_of::<PyOSError>(py) {
-            if this.owner.get(py).is_debug() {
-                owner.call_method1(intern!(py, "_log_lost"), (this.object().bind(py), message, error))?;
-            }
-        } else {
-            let protocol = this.protocol(py);
-            let about = [("transport", Some(this.object())), ("protocol", protocol.as_ref())];
-            LoopCore::report(owner, message, error, &about)?;
-        }
+        let protocol = this.protocol(py);
+        common::report_fatal(this.owner.bind(py), this.object(), protocol.as_ref(), error, message)?;
         Self::force_close(this, py, Some(value))
     }
 
@@ -101,16 +91,7 @@ impl Transport {
         if !open {
             return;
         }
-        let warned = (|| {
-            let text = format!("unclosed transport {}", this.object().bind(py).repr()?);
-            let warn = imports::warn(py)?;
-            let source = pyo3::types::PyDict::new(py);
-            source.set_item("source", this.object().bind(py))?;
-            warn.call((text, py.get_type::<PyResourceWarning>()), Some(&source)).map(drop)
-        })();
-        if let Err(error) = warned {
-            error.write_unraisable(py, Some(this.object().bind(py)));
-        }
+        common::warn_unclosed(py, this.object());
         let (descriptor, server) = this.state.with(|state| {
             (std::mem::replace(&mut state.descriptor, Descriptor::Closed), state.server.take())
         });

@@ -1,6 +1,5 @@
 //! What users can ask of a connection: `get_extra_info`.
 
-use std::net::SocketAddr;
 use std::os::fd::{AsRawFd, IntoRawFd};
 
 use ironloop_driver::socket;
@@ -10,18 +9,7 @@ use pyo3::types::PyDict;
 
 use super::{Descriptor, Transport};
 use crate::ffi::{Instance, Object};
-use crate::imports;
-
-/// A socket address as Python writes it.
-fn address(py: Python<'_>, address: SocketAddr) -> PyResult<Bound<'_, PyAny>> {
-    match address {
-        SocketAddr::V4(v4) => Ok((v4.ip().to_string(), v4.port()).into_pyobject(py)?.into_any()),
-        SocketAddr::V6(v6) => {
-            let tuple = (v6.ip().to_string(), v6.port(), v6.flowinfo(), v6.scope_id());
-            Ok(tuple.into_pyobject(py)?.into_any())
-        }
-    }
-}
+use crate::{address, imports};
 
 impl Transport {
     /// The dictionary behind `get_extra_info`, made and filled when first asked for.
@@ -98,14 +86,14 @@ impl Transport {
             _ => socket::local_address(state.descriptor.fd()).ok().flatten(),
         });
         match own {
-            Some(found) => Ok(Some(address(py, found)?.into())),
+            Some(found) => Ok(Some(address::internet(py, found)?.into())),
             None => self.ask_socket(py, "getsockname"),
         }
     }
 
     fn peer_address(&self, py: Python<'_>) -> PyResult<Option<Object>> {
         if let Some(peer) = self.state.with(|state| state.peer) {
-            return Ok(Some(address(py, peer)?.into()));
+            return Ok(Some(address::internet(py, peer)?.into()));
         }
         self.ask_socket(py, "getpeername")
     }

@@ -1,12 +1,10 @@
 //! The transport as Python sees it.
 
-use ironloop_engine::stream::Limits;
-use pyo3::exceptions::PyValueError;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
-use super::{Descriptor, Transport, info};
+use super::{Descriptor, Transport, common, info};
 use crate::ffi::call::call_named;
 use crate::ffi::{Arg, Arguments, Class, Instance, Native, Object, getter, method, repr_slot};
 use crate::imports;
@@ -107,20 +105,9 @@ fn get_extra_info(py: Python<'_>, this: This<'_>, arguments: Arguments<'_>) -> P
     Ok(found.or_else(|| default.map(|default| default.to_object(py))).unwrap_or_else(|| Object::none(py)))
 }
 
-fn size(py: Python<'_>, argument: Option<Arg<'_>>) -> PyResult<Option<isize>> {
-    argument.filter(|argument| !argument.is_none()).map(|argument| argument.bind(py).extract()).transpose()
-}
-
 fn set_write_buffer_limits(py: Python<'_>, this: This<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
-    let [high, low] = arguments.bind(py, "set_write_buffer_limits", ["high", "low"], 0)?;
-    let (high, low) = (size(py, high)?, size(py, low)?);
-    let default = Limits::default();
-    let high = high.or_else(|| low.map(|low| low.saturating_mul(4))).unwrap_or(default.high as isize);
-    let low = low.unwrap_or(high / 4);
-    if !(high >= low && low >= 0) {
-        return Err(PyValueError::new_err(format!("high ({high}) must be >= low ({low}) must be >= 0")));
-    }
-    this.state.with(|state| state.stream.set_limits(Limits { high: high as usize, low: low as usize }));
+    let limits = common::write_buffer_limits(py, arguments)?;
+    this.state.with(|state| state.stream.set_limits(limits));
     Transport::send_gathered(this, py)?;
     none(py)
 }
@@ -285,7 +272,7 @@ pub(crate) fn add_class(module: &Bound<'_, PyModule>) -> PyResult<()> {
     ];
     class.create::<Transport>(
         module,
-        base.cast()?,
+        &[base.cast()?],
         &methods,
         &getters,
         &[repr_slot!(Transport, |py, this| info::repr(this, py))],

@@ -3,6 +3,7 @@
 //! Bytes come in through `reading`, go out through `writing`, and all ends in `ending`. A transport belongs to its loop's
 //! thread; each borrow of its state lasts for one decision or one system call.
 
+pub(crate) mod common;
 mod ending;
 mod info;
 mod loan;

@@ -6,18 +6,12 @@ use ironloop_driver::RawFd;
 use ironloop_driver::socket::{self, MAX_SLICES};
 use ironloop_engine::stream::{AfterEof, FlowChange, Outgoing, Step, Written};
 use pyo3::exceptions::{PyRuntimeError, PyTypeError};
-use pyo3::intern;
 use pyo3::prelude::*;
 
-use super::Transport;
+use super::{Transport, common};
 use crate::error::os_error;
-use crate::event_loop::LoopCore;
 use crate::ffi::buffer::Buffer;
-use crate::ffi::call::call_method;
 use crate::ffi::{Arg, Chunk, Instance};
-
-/// After so many writes to a lost connection a warning is logged, as in asyncio.
-const DROPPED_WRITES_BEFORE_WARNING: u32 = 5;
 
 const SEND_FAILED: &str = "Fatal write error on socket transport";
 
@@ -96,11 +90,7 @@ impl Transport {
             state.dropped_writes = state.dropped_writes.saturating_add(1);
             state.dropped_writes
         });
-        if count > DROPPED_WRITES_BEFORE_WARNING {
-            let logger = py.import(intern!(py, "asyncio.log"))?.getattr(intern!(py, "logger"))?;
-            logger.call_method1(intern!(py, "warning"), ("socket.send() raised exception.",))?;
-        }
-        Ok(())
+        common::warn_of_dropped(py, count)
     }
 
     /// Offers what has gathered to the kernel, and does what follows from its answer.
@@ -201,18 +191,10 @@ impl Transport {
         let Some(protocol) = self.protocol(py) else {
             return Ok(());
         };
-        let (name, message) = match change {
-            FlowChange::Pause => (intern!(py, "pause_writing"), "protocol.pause_writing() failed"),
-            FlowChange::Resume => (intern!(py, "resume_writing"), "protocol.resume_writing() failed"),
-        };
         let hold = self.state.with(|state| state.stream.hold());
-        let told = call_method(py, &protocol, name, &[]);
+        let told = common::tell_of_flow(self.owner.bind(py), this.object(), &protocol, change);
         self.state.with(|state| state.stream.release(hold));
-        let Err(error) = told else {
-            return Ok(());
-        };
-        let about = [("transport", Some(this.object())), ("protocol", Some(&protocol))];
-        LoopCore::report(self.owner.bind(py), message, error, &about)
+        told
     }
 
     pub(super) fn write_eof(this: &Instance<Self>, py: Python<'_>) -> PyResult<()> {

@@ -22,14 +22,14 @@ pub enum FlowChange {
 }
 
 #[derive(Default)]
-pub(super) struct Flow {
-    pub(super) limits: Limits,
-    pub(super) paused: bool,
+pub(crate) struct Flow {
+    pub(crate) limits: Limits,
+    pub(crate) paused: bool,
 }
 
 impl Flow {
     /// `full`: the kernel has been offered all of `buffered` and refused it.
-    pub(super) fn judge(&mut self, buffered: usize, full: bool) -> Option<FlowChange> {
+    pub(crate) fn judge(&mut self, buffered: usize, full: bool) -> Option<FlowChange> {
         if !self.paused && full && buffered > self.limits.high {
             self.paused = true;
             Some(FlowChange::Pause)
