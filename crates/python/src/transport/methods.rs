@@ -6,7 +6,7 @@ use pyo3::types::PyBytes;
 
 use super::{Descriptor, Transport, common, info};
 use crate::ffi::call::call_named;
-use crate::ffi::{Arg, Arguments, Class, Instance, Native, Object, getter, method, repr_slot};
+use crate::ffi::{Arguments, Class, Instance, Native, Object, getter, method, repr_slot};
 use crate::imports;
 
 type This<'a> = &'a Instance<Transport>;
