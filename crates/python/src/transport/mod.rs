@@ -15,13 +15,13 @@ use std::ffi::{CStr, c_int};
 use std::net::SocketAddr;
 use std::os::fd::{AsRawFd, OwnedFd};
 
-use ironloop_driver::{Interest, RawFd, Ready, Token, Trigger, socket};
-use ironloop_engine::{Slot, Stream};
+use ironloop_driver::{Interest, RawFd, Ready, socket};
+use ironloop_engine::Stream;
 use pyo3::intern;
 use pyo3::prelude::*;
 
 use crate::cell::LoopCell;
-use crate::event_loop::{LoopCore, Source};
+use crate::event_loop::{LoopCore, Registration, Source};
 use crate::ffi::call::call_method;
 use crate::ffi::{Chunk, Class, Context, Instance, Native, Object, Shared, Visit};
 use loan::Loan;
@@ -61,8 +61,7 @@ pub(crate) struct Setup {
 struct State {
     stream: Stream<Chunk>,
     descriptor: Descriptor,
-    /// Its place among the loop's sources, and what the kernel watches it for. `None`: not watched.
-    watched: Option<(Slot, Interest)>,
+    registration: Registration,
     /// `None` once the connection is lost and the protocol knows.
     protocol: Option<Object>,
     /// How the protocol takes data; looked up with the first of it.
@@ -80,6 +79,12 @@ struct State {
     /// Writes since the connection was lost.
     dropped_writes: u32,
     loan: Loan,
+}
+
+impl State {
+    fn wanted(&self) -> Interest {
+        Interest { readable: self.stream.wants_to_read(), writable: self.stream.wants_to_write() }
+    }
 }
 
 pub(crate) struct Transport {
@@ -150,7 +155,7 @@ impl Transport {
         let state = State {
             stream: Stream::default(),
             descriptor: setup.descriptor,
-            watched: None,
+            registration: Registration::default(),
             protocol: Some(setup.protocol),
             receiver: None,
             server: setup.server,
@@ -225,33 +230,18 @@ impl Transport {
         Ok(())
     }
 
-    /// Has the kernel watch for what the stream wants and it does not watch for yet. What is no longer wanted stays
-    /// watched until it is reported: protocols pause and resume far more often than data comes in between.
+    /// Has the kernel watch for what the stream wants. What is no longer wanted stays watched until it is reported: protocols
+    /// pause and resume far more often than data comes in between.
     fn watch_what_is_wanted(&self, this: &Instance<Self>, py: Python<'_>) -> PyResult<()> {
         let core = self.owner.get(py);
         let mut bin = Vec::new();
         let result = self.state.with(|state| {
-            let wanted =
-                Interest { readable: state.stream.wants_to_read(), writable: state.stream.wants_to_write() };
-            let fd = state.descriptor.fd();
-            match state.watched {
-                None if wanted.is_none() || matches!(state.loan, Loan::Lent) => Ok(()),
-                None => core.with_poller(|poller, sources| {
-                    let source = Source::Stream(this.clone_ref(py));
-                    let slot = sources.insert(poller, fd, (wanted, Trigger::Level), source, &mut bin)?;
-                    state.watched = Some((slot, wanted));
-                    Ok(())
-                }),
-                Some((slot, watched)) => {
-                    if (watched.readable || !wanted.readable) && (watched.writable || !wanted.writable) {
-                        return Ok(());
-                    }
-                    state.watched = Some((slot, wanted));
-                    core.with_poller(|poller, _| {
-                        poller.modify(fd, Token(slot.pack()), wanted, Trigger::Level)
-                    })
-                }
+            if matches!(state.loan, Loan::Lent) {
+                return Ok(());
             }
+            let source = || Source::Stream(this.clone_ref(py));
+            let (fd, wanted) = (state.descriptor.fd(), state.wanted());
+            state.registration.widen(core, fd, wanted, source, &mut bin)
         });
         drop(bin);
         match result {
@@ -260,26 +250,12 @@ impl Transport {
         }
     }
 
-    /// Something was reported that the stream does not want: now it is worth telling the kernel.
+    /// Something was reported that the stream does not want.
     fn unwatch_what_is_unwanted(&self, py: Python<'_>) {
         let core = self.owner.get(py);
         let removed = self.state.with(|state| {
-            let (slot, watched) = state.watched?;
-            let wanted =
-                Interest { readable: state.stream.wants_to_read(), writable: state.stream.wants_to_write() };
-            if wanted == watched {
-                return None;
-            }
-            let fd = state.descriptor.fd();
-            // A socket that is watched for nothing would still report its errors, again and again.
-            if wanted.is_none() {
-                state.watched = None;
-                return core.with_poller(|poller, sources| Ok(sources.remove(poller, fd))).ok().flatten();
-            }
-            state.watched = Some((slot, wanted));
-            let _ =
-                core.with_poller(|poller, _| poller.modify(fd, Token(slot.pack()), wanted, Trigger::Level));
-            None
+            let (fd, wanted) = (state.descriptor.fd(), state.wanted());
+            state.registration.narrow(core, fd, wanted)
         });
         drop(removed);
     }
@@ -287,11 +263,7 @@ impl Transport {
     /// Stops watching, whatever the stream wants.
     fn unwatch(&self, py: Python<'_>) {
         let core = self.owner.get(py);
-        let removed = self.state.with(|state| {
-            state.watched.take()?;
-            let fd = state.descriptor.fd();
-            core.with_poller(|poller, sources| Ok(sources.remove(poller, fd))).ok().flatten()
-        });
+        let removed = self.state.with(|state| state.registration.end(core, state.descriptor.fd()));
         drop(removed);
     }
 }
