@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from postgres import _runnable, _unprivileged_account, find_binaries
+from postgres import find_binaries, runnable, unprivileged_account
 
 PROGRAMS = ("pg_ctl", "postgres", "pg_basebackup", "pg_resetwal")
 
@@ -28,11 +28,11 @@ def programs() -> Iterator[dict[str, str]]:
 
     Raises RuntimeError if there are none and none can be installed.
     """
-    account = _unprivileged_account()
+    account = unprivileged_account()
     with tempfile.TemporaryDirectory(prefix="compat-postgres-") as name:
         folder = Path(name)
         folder.chmod(0o755)
-        binaries = _runnable(find_binaries(), folder, account)
+        binaries = runnable(find_binaries(), folder, account)
         if account is not None:
             for program in PROGRAMS:
                 wrapper = folder / program

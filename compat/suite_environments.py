@@ -6,7 +6,7 @@ import hashlib
 import sys
 from pathlib import Path
 
-from environments import HOME, Environment, _lock
+from environments import HOME, Environment, lock
 from pythons import Python, find_pythons
 from suites import FOLDER, Suite
 
@@ -32,20 +32,18 @@ class SuiteEnvironment(Environment):
             raise SystemExit(f"no ironloop was built for Python {self.python.series}: see `make compat`")
         wheel, suite = found[0], self._suite
         self.folder.parent.mkdir(parents=True, exist_ok=True)
-        with _lock(f"compat-{self.python.series}"):
-            self._step(
-                "python", f"{self.folder} {self.python.executable} {self.python.version}", self._create
-            )
+        with lock(f"compat-{self.python.series}"):
+            self.step("python", f"{self.folder} {self.python.executable} {self.python.version}", self.create)
             files = [FOLDER / "requirements" / "common.txt", suite.requirements]
             needs = _digest(files) + suite.requirement
-            self._step("requirements", needs, lambda: self._pip_install(suite))
-            self._step("ironloop", _digest([wheel]), lambda: self._pip_install_wheel(wheel))
+            self.step("requirements", needs, lambda: self._pip_install(suite))
+            self.step("ironloop", _digest([wheel]), lambda: self._pip_install_wheel(wheel))
 
     def _pip_install(self, suite: Suite) -> None:
-        self._pip("install", "-r", suite.requirements, suite.requirement)
+        self.pip("install", "-r", suite.requirements, suite.requirement)
 
     def _pip_install_wheel(self, wheel: Path) -> None:
-        self._pip("install", "--force-reinstall", "--no-deps", wheel)
+        self.pip("install", "--force-reinstall", "--no-deps", wheel)
 
 
 def environment_for(suite: Suite) -> SuiteEnvironment:

@@ -56,13 +56,13 @@ class Environment:
 
     def prepare(self, requirements: list[Path], bare: bool = False) -> None:
         """Create, install requirements, build and install ironloop (unless bare): what has changed inputs."""
-        with _lock(self.python.series):
+        with lock(self.python.series):
             origin = f"{self.folder} {self.python.executable} {self.python.version}"
-            self._step("python", origin, self._create)
+            self.step("python", origin, self.create)
             files = [BUILD_REQUIREMENTS, *requirements]
-            self._step(_names(files), _hash(files), lambda: self._install(files))
+            self.step(_names(files), _hash(files), lambda: self._install(files))
             if not bare:
-                self._step("ironloop", _hash(_sources()), self._build)
+                self.step("ironloop", _hash(_sources()), self._build)
 
     def variables(self) -> dict[str, str]:
         """The process environment with this one in front; PYO3_PYTHON tells cargo what to build for."""
@@ -70,7 +70,8 @@ class Environment:
         own = {"VIRTUAL_ENV": str(self.folder), "PATH": path, "PYO3_PYTHON": str(self.executable)}
         return {**os.environ, **own}
 
-    def _step(self, name: str, inputs: str, action: Callable[[], None]) -> None:
+    def step(self, name: str, inputs: str, action: Callable[[], None]) -> None:
+        """Do what makes the environment, unless it was done before with the same inputs."""
         done = json.loads(self._stamp.read_text()) if self._stamp.exists() else {}
         if done.get(name) == inputs:
             return
@@ -79,7 +80,8 @@ class Environment:
             done = {}  # the environment is new, whatever was in it is gone
         self._stamp.write_text(json.dumps({**done, name: inputs}, indent=1))
 
-    def _create(self) -> None:
+    def create(self) -> None:
+        """An empty environment, in place of any that is there."""
         _say(f"Python {self.python.series}: new environment from {self.python.executable}")
         shutil.rmtree(self.folder, ignore_errors=True)
         if not self.python.ensurepip and os.geteuid() == 0 and shutil.which("apt-get"):
@@ -113,7 +115,7 @@ class Environment:
 
     def _install(self, files: list[Path]) -> None:
         _say(f"Python {self.python.series}: installing {_names(files)}")
-        self._pip("install", *(argument for path in files for argument in ("-r", path)))
+        self.pip("install", *(argument for path in files for argument in ("-r", path)))
 
     def _build(self) -> None:
         _say(f"Python {self.python.series}: building ironloop")
@@ -125,9 +127,10 @@ class Environment:
         environment = {**self.variables(), "CARGO_TARGET_DIR": str(target / f"python{self.python.series}")}
         maturin: Command = [self.executable, "-m", "maturin", "build", "--release"]
         _run([*maturin, "--interpreter", self.executable, "--out", wheels], env=environment)
-        self._pip("install", "--force-reinstall", "--no-deps", *wheels.glob("*.whl"))
+        self.pip("install", "--force-reinstall", "--no-deps", *wheels.glob("*.whl"))
 
-    def _pip(self, *arguments: str | Path) -> None:
+    def pip(self, *arguments: str | Path) -> None:
+        """Run the environment's pip; raises CalledProcessError."""
         _run([self.executable, "-m", "pip", "--disable-pip-version-check", "--quiet", *arguments])
 
 
@@ -202,7 +205,7 @@ def _hash(paths: list[Path]) -> str:
 
 
 @contextlib.contextmanager
-def _lock(name: str) -> Iterator[None]:
+def lock(name: str) -> Iterator[None]:
     """Two commands at once must not build the same environment."""
     HOME.mkdir(exist_ok=True)
     with (HOME / f"{name}.lock").open("w") as file:

@@ -61,12 +61,12 @@ class PostgreSQL:
         return f"postgresql://{self.user}:{self.password}@{self.host}:{self.port}/{self.database}"
 
     def __enter__(self) -> PostgreSQL:
-        account = _unprivileged_account()
+        account = unprivileged_account()
         self._dir = Path(tempfile.mkdtemp(prefix="ironloop-postgres-"))
         try:
             if account is not None:
                 os.chown(self._dir, account.pw_uid, account.pw_gid)
-            binaries = _runnable(find_binaries(), self._dir, account)
+            binaries = runnable(find_binaries(), self._dir, account)
             self._create(binaries, account)
             self._start(binaries, account)
         except BaseException:
@@ -227,7 +227,7 @@ def _wheel_binaries() -> Path | None:
     )
 
 
-def _runnable(binaries: Path, private: Path, account: pwd.struct_passwd | None) -> Path:
+def runnable(binaries: Path, private: Path, account: pwd.struct_passwd | None) -> Path:
     """The same binaries where the unprivileged account can reach them (a home folder is closed to it)."""
     probe: list[str | Path] = ["/bin/sh", "-c", 'test -x "$1" && test -r "$1"', "sh", binaries / "postgres"]
     if subprocess.run(probe, cwd="/", **_identity(account)).returncode == 0:
@@ -242,7 +242,7 @@ def _runnable(binaries: Path, private: Path, account: pwd.struct_passwd | None) 
     return copy / binaries.relative_to(CACHE)
 
 
-def _unprivileged_account() -> pwd.struct_passwd | None:
+def unprivileged_account() -> pwd.struct_passwd | None:
     """The account to run as: None (ourselves) unless we are root."""
     if os.geteuid() != 0:
         return None
