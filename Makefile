@@ -4,6 +4,7 @@
 # make conformance  CPython's own asyncio suite on ironloop, on each Python found: make conformance ARGS="--only test_ssl"
 # make compat  the suites of aiohttp, anyio, asyncpg, httpx… on ironloop: make compat ARGS="--only httpx"
 # make soak    does it leak: 500 cycles of every kind of transport: make soak ARGS="--cycles 120"
+# make sanitize  the tests with AddressSanitizer in the native code
 # make bench   the benchmark suite: make bench ARGS="--help"
 # make clean   remove what these made
 #
@@ -13,7 +14,7 @@ PYTHON ?= python3
 ENVIRONMENTS = $(PYTHON) tools/environments.py
 ARGS ?=
 
-.PHONY: run test lint conformance compat soak bench clean
+.PHONY: run test lint conformance compat soak sanitize bench clean
 
 run:
 	@$(ENVIRONMENTS) one -r examples/requirements.txt -- python -m ironloop examples/tour.py $(ARGS)
@@ -37,10 +38,13 @@ conformance:
 	@$(ENVIRONMENTS) each -- python conformance/run.py $(ARGS)
 
 compat:
-	@$(ENVIRONMENTS) one --series 3.13 -- python compat/run.py $(ARGS)
+	@$(ENVIRONMENTS) one --prefer 3.13 -- python compat/run.py $(ARGS)
 
 soak:
-	@$(ENVIRONMENTS) one --series 3.13 -r soak/requirements.txt -- python soak/run.py $(ARGS)
+	@$(ENVIRONMENTS) one --prefer 3.13 -r soak/requirements.txt -- python soak/run.py $(ARGS)
+
+sanitize:
+	@$(ENVIRONMENTS) one --prefer 3.13 -r examples/requirements.txt -r tests/requirements.txt -- python tools/sanitize.py $(ARGS)
 
 bench:
 	@$(ENVIRONMENTS) one --series 3.13 -r benches/requirements.txt -- python benches/run.py $(ARGS)

@@ -229,6 +229,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("which", choices=("one", "each"))
     parser.add_argument("--series", help="for 'one': this Python (3.13) and not the newest")
+    parser.add_argument("--prefer", metavar="SERIES", help="for 'one': this Python if there is one")
     parser.add_argument("--bare", action="store_true", help="for 'one': without building ironloop")
     parser.add_argument("-r", dest="requirements", action="append", type=Path, default=[], metavar="FILE")
     parser.add_argument("command", nargs="+")
@@ -237,7 +238,8 @@ def main() -> int:
     if options.which == "each":
         return run_each(requirements, options.command)
     try:
-        run_one(requirements, options.command, options.series, options.bare)
+        series = options.series or (options.prefer if options.prefer in find_pythons() else None)
+        run_one(requirements, options.command, series, options.bare)
     except subprocess.CalledProcessError as error:
         raise SystemExit(_failure(error)) from None
     return 1

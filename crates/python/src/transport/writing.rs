@@ -13,6 +13,10 @@ use crate::error::os_error;
 use crate::ffi::buffer::Buffer;
 use crate::ffi::{Arg, Chunk, Instance};
 
+/// What asyncio says that it takes.
+const TAKEN: &str =
+    if cfg!(Py_3_14) { "bytes, bytearray, or memoryview object" } else { "bytes-like object" };
+
 const SEND_FAILED: &str = "Fatal write error on socket transport";
 
 /// What the kernel said to an offer.
@@ -65,7 +69,7 @@ impl Transport {
         let object = data.bind(py);
         let Ok(buffer) = Buffer::readable(&object) else {
             let kind = object.get_type().name()?;
-            let message = format!("data argument must be a bytes-like object, not '{kind}'");
+            let message = format!("data argument must be a {TAKEN}, not '{kind}'");
             return Err(PyTypeError::new_err(message));
         };
         Self::send_gathered(this, py)?;
