@@ -17,7 +17,7 @@ from asyncio.log import logger
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from ironloop._ironloop import LoopCore, native_methods
+from ironloop._ironloop import LoopCore, StreamTransport, native_methods
 from ironloop.internals import Internals, Selector
 from ironloop.processes import ChildWatching
 from ironloop.resolver import Resolver
@@ -162,15 +162,22 @@ class Loop(  # type: ignore[misc]
             raise ValueError("the socket must be non-blocking")
 
     async def _sendfile_native(self, transp: Any, file: Any, offset: int, count: int | None) -> int:
+        if not isinstance(transp, StreamTransport):
+            return await super()._sendfile_native(transp, file, offset, count)
+        fd = transp._sock_fd
+        waiter = transp._make_empty_waiter()
         was_reading = transp.is_reading()
         transp.pause_reading()
+        self._transports.pop(fd, None)
         try:
-            await transp._make_empty_waiter()
+            await waiter
             return await self.sock_sendfile(transp._sock, file, offset, count, fallback=False)
         finally:
             transp._reset_empty_waiter()
             if was_reading:
                 transp.resume_reading()
+            if not transp.is_closing():
+                self._transports[fd] = transp
 
     # Connections
 
@@ -189,6 +196,7 @@ class Loop(  # type: ignore[misc]
             return super()._make_socket_transport(sock, protocol, waiter, extra=extra, server=server, **more)
         self._ensure_fd_no_transport(sock)
         transport = self._stream_transport(sock, protocol, extra, server, context)
+        self._transports[sock.fileno()] = transport
         if waiter is not None:
             self.call_soon(asyncio.futures._set_result_unless_cancelled, waiter, None)
         return transport
@@ -237,6 +245,7 @@ class Loop(  # type: ignore[misc]
         if "peername" not in extra:
             extra["peername"] = _name(sock.getpeername)
         transport = self._datagram_transport(sock, protocol, address, extra, is_plain(sock))
+        self._transports[sock.fileno()] = transport
         if waiter is not None:
             self.call_soon(asyncio.futures._set_result_unless_cancelled, waiter, None)
         return transport

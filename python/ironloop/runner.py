@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import warnings
 from collections.abc import Coroutine
 from typing import Any, TypeVar
@@ -28,7 +29,8 @@ def new_event_loop(*, nested: bool = False) -> Loop:
 def run(main: Coroutine[Any, Any, _T], *, debug: bool | None = None) -> _T:
     """Runs a coroutine on a new loop, closes the loop, and returns the result.
 
-    Inside a running loop that is nested (`new_event_loop(nested=True)`) it runs the coroutine on that one.
+    Inside a running loop that is nested (`new_event_loop(nested=True)`) it runs the coroutine on that one,
+    whatever `debug` says.
 
     Args:
         main: the coroutine; its exceptions are raised here.
@@ -42,6 +44,8 @@ def run(main: Coroutine[Any, Any, _T], *, debug: bool | None = None) -> _T:
     """
     running = asyncio._get_running_loop()
     if isinstance(running, NestedLoop):
+        if sys.version_info < (3, 14) and not asyncio.iscoroutine(main):
+            raise ValueError(f"a coroutine was expected, got {main!r}")
         return running.run_until_complete(main)
     if running is not None:
         main.close()

@@ -58,6 +58,8 @@ class SignalWakeup:
         loop: Any = self
         self._internal_fds = 0
         if self._ssock is not None and self._csock is not None:
+            if _latest[0] == self._csock.fileno():
+                _latest[0] = _NO_DESCRIPTOR
             loop._remove_reader(self._ssock.fileno())
             self._ssock.close()
             self._csock.close()

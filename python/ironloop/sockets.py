@@ -5,12 +5,15 @@ from __future__ import annotations
 import socket
 from typing import Any
 
-_METHODS = ("accept", "recv", "recv_into", "recvfrom", "send", "sendmsg", "sendto")
+# The class of this moment: tools put another in its place.
+_Socket = socket.socket
+_METHODS = ("accept", "recv", "recv_into", "recvfrom", "send", "sendmsg", "sendto", "shutdown")
 
 
 def is_plain(sock: Any) -> bool:
     """False if Python code of the socket's own (a subclass, a mock) wants to see what it reads and writes."""
     kind = type(sock)
-    if kind is socket.socket:
+    if kind is _Socket:
         return True
-    return all(getattr(kind, name, None) is getattr(socket.socket, name) for name in _METHODS)
+    own = getattr(sock, "__dict__", ())
+    return all(name not in own and getattr(kind, name, None) is getattr(_Socket, name) for name in _METHODS)

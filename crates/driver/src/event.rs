@@ -14,7 +14,6 @@ pub struct Interest {
 }
 
 impl Interest {
-    pub const NONE: Self = Self { readable: false, writable: false };
     pub const READABLE: Self = Self { readable: true, writable: false };
     pub const WRITABLE: Self = Self { readable: false, writable: true };
     pub const BOTH: Self = Self { readable: true, writable: true };

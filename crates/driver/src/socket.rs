@@ -1,4 +1,4 @@
-//! Non-blocking calls on stream sockets. Each takes a raw descriptor, because Python may own it; a stale one is an error.
+//! Calls on non-blocking stream sockets. Each takes a raw descriptor, because Python may own it; a stale one is an error.
 
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;

@@ -49,12 +49,12 @@ impl<T> LoopCell<T> {
 
     #[cfg(Py_GIL_DISABLED)]
     fn acquire(&self) -> bool {
-        // Held for nanoseconds; a thread that nests would spin for ever, so it gives up at last.
-        for _ in 0..1_000_000 {
+        // Held for nanoseconds, unless the holder has lost its processor; a thread that nests gives up at last.
+        for attempt in 0..1_000_000 {
             if self.busy.compare_exchange(false, true, Ordering::Acquire, Ordering::Relaxed).is_ok() {
                 return true;
             }
-            std::hint::spin_loop();
+            if attempt < 1_000 { std::hint::spin_loop() } else { std::thread::yield_now() }
         }
         false
     }

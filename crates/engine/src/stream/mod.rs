@@ -148,13 +148,11 @@ impl<C: AsRef<[u8]>> Stream<C> {
         }
     }
 
-    /// True if this changed anything.
-    pub fn pause_reading(&mut self) -> bool {
-        let change = self.is_reading();
-        if change {
+    /// No data may come until [`Self::resume_reading`].
+    pub fn pause_reading(&mut self) {
+        if self.is_reading() {
             self.incoming = Incoming::Paused;
         }
-        change
     }
 
     /// True if this changed anything.
@@ -415,10 +413,10 @@ mod tests {
     #[test]
     fn reading_pauses_and_resumes_and_stays_paused_through_the_start() {
         let mut stream: Stream<Vec<u8>> = Stream::default();
-        assert!(stream.pause_reading());
+        stream.pause_reading();
         stream.start();
         assert!(!stream.wants_to_read());
-        assert!(!stream.pause_reading());
+        stream.pause_reading();
         assert!(stream.resume_reading());
         assert!(!stream.resume_reading());
         assert!(stream.wants_to_read());

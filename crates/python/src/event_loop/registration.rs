@@ -35,7 +35,7 @@ impl Registration {
                     return Ok(());
                 }
                 self.0 = Some((slot, wanted));
-                core.with_poller(|poller, _| poller.modify(fd, Token(slot.pack()), wanted, Trigger::Level))
+                modify(core, fd, slot, wanted)
             }
         }
     }
@@ -51,18 +51,27 @@ impl Registration {
             return self.end(core, fd);
         }
         self.0 = Some((slot, wanted));
-        let _ = core.with_poller(|poller, _| poller.modify(fd, Token(slot.pack()), wanted, Trigger::Level));
+        let _ = modify(core, fd, slot, wanted);
         None
     }
 
     /// Stops watching.
     pub(crate) fn end(&mut self, core: &LoopCore, fd: RawFd) -> Option<Source> {
         let (slot, _) = self.0.take()?;
-        // The number may have another owner by now, if the socket was closed behind our back.
         core.with_poller(|poller, sources| {
             Ok(if sources.slot(fd) == Some(slot) { sources.remove(poller, fd) } else { None })
         })
         .ok()
         .flatten()
     }
+}
+
+/// The number may have another owner by now, if the socket was closed behind our back: that one is left alone.
+fn modify(core: &LoopCore, fd: RawFd, slot: Slot, wanted: Interest) -> PyResult<()> {
+    core.with_poller(|poller, sources| {
+        if sources.slot(fd) != Some(slot) {
+            return Ok(());
+        }
+        poller.modify(fd, Token(slot.pack()), wanted, Trigger::Level)
+    })
 }

@@ -73,8 +73,9 @@ fn call_soon_threadsafe(slf: &Bound<'_, LoopCore>, arguments: Arguments<'_>) -> 
         let handle = Handle::class().instantiate(py, Handle(callback))?;
         (Item::Call(handle.clone_ref(py)), handle.into_object())
     };
-    // On the loop's own thread, and while nobody runs it, the order against `call_soon` must hold: no inbox.
-    if core.runs_here() || !core.is_running() {
+    // On the loop's own thread, and while nobody runs it, the order against `call_soon` must hold: no inbox. Without Python's
+    // lock it may begin to run, and to sleep, after we have asked.
+    if core.runs_here() || (!core.is_running() && !cfg!(Py_GIL_DISABLED)) {
         core.push(item);
     } else if core.inbox.deliver(item) {
         core.wake()?;

@@ -40,10 +40,14 @@ impl Context {
     }
 
     /// `context.run(body)`
+    ///
+    /// A context cannot be entered twice. Where a nested loop turns inside a callback, another callback of the same context runs
+    /// in a copy.
     pub(crate) fn run<R>(&self, py: Python<'_>, body: impl FnOnce() -> PyResult<R>) -> PyResult<R> {
         // SAFETY: a live context; left below by the thread that has entered it.
         if unsafe { ffi::PyContext_Enter(self.0.as_ptr()) } < 0 {
-            return Err(PyErr::fetch(py));
+            drop(PyErr::fetch(py));
+            return self.copy(py)?.run(py, body);
         }
         let result = body();
         // SAFETY: entered above. Errors of the body are held in `result`, so none is set.

@@ -14,8 +14,13 @@ use crate::imports;
 /// After so many sends through a transport that is closed or broken a warning is logged, as in asyncio.
 const DROPPED_SENDS_BEFORE_WARNING: u32 = 5;
 
+/// A number of bytes; fractions and what no memory could hold are cut to fit.
 fn size(py: Python<'_>, argument: Option<Arg<'_>>) -> PyResult<Option<isize>> {
-    argument.filter(|argument| !argument.is_none()).map(|argument| argument.bind(py).extract()).transpose()
+    let number = |argument: Arg<'_>| match argument.bind(py).extract::<isize>() {
+        Ok(number) => Ok(number),
+        Err(_) => argument.bind(py).extract::<f64>().map(|number| number as isize),
+    };
+    argument.filter(|argument| !argument.is_none()).map(number).transpose()
 }
 
 /// The arguments of `set_write_buffer_limits`.

@@ -53,6 +53,7 @@ impl Transport {
     /// Tells the protocol, then lets everything go.
     pub(crate) fn connection_lost(this: &Instance<Self>, py: Python<'_>) -> PyResult<()> {
         let (protocol, error) = (this.protocol(py), this.state.with(|state| state.error.take()));
+        this.break_loan(py, error.as_ref())?;
         let mut result = Ok(());
         if let Some(protocol) = protocol {
             let name = intern!(py, "connection_lost");
@@ -64,7 +65,6 @@ impl Transport {
                 result = LoopCore::report(this.owner.bind(py), message, error, &about);
             }
         }
-        this.break_loan(py)?;
         this.remember_own_address();
         let (descriptor, server, receiver) = this.state.with(|state| {
             let receiver = (state.protocol.take(), state.receiver.take());

@@ -63,13 +63,19 @@ impl Transport {
     }
 
     /// The connection is gone before all was sent.
-    pub(super) fn break_loan(&self, py: Python<'_>) -> PyResult<()> {
+    pub(super) fn break_loan(&self, py: Python<'_>, error: Option<&Object>) -> PyResult<()> {
         if !self.state.with(|state| state.loan.awaited()) {
             return Ok(());
         }
         let old = self.state.with(|state| std::mem::replace(&mut state.loan, Loan::Lent));
         if let Some(waiter) = old.waiter().filter(|waiter| is_pending(py, waiter)) {
-            let error = PyConnectionError::new_err("Connection is closed by peer");
+            let error = match error {
+                Some(error) => error.bind(py).to_owned(),
+                None => PyConnectionError::new_err("Connection is closed by peer")
+                    .into_value(py)
+                    .into_bound(py)
+                    .into_any(),
+            };
             waiter.bind(py).call_method1(intern!(py, "set_exception"), (error,))?;
         }
         Ok(())

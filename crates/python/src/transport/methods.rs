@@ -4,7 +4,7 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
-use super::{Descriptor, Transport, common, info};
+use super::{Transport, common, info};
 use crate::ffi::call::call_named;
 use crate::ffi::{Arguments, Class, Instance, Native, Object, getter, method, repr_slot};
 use crate::imports;
@@ -128,10 +128,7 @@ fn get_socket(py: Python<'_>, this: This<'_>) -> PyResult<Object> {
 }
 
 fn get_fd(py: Python<'_>, this: This<'_>) -> PyResult<Object> {
-    let fd = this.state.with(|state| match state.descriptor {
-        Descriptor::Closed => -1,
-        _ => state.descriptor.fd(),
-    });
+    let fd = this.state.with(|state| state.descriptor.fd());
     Ok(fd.into_pyobject(py)?.into())
 }
 

@@ -32,7 +32,6 @@ fn after_eof(_: AfterEof) -> PyErr {
 
 impl Transport {
     pub(super) fn write(this: &Instance<Self>, py: Python<'_>, data: Arg<'_>) -> PyResult<()> {
-        this.check_not_lent()?;
         match Chunk::from_bytes(py, data) {
             Some(chunk) => this.gather(this, py, chunk),
             None => this.write_buffer(this, py, data),
@@ -41,6 +40,7 @@ impl Transport {
 
     /// `bytes` wait for the end of the running callback; if none runs here, they go out at once.
     fn gather(&self, this: &Instance<Self>, py: Python<'_>, chunk: Chunk) -> PyResult<()> {
+        self.check_not_lent()?;
         if chunk.as_ref().is_empty() {
             return self.state.with(|state| state.stream.check_writable()).map_err(after_eof);
         }
@@ -72,6 +72,7 @@ impl Transport {
             let message = format!("data argument must be a {TAKEN}, not '{kind}'");
             return Err(PyTypeError::new_err(message));
         };
+        self.check_not_lent()?;
         Self::send_gathered(this, py)?;
         let bytes = buffer.bytes();
         let sent = self.state.with(|state| {
