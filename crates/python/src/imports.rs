@@ -1,10 +1,25 @@
 //! Names of the standard library that are needed again and again.
+//!
+//! All are looked up when the module is imported. Later on a thread might fork in the middle of a look-up by another: its
+//! child would wait for the end of it for ever. And some are needed when the interpreter is shutting down.
 
+use crate::ffi::intern::intern;
 use pyo3::exceptions::PyAttributeError;
-use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyTuple, PyType};
+
+/// Looks all up.
+pub(crate) fn prepare(py: Python<'_>) -> PyResult<()> {
+    classes(py)?;
+    replaceables(py)?;
+    thread_safe_handle(py)?;
+    original_get_extra_info(py)?;
+    stream_numbers(py)?;
+    warn(py)?;
+    only_loop(py)?;
+    servers_know_transports(py).map(drop)
+}
 
 /// Functions that import a class once.
 macro_rules! classes {
@@ -13,7 +28,12 @@ macro_rules! classes {
             static CLASS: PyOnceLock<Py<PyType>> = PyOnceLock::new();
             CLASS.import(py, $module, $name)
         }
-    )*};
+    )*
+        fn classes(py: Python<'_>) -> PyResult<()> {
+            $($function(py)?;)*
+            Ok(())
+        }
+    };
 }
 
 classes! {
@@ -32,7 +52,12 @@ macro_rules! replaceable {
             let found = names.bind(py).get_item(intern!(py, $name))?;
             found.ok_or_else(|| PyAttributeError::new_err(concat!($module, ".", $name)))
         }
-    )*};
+    )*
+        fn replaceables(py: Python<'_>) -> PyResult<()> {
+            $($function(py)?;)*
+            Ok(())
+        }
+    };
 }
 
 replaceable! {
@@ -65,7 +90,7 @@ pub(crate) fn replaced_get_extra_info<'py>(
 }
 
 /// The base class of transports and its method, as they were when the module was imported.
-pub(crate) fn original_get_extra_info(py: Python<'_>) -> PyResult<&(Py<PyAny>, Py<PyAny>)> {
+fn original_get_extra_info(py: Python<'_>) -> PyResult<&(Py<PyAny>, Py<PyAny>)> {
     static ORIGINAL: PyOnceLock<(Py<PyAny>, Py<PyAny>)> = PyOnceLock::new();
     ORIGINAL.get_or_try_init(py, || {
         let base = py.import("asyncio.transports")?.getattr("_FlowControlMixin")?;
@@ -74,21 +99,25 @@ pub(crate) fn original_get_extra_info(py: Python<'_>) -> PyResult<&(Py<PyAny>, P
     })
 }
 
-/// Whether a socket is a stream of one of the Internet families.
-pub(crate) fn is_internet_stream(socket: &Bound<'_, PyAny>) -> PyResult<bool> {
+fn stream_numbers(py: Python<'_>) -> PyResult<&[i32; 3]> {
     static NUMBERS: PyOnceLock<[i32; 3]> = PyOnceLock::new();
-    let py = socket.py();
-    let [stream, v4, v6] = *NUMBERS.get_or_try_init(py, || {
+    NUMBERS.get_or_try_init(py, || {
         let module = py.import("socket")?;
         let number = |name: &str| module.getattr(name)?.extract();
         PyResult::Ok([number("SOCK_STREAM")?, number("AF_INET")?, number("AF_INET6")?])
-    })?;
+    })
+}
+
+/// Whether a socket is a stream of one of the Internet families.
+pub(crate) fn is_internet_stream(socket: &Bound<'_, PyAny>) -> PyResult<bool> {
+    let py = socket.py();
+    let [stream, v4, v6] = *stream_numbers(py)?;
     let family: i32 = socket.getattr(intern!(py, "family"))?.extract()?;
     let kind: i32 = socket.getattr(intern!(py, "type"))?.extract()?;
     Ok(kind == stream && (family == v4 || family == v6))
 }
 
-/// `warnings.warn`, imported with the module: when it is needed, the interpreter may be shutting down.
+/// `warnings.warn`
 pub(crate) fn warn(py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {
     static WARN: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
     WARN.get_or_try_init(py, || Ok(py.import("warnings")?.getattr("warn")?.unbind()))

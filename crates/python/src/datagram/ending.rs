@@ -1,7 +1,7 @@
 //! How it ends: closed, aborted, failed, or forgotten.
 
+use crate::ffi::intern::intern;
 use pyo3::exceptions::PyOSError;
-use pyo3::intern;
 use pyo3::prelude::*;
 
 use super::DatagramTransport;

@@ -1,6 +1,6 @@
 //! The transport as Python sees it.
 
-use pyo3::intern;
+use crate::ffi::intern::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PyString};
 

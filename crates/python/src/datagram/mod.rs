@@ -13,10 +13,10 @@ mod sending;
 
 use std::ffi::{CStr, c_int};
 
+use crate::ffi::intern::intern;
 use ironloop_driver::datagram::{self, Address, Family};
 use ironloop_driver::{Interest, RawFd, Ready};
 use ironloop_engine::Datagrams;
-use pyo3::intern;
 use pyo3::prelude::*;
 
 use crate::cell::LoopCell;

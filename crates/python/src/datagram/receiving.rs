@@ -2,9 +2,9 @@
 
 use std::io;
 
+use crate::ffi::intern::intern;
 use ironloop_driver::datagram::{self, Address};
 use pyo3::exceptions::{PyBlockingIOError, PyInterruptedError};
-use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 

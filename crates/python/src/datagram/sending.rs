@@ -1,9 +1,9 @@
 //! From the protocol to the kernel.
 
+use crate::ffi::intern::intern;
 use ironloop_driver::datagram::{self, Address};
 use ironloop_engine::datagram::Step;
 use pyo3::exceptions::{PyTypeError, PyValueError};
-use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyByteArray, PyBytes, PyMemoryView};
 

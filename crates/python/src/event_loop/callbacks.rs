@@ -1,8 +1,8 @@
 //! Descriptors that users watch: `add_reader`, `add_writer` and their opposites.
 
+use crate::ffi::intern::intern;
 use ironloop_driver::RawFd;
 use pyo3::exceptions::PyValueError;
-use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyInt;
 

@@ -2,9 +2,9 @@
 
 use std::sync::atomic::Ordering;
 
+use crate::ffi::intern::intern;
 use ironloop_driver::now;
 use ironloop_engine::Deadline;
-use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyFloat;
 

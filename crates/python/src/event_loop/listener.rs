@@ -2,9 +2,9 @@
 
 use std::io;
 
+use crate::ffi::intern::intern;
 use ironloop_driver::{Interest, RawFd, Trigger, socket};
 use ironloop_engine::Slot;
-use pyo3::intern;
 use pyo3::prelude::*;
 
 use super::{LoopCore, Source};

@@ -1,6 +1,6 @@
 //! What a loop makes for its users: futures, tasks, transports.
 
-use pyo3::intern;
+use crate::ffi::intern::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 

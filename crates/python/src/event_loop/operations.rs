@@ -6,10 +6,10 @@
 use std::collections::VecDeque;
 use std::io;
 
+use crate::ffi::intern::intern;
 use ironloop_driver::{RawFd, Ready, socket};
 use ironloop_engine::Slot;
 use pyo3::exceptions::PyValueError;
-use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 

@@ -1,7 +1,7 @@
 //! What becomes of exceptions that nobody else catches.
 
+use crate::ffi::intern::intern;
 use pyo3::exceptions::{PyKeyboardInterrupt, PySystemExit};
-use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 

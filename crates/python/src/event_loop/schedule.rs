@@ -1,7 +1,7 @@
 //! Callbacks: soon, at a time, and from other threads.
 
+use crate::ffi::intern::intern;
 use pyo3::exceptions::PyTypeError;
-use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyFloat;
 

@@ -4,10 +4,10 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use crate::ffi::intern::intern;
 use ironloop_driver::{Events, Interest, Poller, RawFd, Ready, Timeout, Token, Trigger, now, socket};
 use ironloop_engine::{Sleep, Slot, Wait};
 use pyo3::exceptions::PyRuntimeError;
-use pyo3::intern;
 use pyo3::prelude::*;
 
 use super::{Item, LoopCore, NOTIFIER, SIGNALS, Source};

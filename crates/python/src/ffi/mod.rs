@@ -10,6 +10,7 @@ pub(crate) mod call;
 pub(crate) mod class;
 pub(crate) mod context;
 pub(crate) mod instance;
+pub(crate) mod intern;
 pub(crate) mod method;
 pub(crate) mod object;
 pub(crate) mod shared;

@@ -1,8 +1,8 @@
 //! What transports of all kinds do alike.
 
+use crate::ffi::intern::intern;
 use ironloop_engine::stream::{FlowChange, Limits};
 use pyo3::exceptions::{PyOSError, PyResourceWarning, PyValueError};
-use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 

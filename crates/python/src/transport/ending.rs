@@ -1,6 +1,6 @@
 //! How a connection ends: closed, aborted, failed, lost, or forgotten.
 
-use pyo3::intern;
+use crate::ffi::intern::intern;
 use pyo3::prelude::*;
 
 use super::{Descriptor, Transport, common};

@@ -2,8 +2,8 @@
 
 use std::os::fd::{AsRawFd, IntoRawFd};
 
+use crate::ffi::intern::intern;
 use ironloop_driver::socket;
-use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 

@@ -1,7 +1,7 @@
 //! The descriptor on loan to `loop.sendfile`, which writes to it past the transport.
 
+use crate::ffi::intern::intern;
 use pyo3::exceptions::{PyConnectionError, PyRuntimeError};
-use pyo3::intern;
 use pyo3::prelude::*;
 
 use super::Transport;

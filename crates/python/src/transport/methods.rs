@@ -1,6 +1,6 @@
 //! The transport as Python sees it.
 
-use pyo3::intern;
+use crate::ffi::intern::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
@@ -134,9 +134,6 @@ fn get_fd(py: Python<'_>, this: This<'_>) -> PyResult<Object> {
 
 /// Adds the class to the module.
 pub(crate) fn add_class(module: &Bound<'_, PyModule>) -> PyResult<()> {
-    // What is there when the module is imported.
-    imports::warn(module.py())?;
-    imports::original_get_extra_info(module.py())?;
     let base = module.py().import("asyncio.transports")?.getattr("_FlowControlMixin")?;
     let class: &Class = Transport::class();
     let methods = [

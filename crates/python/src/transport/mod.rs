@@ -15,9 +15,9 @@ use std::ffi::{CStr, c_int};
 use std::net::SocketAddr;
 use std::os::fd::{AsRawFd, OwnedFd};
 
+use crate::ffi::intern::intern;
 use ironloop_driver::{Interest, RawFd, Ready, socket};
 use ironloop_engine::Stream;
-use pyo3::intern;
 use pyo3::prelude::*;
 
 use crate::cell::LoopCell;
