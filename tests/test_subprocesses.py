@@ -149,7 +149,9 @@ def test_the_child_can_open_its_standard_input(run, loop_name):
         pytest.skip("asyncio gave the child a socket before Python 3.12, which cannot be opened")
 
     async def main():
-        process = await asyncio.create_subprocess_exec("cat", "/dev/stdin", stdin=PIPE, stdout=PIPE, stderr=PIPE)
+        process = await asyncio.create_subprocess_exec(
+            "cat", "/dev/stdin", stdin=PIPE, stdout=PIPE, stderr=PIPE
+        )
         assert await asyncio.wait_for(process.communicate(b"input"), PATIENCE) == (b"input", b"")
 
     run(main)
@@ -165,7 +167,9 @@ def test_what_popen_takes(run, tmp_path):
             inherited.close()
             assert output.read() == b"passed\n"
         assert (await shell("umask", stdout=PIPE, umask=0o77))[0].strip() == b"0077"
-        assert (await execute("anything", "-c", "echo $0", stdout=PIPE, executable="/bin/sh"))[0] == b"anything\n"
+        assert (await execute("anything", "-c", "echo $0", stdout=PIPE, executable="/bin/sh"))[
+            0
+        ] == b"anything\n"
         async with sleeper(start_new_session=True) as process:
             assert os.getsid(process.pid) == process.pid
         async with sleeper(process_group=0) as process:
@@ -383,7 +387,9 @@ class Noting(asyncio.SubprocessProtocol):
 def test_what_a_protocol_sees(run):
     async def main():
         loop = asyncio.get_running_loop()
-        transport, protocol = await loop.subprocess_exec(Noting, "/bin/sh", "-c", "cat; echo errors >&2; exit 4")
+        transport, protocol = await loop.subprocess_exec(
+            Noting, "/bin/sh", "-c", "cat; echo errors >&2; exit 4"
+        )
         assert isinstance(transport, asyncio.SubprocessTransport)
         assert transport.get_protocol() is protocol
         assert isinstance(transport.get_extra_info("subprocess"), subprocess.Popen)
@@ -427,7 +433,9 @@ def test_a_cancelled_start_leaves_no_child(run, tmp_path):
 
     async def main():
         for turns in range(6):
-            starting = asyncio.create_task(asyncio.create_subprocess_exec("sleep", "3600", stdin=PIPE, stdout=PIPE))
+            starting = asyncio.create_task(
+                asyncio.create_subprocess_exec("sleep", "3600", stdin=PIPE, stdout=PIPE)
+            )
             for _ in range(turns):
                 await asyncio.sleep(0)
             starting.cancel()
@@ -562,7 +570,9 @@ def test_a_thousand_lines_beside_timers_and_sockets(run):
                 ticks += 1
 
         ticking = asyncio.create_task(tick())
-        output, _, code = await shell("i=0; while [ $i -lt 1000 ]; do echo $i; i=$((i + 1)); done", stdout=PIPE)
+        output, _, code = await shell(
+            "i=0; while [ $i -lt 1000 ]; do echo $i; i=$((i + 1)); done", stdout=PIPE
+        )
         ticking.cancel()
         assert output.split() == [str(number).encode() for number in range(1000)]
         assert code == 0

@@ -18,7 +18,8 @@ class InThreads:
     def __init__(self, function, count=THREADS):
         self.errors = []
         self.threads = [
-            threading.Thread(target=self._call, args=(function, number), daemon=True) for number in range(count)
+            threading.Thread(target=self._call, args=(function, number), daemon=True)
+            for number in range(count)
         ]
 
     def _call(self, function, number):
@@ -260,9 +261,11 @@ def test_handles_cancelled_by_all_threads_at_once(running):
     handles = []
 
     def thread(number):
-        for step in range(300):
+        for _ in range(300):
             if number == 0:
-                handles[:] = [running.call_soon_threadsafe(lambda argument: None, argument) for _ in range(10)]
+                handles[:] = [
+                    running.call_soon_threadsafe(lambda argument: None, argument) for _ in range(10)
+                ]
             barrier.wait(PATIENCE)
             for handle in handles:
                 handle.cancel()
