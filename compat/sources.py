@@ -25,8 +25,8 @@ STORE = HOME / "compat" / "sources"
 def tests_of(suite: Suite) -> Path:
     """The folder with the suite's tests; fetches them unless they are there.
 
-    Raises Unavailable where only Debian has the archive and this machine has no Debian to ask; SystemExit if
-    the archive cannot be had otherwise, or is not the one that was pinned.
+    Raises Unavailable where only Debian has the archive and this machine has no Debian to ask; CalledProcessError
+    if it cannot be had otherwise, SystemExit if it is not the one that was pinned.
     """
     folder = STORE / f"{suite.name}-{suite.sha256[:16]}"
     marker = folder / ".complete"
@@ -71,14 +71,16 @@ def _from_debian(suite: Suite, scratch: Path) -> Path:
     options = ["-o", f"Dir::Etc::sourcelist={sources}", "-o", "Dir::Etc::sourceparts=-"]
     options += ["-o", f"Dir::State::lists={lists}", "-o", f"Dir::Cache={cache}"]
     options += ["-o", "APT::Sandbox::User=root"]  # the scratch folder is closed to apt's own account
-    _fetch(["apt-get", "-qq", *options, "update"])
-    _fetch(["apt-get", "-qq", *options, "source", "--download-only", "--tar-only", package], cwd=scratch)
+    try:
+        _fetch(["apt-get", "-qq", *options, "update"])
+        _fetch(["apt-get", "-qq", *options, "source", "--download-only", "--tar-only", package], cwd=scratch)
+    except subprocess.CalledProcessError as error:
+        raise Unavailable("PyPI has no tests of it, and this machine's mirror does not give them") from error
     return _only(scratch.glob("*.orig.tar.*"), suite)
 
 
 def _fetch(command: list[str | Path], cwd: Path | None = None) -> None:
-    if subprocess.run(command, cwd=cwd, stdout=subprocess.DEVNULL).returncode:
-        raise SystemExit("failed: " + " ".join(map(str, command)))
+    subprocess.run(command, cwd=cwd, stdout=subprocess.DEVNULL, check=True)
 
 
 def _only(found: object, suite: Suite) -> Path:
