@@ -25,8 +25,8 @@ STORE = HOME / "compat" / "sources"
 def tests_of(suite: Suite) -> Path:
     """The folder with the suite's tests; fetches them unless they are there.
 
-    Raises Unavailable where only Debian has the archive and this machine has no Debian to ask; CalledProcessError
-    if it cannot be had otherwise, SystemExit if it is not the one that was pinned.
+    Raises Unavailable where only Debian has the archive and this machine has no Debian to ask,
+    CalledProcessError if it cannot be had otherwise, SystemExit if it is not the one that was pinned.
     """
     folder = STORE / f"{suite.name}-{suite.sha256[:16]}"
     marker = folder / ".complete"
