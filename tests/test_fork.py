@@ -3,6 +3,7 @@
 In programs of their own: a fork of pytest would have its threads' locks, and its report.
 """
 
+import sys
 import textwrap
 
 import pytest
@@ -156,19 +157,20 @@ def test_the_parents_timers_sockets_and_signals_go_on(program):
             assert signals == ["parent's"] * 10
             ticking.cancel()
             writer.close()
+            await ended.wait()
             server.close()
+        ended = asyncio.Event()
         async def echo_lines(reader, writer):
             while line := await reader.readline():
                 writer.write(line)
             writer.close()
+            ended.set()
         asyncio.run(asyncio.wait_for(main(), 100))
         print("done")
     """)
 
 
 def test_a_signal_in_the_child_does_not_reach_the_parents_handler(program, loop_name):
-    import sys
-
     if loop_name == "asyncio" and sys.version_info < (3, 12):
         pytest.skip("before Python 3.12 the child writes its signals to asyncio's socket in the parent")
     program("""

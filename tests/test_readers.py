@@ -261,3 +261,14 @@ def test_many_descriptors_at_once(loop):
     for pair in pairs:
         pair.__exit__(None, None, None)
     assert sorted(got) == sorted((number, str(number).encode()) for number in range(len(ends)))
+
+
+def test_remove_by_a_socket_that_was_closed(loop, pair):
+    """Its number is gone, and yet there was a reader."""
+    near, far = pair
+    loop.add_reader(near, print)
+    loop.add_writer(far, print)
+    near.close()
+    far.close()
+    assert loop.remove_reader(near) is True
+    assert loop.remove_writer(far) is True

@@ -277,3 +277,26 @@ def test_create_future_belongs_to_the_loop(loop):
     assert future.get_loop() is loop
     loop.call_soon(future.set_result, 3)
     assert loop.run_until_complete(future) == 3
+
+
+def test_run_once_makes_one_turn(loop):
+    """Private, and yet tests of many projects turn a loop by it."""
+    order = []
+    loop.call_soon(lambda: (order.append(1), loop.call_soon(order.append, 2)))
+    loop._run_once()
+    assert order == [1]
+    loop._run_once()
+    assert order == [1, 2]
+
+
+def test_waiting_handles_show(loop):
+    """Private too; tests count them."""
+    assert len(loop._ready) == len(loop._scheduled) == 0
+    soon = [loop.call_soon(print), loop.call_soon(print)]
+    timers = [loop.call_later(3600, print), loop.call_later(1800, print)]
+    assert list(loop._ready) == soon
+    assert set(loop._scheduled) == set(timers)
+    for handle in (*soon, *timers):
+        handle.cancel()
+    loop._run_once()
+    assert len(loop._ready) == 0

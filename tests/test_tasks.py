@@ -217,3 +217,23 @@ def test_the_vocabulary_of_asyncio(run):
         assert got == list(range(20))
 
     run(main)
+
+
+def test_classes_put_in_the_place_of_asyncios_own_are_used(loop, monkeypatch):
+    class Task(asyncio.Task):
+        pass
+
+    class Future(asyncio.Future):
+        pass
+
+    monkeypatch.setattr(asyncio.tasks, "Task", Task)
+    monkeypatch.setattr(asyncio.futures, "Future", Future)
+    task = loop.create_task(answer())
+    assert type(task) is Task
+    assert loop.run_until_complete(task) == 42
+    assert type(loop.create_future()) is Future
+    monkeypatch.undo()
+    task = loop.create_task(answer())
+    assert type(task) is asyncio.Task
+    loop.run_until_complete(task)
+    assert type(loop.create_future()) is asyncio.Future

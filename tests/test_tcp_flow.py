@@ -212,3 +212,33 @@ def test_data_comes_before_room_to_write(run):
             transport.abort()
 
     run(main)
+
+
+def test_what_is_written_in_resume_writing_while_closing_is_sent(run):
+    class Late(Limited):
+        def resume_writing(self):
+            super().resume_writing()
+            if len(self.calls) == self.calls.index("resume") + 1:
+                self.transport.write(b"a" * 70_000)
+                self.transport.write(b"b")
+
+    async def main():
+        loop = asyncio.get_running_loop()
+        near, far = socket.socketpair()
+        with far:
+            far.setblocking(False)
+            transport, protocol = await loop.create_connection(Late, sock=near)
+            transport.set_write_buffer_limits(high=100, low=0)
+            written = 0
+            while not transport.get_write_buffer_size():
+                transport.write(bytes(50_000))
+                written += 50_000
+            transport.close()
+            got = bytearray()
+            while data := await loop.sock_recv(far, 1 << 20):
+                got += data
+            await protocol.lost
+            assert got[written:] == b"a" * 70_000 + b"b"
+            assert protocol.calls[-1] == "lost"
+
+    run(main)

@@ -437,3 +437,42 @@ def test_an_urgent_byte_or_an_empty_segment_changes_nothing(run):
             assert len(await near.received(70_007)) >= 70_007
 
     run(main)
+
+
+def test_pausing_after_the_end_of_file(run):
+    class Open(Recorder):
+        def eof_received(self):
+            self.calls.append("eof")  # and again after each resume
+            return True
+
+    async def main():
+        async with connected_to_socket(Open) as (near, peer):
+            peer.shutdown(socket.SHUT_WR)
+            await until(lambda: "eof" in near.calls)
+            transport = near.transport
+            assert transport.is_reading()
+            transport.pause_reading()
+            assert not transport.is_reading()
+            transport.resume_reading()
+            assert transport.is_reading()
+            transport.write(b"still open")
+            assert await asyncio.to_thread(peer.recv, 100) == b"still open"
+            assert "lost" not in near.calls
+            transport.close()
+            assert not transport.is_reading()
+
+    run(main)
+
+
+def test_get_extra_info_may_be_replaced_for_all_transports(run, monkeypatch):
+    """As tests of libraries do it, by asyncio's own class."""
+
+    async def main():
+        async with connected() as (near, _):
+            monkeypatch.setattr(asyncio.BaseTransport, "get_extra_info", lambda *arguments: "replaced")
+            assert near.transport.get_extra_info("peername") == "replaced"
+            monkeypatch.undo()
+            assert near.transport.get_extra_info("peername") is not None
+            assert near.transport.get_extra_info("peername") != "replaced"
+
+    run(main)

@@ -1,6 +1,7 @@
 """Loops in several threads at once, and other threads' ways to a loop, under load."""
 
 import asyncio
+import concurrent.futures
 import gc
 import random
 import sys
@@ -356,8 +357,6 @@ def test_queues_between_a_loop_and_threads(running):
     serving = asyncio.run_coroutine_threadsafe(serve(), running)
 
     def thread(number):
-        import concurrent.futures
-
         for step in range(200):
             answer = concurrent.futures.Future()
             running.call_soon_threadsafe(queue.put_nowait, (step, answer))

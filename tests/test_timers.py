@@ -190,3 +190,8 @@ def test_timeouts_cancel_what_they_guard(run):
         assert cancelled == [True, True]
 
     run(main)
+
+
+def test_when_is_what_was_given(loop):
+    when = loop.call_at(12345, print).when()
+    assert (when, type(when)) == (12345, int)
