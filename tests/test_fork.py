@@ -19,6 +19,7 @@ def fork(in_child):
     pid = os.fork()
     if pid:
         return pid
+    signal.alarm(100)  # should it hang, nobody else would end it
     code = 1
     try:
         in_child()
