@@ -491,17 +491,14 @@ def test_children_of_others_are_not_reaped(run):
     run(main)
 
 
-def test_a_child_that_somebody_else_has_reaped(run, caplog):
-    """There is no exit code to be had any more; asyncio says 255, and the wait ends."""
+def test_a_child_that_somebody_else_has_reaped(run):
+    """There may be no exit code to be had any more: then asyncio says 255, and the wait ends."""
 
     async def main():
         async with sleeper() as process:
-            os.kill(process.pid, signal.SIGSTOP)
-            popen = process._transport.get_extra_info("subprocess")
-            with contextlib.suppress(ChildProcessError):
-                os.kill(process.pid, signal.SIGKILL)
+            os.kill(process.pid, signal.SIGKILL)
+            with contextlib.suppress(ChildProcessError):  # where asyncio has a thread that waits for it too
                 os.waitpid(process.pid, 0)
-            assert popen.pid == process.pid
             assert await asyncio.wait_for(process.wait(), PATIENCE) in (255, -signal.SIGKILL)
 
     run(main)
