@@ -16,7 +16,7 @@ import threading
 
 import workloads  # noqa: F401  (importing registers them)
 from harness import loops
-from harness.workload import REGISTRY, Program, Served, Stopwatch, Timed
+from harness.workload import REGISTRY, Measured, Program, Served, Stopwatch, Timed
 
 ALARM = 600
 """Seconds after which the kernel ends this process, whatever the loop does and whoever started it."""
@@ -32,6 +32,16 @@ def run_timed(loop: str, workload: Timed, count: int) -> dict[str, float]:
 
     loops.run(loop, main())
     return workload.values(count, watch.seconds)
+
+
+def run_measured(loop: str, workload: Measured, count: int) -> dict[str, float]:
+    values = {}
+
+    async def main() -> None:
+        values.update(await workload.body(count))
+
+    loops.run(loop, main())
+    return values
 
 
 def run_server(loop: str, workload: Served) -> None:
@@ -74,6 +84,8 @@ def main() -> None:
         run_server(options.loop, workload)
     elif isinstance(workload, Program):
         print(json.dumps(workload.body(options.loop, count)))
+    elif isinstance(workload, Measured):
+        print(json.dumps(run_measured(options.loop, workload, count)))
     else:
         print(json.dumps(run_timed(options.loop, workload, count)))
 

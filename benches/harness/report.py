@@ -1,46 +1,40 @@
-"""The report: medians, ratios taken round by round, and the goals, as Markdown tables."""
+"""The report: medians, ratios taken round by round or plain values, and the goals, as Markdown tables."""
 
 from __future__ import annotations
 
 import statistics
 import tomllib
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from .loops import BASELINE
+from .loops import BASELINE, SUBJECT
 from .rounds import Results
 from .sampler import BARE
 from .workload import Figure, Workload
 
 GOALS = tomllib.loads((Path(__file__).parent.parent / "goals.toml").read_text())
 
-SUBJECT = "ironloop"
-"""The loop that the goals are for."""
-
 UNITS = [(1e6, "M"), (1e3, "k"), (1.0, ""), (1e-3, "m"), (1e-6, "µ"), (1e-9, "n")]
 
 
 @dataclass(frozen=True)
-class Ratio:
-    """Of two participants: the median of the rounds' ratios, and the smallest and the largest."""
+class Spread:
+    """The median over the rounds, and the smallest and the largest."""
 
     median: float
     least: float
     most: float
 
     @classmethod
-    def of(cls, values: dict[int, float], base: dict[int, float]) -> Ratio | None:
-        """Only rounds that both took part in count; None if there is none."""
-        ratios = [value / base[number] for number, value in values.items() if number in base]
-        return cls(statistics.median(ratios), min(ratios), max(ratios)) if ratios else None
-
-    def __str__(self) -> str:
-        return f"{self.median:.2f}x ({self.least:.2f} to {self.most:.2f})"
+    def of(cls, values: Collection[float]) -> Spread:
+        return cls(statistics.median(values), min(values), max(values))
 
 
 def quantity(value: float, figure: Figure) -> str:
-    """A value with its unit: `2.31 M/s`, `45.1 µs`."""
+    """A value with its unit: `2.31 M/s`, `45.1 µs`, `1,441 B`."""
+    if figure is Figure.MEMORY:
+        return f"{value:,.0f} B"
     factor, prefix = next((unit for unit in UNITS if value >= unit[0]), UNITS[-1])
     digits = f"{value / factor:.3g}" if value < 999.5 * factor else f"{value / factor:.0f}"
     return f"{digits} {prefix}{'/s' if figure is Figure.RATE else 's'}"
@@ -53,6 +47,8 @@ def render(workloads: Sequence[Workload], loops: Sequence[str], results: Results
         ("Rates against uvloop: more is better", Figure.RATE, BASELINE),
         ("Times against uvloop: less is better", Figure.TIME, BASELINE),
         ("Server CPU time a request against the bare server: less is better", Figure.OVER_BARE, BARE),
+        ("Cost of one among many, no ratios: best if it stays flat", Figure.COST, None),
+        ("Memory, no ratios: less is better", Figure.MEMORY, None),
     ]
     parts = []
     for title, kind, base in tables:
@@ -66,10 +62,14 @@ def render(workloads: Sequence[Workload], loops: Sequence[str], results: Results
 
 
 def _table(
-    rows: Sequence[tuple[Workload, str]], kind: Figure, base: str, loops: Sequence[str], results: Results
+    rows: Sequence[tuple[Workload, str]],
+    kind: Figure,
+    base: str | None,
+    loops: Sequence[str],
+    results: Results,
 ) -> Iterator[str]:
     # What the ratios are to stands first; without it cells are plain values.
-    columns = [base] if base == BARE or base in loops else []
+    columns = [base] if base and (base == BARE or base in loops) else []
     columns += [loop for loop in loops if loop != base]
     yield "| workload | goal (best peers) | " + " | ".join(columns) + " |"
     yield "|---" * (len(columns) + 2) + "|"
@@ -77,30 +77,45 @@ def _table(
         name = workload.name if len(workload.figures) == 1 else f"{workload.name} {key}"
         goal = GOALS.get(workload.name, {}).get(key)
         cells = [_cell(workload.name, key, kind, column, base, goal, results) for column in columns]
-        yield f"| {name} | {_goal(goal, kind)} | " + " | ".join(cells) + " |"
+        yield f"| {name} | {_goal(goal, kind, base)} | " + " | ".join(cells) + " |"
 
 
-def _goal(goal: dict | None, kind: Figure) -> str:
+def _goal(goal: dict | None, kind: Figure, base: str | None) -> str:
     if not goal:
         return ""
     sign = "≥" if kind is Figure.RATE else "≤"
+    wanted = f"{goal['goal']}x" if base else quantity(goal["goal"], kind)
     peers = f" ({goal['peers']})" if "peers" in goal else ""
-    return f"{sign} {goal['goal']}x{peers}"
+    return f"{sign} {wanted}{peers}"
 
 
 def _cell(
-    workload: str, key: str, kind: Figure, column: str, base: str, goal: dict | None, results: Results
+    workload: str,
+    key: str,
+    kind: Figure,
+    column: str,
+    base: str | None,
+    goal: dict | None,
+    results: Results,
 ) -> str:
     if (workload, column) in results.failures:
         return "failed"
     values = results.values(workload, column, key)
     if not values:
         return "-"
-    median = quantity(statistics.median(values.values()), kind)
-    ratio = Ratio.of(values, results.values(workload, base, key))
-    if column == base or ratio is None:
-        return median
+    if base is None:
+        spread = Spread.of(values.values())
+        median, least, most = (quantity(value, kind) for value in (spread.median, spread.least, spread.most))
+        cell = f"{median} ({least} to {most})"
+    else:
+        bases = results.values(workload, base, key)
+        # Only rounds that both took part in count.
+        ratios = [value / bases[number] for number, value in values.items() if number in bases]
+        if column == base or not ratios:
+            return quantity(statistics.median(values.values()), kind)
+        spread = Spread.of(ratios)
+        cell = f"{spread.median:.2f}x ({spread.least:.2f} to {spread.most:.2f})"
     if column != SUBJECT or not goal:
-        return str(ratio)
-    met = ratio.median >= goal["goal"] if kind is Figure.RATE else ratio.median <= goal["goal"]
-    return f"{ratio} {'✓' if met else '✗'}"
+        return cell
+    met = spread.median >= goal["goal"] if kind is Figure.RATE else spread.median <= goal["goal"]
+    return f"{cell} {'✓' if met else '✗'}"

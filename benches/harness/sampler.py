@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import IO
 
 from .native import Native
-from .workload import Served, Workload
+from .workload import Measured, Served, Workload
 
 WORKER = Path(__file__).parent.parent / "worker.py"
 
@@ -43,7 +43,8 @@ class Sampler:
             return self._ask_server(workload, participant, count)
         with _stderr() as stderr:
             command = [*_worker(participant, workload), str(count)]
-            return _result(self._output(command, stderr))
+            patience = workload.patience if isinstance(workload, Measured) else 1
+            return _result(self._output(command, stderr, patience=patience))
 
     def _ask_server(self, workload: Served, participant: str, count: int) -> dict[str, float]:
         bare = [str(self.native.bare_server)]
@@ -62,16 +63,17 @@ class Sampler:
             "latency_p99": measured["latency_p99_us"] / 1e6,
         }
 
-    def _output(self, command: list[str], stderr: IO[str], cpu: int | None = None) -> str:
+    def _output(self, command: list[str], stderr: IO[str], cpu: int | None = None, patience: int = 1) -> str:
         """Stdout of a command that ends by itself."""
+        limit = self.timeout * patience + 5
         process = _start(command, subprocess.DEVNULL, stderr)
         with _ending(process):
             if cpu is not None:
                 _pin(process.pid, cpu)
             try:
-                output, _ = process.communicate(timeout=self.timeout + 5)
+                output, _ = process.communicate(timeout=limit)
             except subprocess.TimeoutExpired:
-                raise SampleFailed(f"no end after {self.timeout + 5:.0f} s") from None
+                raise SampleFailed(f"no end after {limit:.0f} s") from None
         if process.returncode:
             raise SampleFailed(f"{_last_line(stderr)} ({_ending_of(process)})")
         return output

@@ -1,8 +1,9 @@
 """What a workload is: its name, what it yields, and the function that a worker process runs.
 
-Three kinds, each with a decorator that registers it:
+Four kinds, each with a decorator that registers it:
 
 - `timed`: a coroutine function that runs on the loop and times what it does (most rows);
+- `measured`: a coroutine function that runs on the loop and returns its values (several figures, memory);
 - `served`: a coroutine function that starts a server on the loop, for the load client to ask (echo, HTTP);
 - `program`: a plain function that is given the loop's name and measures by itself (start-up).
 """
@@ -27,6 +28,12 @@ class Figure(enum.Enum):
 
     OVER_BARE = "CPU, less is better"
     """Seconds of the server's CPU time a request; compared with the bare server's."""
+
+    COST = "cost of one among many, flat is better"
+    """Seconds for one of many; not compared with another loop's, but with the same among fewer and more."""
+
+    MEMORY = "memory, less is better"
+    """Bytes; not compared: the goal is so many bytes."""
 
 
 class Stopwatch:
@@ -75,6 +82,7 @@ def bind() -> tuple[socket.socket, int]:
 
 
 TimedBody = Callable[[int, Stopwatch], Awaitable[None]]
+MeasuredBody = Callable[[int], Awaitable[dict[str, float]]]
 ServedBody = Callable[[Load, Callable[[int], None]], Awaitable[None]]
 ProgramBody = Callable[[str, int], dict[str, float]]
 
@@ -92,6 +100,20 @@ class Timed:
         if Figure.RATE in self.figures.values():
             return {"rate": count / seconds}
         return {"time": seconds / count}
+
+
+@dataclass(frozen=True)
+class Measured:
+    """`body(count)` warms up as it needs, does `count` operations on the running loop, returns its values.
+
+    `patience` multiplies the time that the process may take.
+    """
+
+    name: str
+    body: MeasuredBody
+    count: int
+    figures: dict[str, Figure]
+    patience: int
 
 
 @dataclass(frozen=True)
@@ -118,7 +140,7 @@ class Program:
     figures: dict[str, Figure]
 
 
-Workload = Timed | Served | Program
+Workload = Timed | Measured | Served | Program
 
 
 @dataclass
@@ -142,6 +164,18 @@ def timed(name: str, figure: Figure, *, count: int) -> Callable[[TimedBody], Tim
     def register(body: TimedBody) -> TimedBody:
         key = "rate" if figure is Figure.RATE else "time"
         REGISTRY.add(Timed(name, body, count, {key: figure}))
+        return body
+
+    return register
+
+
+def measured(
+    name: str, figures: dict[str, Figure], *, count: int, patience: int = 1
+) -> Callable[[MeasuredBody], MeasuredBody]:
+    """Register a coroutine function that returns a value for each of `figures`."""
+
+    def register(body: MeasuredBody) -> MeasuredBody:
+        REGISTRY.add(Measured(name, body, count, figures, patience))
         return body
 
     return register

@@ -2,5 +2,11 @@
 
 from importlib import import_module
 
-for _concept in ("callbacks", "timers", "threads", "tasks", "echo", "http", "startup"):
+_CONCEPTS = (
+    *("callbacks", "timers", "threads"),
+    *("tasks", "futures", "combinators", "queues", "locks", "timeouts", "memory"),
+    *("echo", "http", "startup"),
+)
+
+for _concept in _CONCEPTS:
     import_module(f"{__name__}.{_concept}")

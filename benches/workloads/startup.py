@@ -7,6 +7,7 @@ import statistics
 import sys
 import time
 
+from harness.loops import SUBJECT
 from harness.workload import Figure, program
 
 SOURCE = """
@@ -16,17 +17,22 @@ import {module}
 async def main():
     pass
 
-with asyncio.Runner(loop_factory={module}.new_event_loop) as runner:
-    runner.run(main())
+{run}
 """
+
+# Each as `harness/loops.py` runs it.
+RUNNER = "with asyncio.Runner(loop_factory={module}.new_event_loop) as runner: runner.run(main())"
+OWN_RUN = "{module}.run(main())"
 
 
 @program("startup/empty-program", {"wall": Figure.TIME, "cpu": Figure.TIME}, count=15)
 def startup(loop: str, count: int) -> dict[str, float]:
+    run = (OWN_RUN if loop == SUBJECT else RUNNER).format(module=loop)
+    source = SOURCE.format(module=loop, run=run)
     walls, cpus = [], []
     for _ in range(count + 1):
         started = time.perf_counter()
-        pid = os.posix_spawn(sys.executable, [sys.executable, "-c", SOURCE.format(module=loop)], os.environ)
+        pid = os.posix_spawn(sys.executable, [sys.executable, "-c", source], os.environ)
         _, status, usage = os.wait4(pid, 0)
         walls.append(time.perf_counter() - started)
         cpus.append(usage.ru_utime + usage.ru_stime)

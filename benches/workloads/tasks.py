@@ -1,4 +1,4 @@
-"""Tasks: switching between them, making them, and gathering many that sleep."""
+"""Tasks: switching between them, making them, and a group of them."""
 
 from __future__ import annotations
 
@@ -36,17 +36,10 @@ async def create_task(count: int, watch: Stopwatch) -> None:
             await asyncio.create_task(trivial())
 
 
-async def gather_sleeps(sleeps: int, times: int, watch: Stopwatch) -> None:
+@timed("task-group/1000", Figure.RATE, count=100_000)
+async def task_group(count: int, watch: Stopwatch) -> None:
     with watch:
-        for _ in range(times):
-            await asyncio.gather(*[asyncio.sleep(0.1) for _ in range(sleeps)])
-
-
-@timed("gather/10k-sleeps", Figure.TIME, count=3)
-async def gather_10k(count: int, watch: Stopwatch) -> None:
-    await gather_sleeps(10_000, count, watch)
-
-
-@timed("gather/100k-sleeps", Figure.TIME, count=1)
-async def gather_100k(count: int, watch: Stopwatch) -> None:
-    await gather_sleeps(100_000, count, watch)
+        for _ in range(count // 1000):
+            async with asyncio.TaskGroup() as group:
+                for _ in range(1000):
+                    group.create_task(trivial())

@@ -18,7 +18,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from ironloop._ironloop import LoopCore, StreamTransport, native_methods
+from ironloop import roll
 from ironloop.internals import Internals, Selector
+from ironloop.native import is_wanted
 from ironloop.processes import ChildWatching
 from ironloop.resolver import Resolver
 from ironloop.signals import SignalWakeup
@@ -69,15 +71,26 @@ class Loop(  # type: ignore[misc]
 
     _create_task = asyncio.SelectorEventLoop.create_task
 
-    def __init__(self) -> None:
+    def __init__(self, *, native: bool | None = None) -> None:
+        """
+        Args:
+            native: whether tasks and futures are ironloop's own; False: asyncio's, to compare. None leaves it
+                to the environment: `IRONLOOP_NATIVE=0` turns them off.
+        """
         super().__init__(Selector(self))
         self._resolver_threads = None
         self._foreign_clock = type(self).time is not Loop.time
+        self._plain = type(self).call_soon is Loop.call_soon
+        self._native = is_wanted() if native is None else native
+        if self._native:
+            roll.show()
 
     def __setattr__(self, name: str, value: object) -> None:
         if name == "time":
             # Tools replace the clock on the instance: timers must follow it.
             self._foreign_clock = True
+        elif name == "call_soon":
+            self._plain = False
         super().__setattr__(name, value)
 
     # Life

@@ -137,6 +137,23 @@ impl Callback {
         })
     }
 
+    /// What a done future tells to one who has asked.
+    pub(crate) fn of_done(
+        owner: &Bound<'_, LoopCore>,
+        function: &Object,
+        future: &Object,
+        context: Context,
+    ) -> Self {
+        let py = owner.py();
+        let arguments = Inline::One(future.clone_ref(py));
+        Self {
+            state: LoopCell::new(State::Scheduled(Work { function: function.clone_ref(py), arguments })),
+            context,
+            owner: Shared::new(owner),
+            trace: LoopCell::new(None),
+        }
+    }
+
     pub(crate) fn is_cancelled(&self) -> bool {
         self.state.with(|state| matches!(state, State::Cancelled))
     }

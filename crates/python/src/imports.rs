@@ -9,9 +9,12 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyTuple, PyType};
 
+use crate::ffi::Object;
+
 /// Looks all up.
 pub(crate) fn prepare(py: Python<'_>) -> PyResult<()> {
     classes(py)?;
+    objects(py)?;
     replaceables(py)?;
     thread_safe_handle(py)?;
     original_get_extra_info(py)?;
@@ -41,6 +44,52 @@ classes! {
     transport_socket: "asyncio.trsock", "TransportSocket";
     socket: "socket", "socket";
     deque: "collections", "deque";
+    stock_future: "_asyncio", "Future";
+    stock_task: "_asyncio", "Task";
+    cancelled_error: "asyncio.exceptions", "CancelledError";
+    invalid_state_error: "asyncio.exceptions", "InvalidStateError";
+}
+
+/// `InvalidStateError(text)`
+pub(crate) fn invalid_state(py: Python<'_>, text: &str) -> PyErr {
+    match invalid_state_error(py) {
+        Ok(class) => PyErr::from_type(class.clone(), text.to_owned()),
+        Err(error) => error,
+    }
+}
+
+/// Functions that import a function, or another object, once.
+macro_rules! objects {
+    ($($(#[$only:meta])* $function:ident: $module:literal, $name:literal;)*) => {$(
+        $(#[$only])*
+        pub(crate) fn $function(py: Python<'_>) -> PyResult<&Object> {
+            static OBJECT: PyOnceLock<Object> = PyOnceLock::new();
+            OBJECT.get_or_try_init(py, || Ok(py.import($module)?.getattr($name)?.into()))
+        }
+    )*
+        fn objects(py: Python<'_>) -> PyResult<()> {
+            $($(#[$only])* $function(py)?;)*
+            Ok(())
+        }
+    };
+}
+
+objects! {
+    get_running_loop: "asyncio.events", "_get_running_loop";
+    stock_sleep: "asyncio.tasks", "sleep";
+    is_coroutine: "asyncio.coroutines", "iscoroutine";
+    loop_of: "asyncio.futures", "_get_loop";
+    get_event_loop: "asyncio.events", "get_event_loop";
+    #[cfg(not(Py_3_14))]
+    current_tasks: "_asyncio", "_current_tasks";
+    #[cfg(Py_3_14)]
+    swap_current_task: "_asyncio", "_swap_current_task";
+    #[cfg(Py_3_14)]
+    register_task: "_asyncio", "_register_task";
+    #[cfg(Py_3_14)]
+    add_to_awaited_by: "_asyncio", "future_add_to_awaited_by";
+    #[cfg(Py_3_14)]
+    discard_from_awaited_by: "_asyncio", "future_discard_from_awaited_by";
 }
 
 /// What `asyncio.Future` and `asyncio.Task` are now: tests and tools put others there.

@@ -6,8 +6,12 @@ mod datagram;
 mod error;
 mod event_loop;
 mod ffi;
+mod future;
 mod handle;
 mod imports;
+mod running;
+mod sleep;
+mod task;
 mod transport;
 
 use pyo3::prelude::*;
@@ -20,5 +24,21 @@ fn _ironloop(module: &Bound<'_, PyModule>) -> PyResult<()> {
     event_loop::add_class(module)?;
     handle::add_classes(module)?;
     transport::add_class(module)?;
-    datagram::add_class(module)
+    datagram::add_class(module)?;
+    vocabulary(module)
+}
+
+/// Tasks, futures, and all that waits, where this Python's are laid out as we know them.
+fn vocabulary(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    let py = module.py();
+    ffi::stop::prepare(module)?;
+    ffi::function::add_class(py)?;
+    sleep::add(module)?;
+    let (future, task) = (imports::stock_future(py)?, imports::stock_task(py)?);
+    if ffi::fields::layouts_fit(future, task) {
+        ffi::asyncio::remember_stock(future, task);
+        future::add_class(module, future)?;
+        task::add_class(module, task)?;
+    }
+    Ok(())
 }

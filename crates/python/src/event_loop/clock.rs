@@ -14,12 +14,12 @@ use crate::ffi::{Arguments, Object, method_of};
 const NANOS: f64 = 1e9;
 
 /// Seconds, rounded as Python rounds `time.monotonic()`.
-fn seconds(nanos: i64) -> f64 {
+pub(super) fn seconds(nanos: i64) -> f64 {
     nanos as f64 / NANOS
 }
 
 /// The first nanosecond at which the clock reads `when` or later: a timer that is due then is never early.
-pub(super) fn deadline(when: f64) -> Deadline {
+pub(crate) fn deadline(when: f64) -> Deadline {
     let mut deadline = (when * NANOS).ceil() as i64;
     // Large times are coarser than a nanosecond; a step or two corrects the product's rounding.
     while seconds(deadline) < when && deadline < i64::MAX {
@@ -34,7 +34,7 @@ impl LoopCore {
     }
 
     /// `self.time()`, also where a tool has replaced it.
-    pub(super) fn time(slf: &Bound<'_, Self>) -> PyResult<f64> {
+    pub(crate) fn time(slf: &Bound<'_, Self>) -> PyResult<f64> {
         if slf.get().has_foreign_clock() {
             return slf.call_method0(intern!(slf.py(), "time"))?.extract();
         }

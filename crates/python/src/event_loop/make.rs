@@ -7,12 +7,17 @@ use pyo3::types::PyTuple;
 use super::{Item, LoopCore};
 use crate::datagram::DatagramTransport;
 use crate::ffi::call::call_named;
+use crate::ffi::derived::Own;
 use crate::ffi::{Arg, Arguments, Context, Object, method_of};
-use crate::{imports, transport};
+use crate::{future, imports, task, transport};
 
 fn create_future(slf: &Bound<'_, LoopCore>, _: Arguments<'_>) -> PyResult<Object> {
     let py = slf.py();
-    call_named(&imports::future(py)?, &[Arg::of(slf)], 0, Some(imports::only_loop(py)?))
+    let class = imports::future(py)?;
+    if slf.get().is_native() && class.is(imports::stock_future(py)?) {
+        return future::create(slf).map(Own::into_object);
+    }
+    call_named(&class, &[Arg::of(slf)], 0, Some(imports::only_loop(py)?))
 }
 
 /// `Task(coro, loop=self, **keywords)`: every keyword that this Python's tasks know. With a task factory, and in debug
@@ -20,6 +25,11 @@ fn create_future(slf: &Bound<'_, LoopCore>, _: Arguments<'_>) -> PyResult<Object
 fn create_task(slf: &Bound<'_, LoopCore>, arguments: Arguments<'_>) -> PyResult<Object> {
     let (py, core) = (slf.py(), slf.get());
     let (values, positional, names) = arguments.raw_parts();
+    if core.is_native() && core.task_factory.with(|factory| factory.is_none()) {
+        if let Some(task) = create_native_task(slf, arguments)? {
+            return Ok(task);
+        }
+    }
     if core.is_debug() || positional != 1 || core.task_factory.with(|factory| factory.is_some()) {
         let method = slf.getattr(intern!(py, "_create_task"))?;
         return call_named(&method, values, positional, names.map(|names| names.bind(py)).as_deref());
@@ -36,6 +46,25 @@ fn create_task(slf: &Bound<'_, LoopCore>, arguments: Arguments<'_>) -> PyResult<
     let mut list = vec![values[0], Arg::of(slf)];
     list.extend_from_slice(&values[1..]);
     call_named(&task, &list, 1, Some(&all))
+}
+
+/// A task of ours, unless there are keywords that ask for more, or another class stands in asyncio's place.
+fn create_native_task(slf: &Bound<'_, LoopCore>, arguments: Arguments<'_>) -> PyResult<Option<Object>> {
+    let py = slf.py();
+    if !imports::task(py)?.is(imports::stock_task(py)?) {
+        return Ok(None);
+    }
+    let Ok([coroutine, name, context]) = arguments.bind(py, "create_task", ["coro", "name", "context"], 1)
+    else {
+        return Ok(None);
+    };
+    let Some(coroutine) = coroutine else { return Ok(None) };
+    slf.get().check_open()?;
+    let given = |argument: Option<Arg<'_>>| {
+        argument.filter(|argument| !argument.is_none()).map(|argument| argument.to_object(py))
+    };
+    let task = task::create(slf, coroutine.to_object(py), given(name), given(context))?;
+    Ok(Some(task.into_object()))
 }
 
 /// The transport of a connected socket; its protocol is told in the next turn.

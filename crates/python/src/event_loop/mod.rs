@@ -30,8 +30,11 @@ use crate::datagram::DatagramTransport;
 use crate::error::os_error;
 use crate::ffi::class::Pool;
 use crate::ffi::method::add_methods;
+use crate::ffi::derived::{Own, track};
 use crate::ffi::{Instance, Object, Visit};
+use crate::future::{self, Future};
 use crate::handle::{Handle, ThreadSafeHandle, TimerHandle};
+use crate::task::Task;
 use crate::transport::Transport;
 pub(crate) use listener::Listener;
 pub(crate) use registration::Registration;
@@ -55,6 +58,12 @@ pub(crate) enum Item {
     Foreign(Object),
     /// The kernel has reported a descriptor.
     Ready(Slot, Ready),
+    /// A task's turn.
+    Step(Own<Task>),
+    /// The same; it has made a mistake, and hears of it.
+    Throw(Own<Task>, Object),
+    /// A sleep is over.
+    Awake(Own<Future>),
     /// A protocol is to be told of its connection.
     Made(Instance<Transport>),
     /// A protocol is to be told of the end of its connection.
@@ -64,9 +73,35 @@ pub(crate) enum Item {
     DatagramLost(Instance<DatagramTransport>),
 }
 
-impl From<Instance<TimerHandle>> for Item {
-    fn from(handle: Instance<TimerHandle>) -> Self {
-        Self::Timer(handle)
+/// What becomes ready at a time.
+pub(crate) enum Timer {
+    Handle(Instance<TimerHandle>),
+    /// The future that a sleeping task waits for.
+    Sleep(Own<Future>),
+}
+
+impl From<Timer> for Item {
+    fn from(timer: Timer) -> Self {
+        match timer {
+            Timer::Handle(handle) => Self::Timer(handle),
+            Timer::Sleep(future) => Self::Awake(future),
+        }
+    }
+}
+
+impl Timer {
+    fn handle(&self) -> Option<&Instance<TimerHandle>> {
+        match self {
+            Self::Handle(handle) => Some(handle),
+            Self::Sleep(_) => None,
+        }
+    }
+
+    fn traverse(&self, visit: &mut Visit<'_>) -> c_int {
+        match self {
+            Self::Handle(handle) => handle.traverse_owned(visit),
+            Self::Sleep(future) => visit.object(future.object()),
+        }
     }
 }
 
@@ -77,6 +112,8 @@ impl Item {
             Self::CallFromThread(handle) => Some(handle.object()),
             Self::Timer(handle) => Some(handle.object()),
             Self::Foreign(handle) => Some(handle),
+            Self::Step(task) | Self::Throw(task, _) => Some(task.object()),
+            Self::Awake(future) => Some(future.object()),
             Self::Made(transport) | Self::Lost(transport) => Some(transport.object()),
             Self::DatagramMade(transport) | Self::DatagramLost(transport) => Some(transport.object()),
             Self::Ready(..) => None,
@@ -88,6 +125,7 @@ impl Item {
             Self::Call(handle) => handle.traverse_owned(visit),
             Self::CallFromThread(handle) => handle.traverse_owned(visit),
             Self::Timer(handle) => handle.traverse_owned(visit),
+            Self::Throw(task, error) => visit.all([task.object(), error]),
             other => visit.all(other.object()),
         }
     }
@@ -105,7 +143,7 @@ impl Item {
 
 /// All that belongs to the loop's thread.
 pub(crate) struct State {
-    pub(crate) engine: Engine<Item, Instance<TimerHandle>>,
+    pub(crate) engine: Engine<Item, Timer>,
     pub(crate) sources: Sources,
     /// `None` once the loop is closed.
     pub(crate) poller: Option<Arc<Poller>>,
@@ -124,7 +162,7 @@ impl State {
         let ready = self.engine.ready().map(|item| item.traverse(visit)).find(|result| *result != 0);
         ready
             .or_else(|| {
-                self.engine.scheduled().map(|timer| timer.traverse_owned(visit)).find(|result| *result != 0)
+                self.engine.scheduled().map(|timer| timer.traverse(visit)).find(|result| *result != 0)
             })
             .or_else(|| {
                 Some(visit.all(self.unsent.iter().map(Instance::object))).filter(|result| *result != 0)
@@ -147,6 +185,12 @@ pub(crate) struct LoopCore {
     /// Whether `time` was replaced by a subclass or on the instance.
     foreign_clock: AtomicBool,
     task_factory: LoopCell<Option<Object>>,
+    /// Whether no subclass and no tool has another `call_soon`.
+    plain: AtomicBool,
+    /// Whether its tasks and futures are ours.
+    native: AtomicBool,
+    /// Whether `asyncio.current_task()` would still name a task whose step is made.
+    pub(crate) lingering: AtomicBool,
     /// Where signals are read from; -1 before the first run in the main thread.
     signals: AtomicI32,
     /// The thread that runs the loop, as Python numbers it; 0 while none does.
@@ -198,6 +242,26 @@ impl LoopCore {
         result
     }
 
+    pub(crate) fn is_native(&self) -> bool {
+        self.native.load(Ordering::Relaxed)
+    }
+
+    /// The loop stops: what it holds may be garbage from now on, and the collector has to know the tasks among it.
+    fn hand_over(&self) {
+        self.state.with(|state| {
+            state.engine.ready().for_each(|item| match item {
+                Item::Step(task) | Item::Throw(task, _) => track(task.object()),
+                Item::Awake(future) => future::track_with_waiter(future),
+                _ => {}
+            });
+            state.engine.scheduled().for_each(|timer| {
+                if let Timer::Sleep(future) = timer {
+                    future::track_with_waiter(future);
+                }
+            });
+        });
+    }
+
     fn wake(&self) -> PyResult<()> {
         match self.notifier.lock().unwrap_or_else(PoisonError::into_inner).as_ref() {
             Some(notifier) => notifier.notify().map_err(os_error),
@@ -235,6 +299,9 @@ impl LoopCore {
             debug: AtomicBool::new(false),
             foreign_clock: AtomicBool::new(false),
             task_factory: LoopCell::new(None),
+            plain: AtomicBool::new(false),
+            native: AtomicBool::new(false),
+            lingering: AtomicBool::new(false),
             signals: AtomicI32::new(-1),
             thread: AtomicU64::new(0),
         })
@@ -258,7 +325,7 @@ impl LoopCore {
         drop((poller, unsent, notifier));
     }
 
-    fn is_running(&self) -> bool {
+    pub(crate) fn is_running(&self) -> bool {
         self.thread.load(Ordering::Relaxed) != 0
     }
 
@@ -318,6 +385,38 @@ impl LoopCore {
     #[setter(_thread_id)]
     fn set_thread_id(&self, thread: Option<u64>) {
         self.thread.store(thread.unwrap_or(0), Ordering::Relaxed);
+        if thread.is_none() {
+            self.hand_over();
+        }
+    }
+
+    #[getter]
+    fn _plain(&self) -> bool {
+        self.plain.load(Ordering::Relaxed)
+    }
+
+    #[setter(_plain)]
+    fn set_plain(&self, plain: bool) {
+        self.plain.store(plain, Ordering::Relaxed);
+    }
+
+    /// Whether tasks and futures are ironloop's own.
+    #[getter]
+    fn _native(&self) -> bool {
+        self.native.load(Ordering::Relaxed)
+    }
+
+    #[setter(_native)]
+    fn set_native(&self, native: bool) {
+        self.native.store(native && crate::ffi::asyncio::is_known(), Ordering::Relaxed);
+    }
+
+    /// When the earliest timer is due, in seconds on the loop's clock.
+    fn _next_deadline(&self) -> Option<f64> {
+        self.state.with(|state| match state.engine.plan() {
+            ironloop_engine::Wait::Until(deadline) => Some(clock::seconds(deadline)),
+            _ => None,
+        })
     }
 
     #[getter]
@@ -341,25 +440,38 @@ impl LoopCore {
         drop(old);
     }
 
-    /// The handles that the next turn runs, in order.
-    fn _ready_handles(&self, py: Python<'_>) -> Vec<Py<PyAny>> {
-        let handle = |item: &Item| match item {
-            Item::Ready(..)
-            | Item::Made(_)
-            | Item::Lost(_)
-            | Item::DatagramMade(_)
-            | Item::DatagramLost(_) => None,
-            call => call.object().map(|object| object.clone_ref(py)),
+    /// The handles that the next turn runs, in order. A task's turn has none: one is made for those who look.
+    fn _ready_handles(slf: &Bound<'_, Self>) -> PyResult<Vec<Py<PyAny>>> {
+        enum Shown {
+            Handle(Object),
+            Step(Object),
+        }
+        let py = slf.py();
+        let show = |item: &Item| match item {
+            Item::Step(task) | Item::Throw(task, _) => Some(Shown::Step(task.object().clone_ref(py))),
+            Item::Awake(future) => Some(Shown::Step(future.object().clone_ref(py))),
+            Item::Call(_) | Item::CallFromThread(_) | Item::Timer(_) | Item::Foreign(_) => {
+                item.object().map(|object| Shown::Handle(object.clone_ref(py)))
+            }
+            _ => None,
         };
-        let handles: Vec<Object> = self.state.with(|state| state.engine.ready().filter_map(handle).collect());
-        handles.iter().map(|handle| handle.as_py().clone_ref(py)).collect()
+        let shown: Vec<_> =
+            slf.get().state.with(|state| state.engine.ready().filter_map(show).collect());
+        let handle = |shown| match shown {
+            Shown::Handle(handle) => Ok(handle),
+            Shown::Step(task) => Self::step_handle(slf, &task).map(Instance::into_object),
+        };
+        shown.into_iter().map(|shown| Ok(handle(shown)?.as_py().clone_ref(py))).collect()
     }
 
     /// The handles of the timers that wait, in no order.
     fn _scheduled_handles(&self, py: Python<'_>) -> Vec<Py<PyAny>> {
         let handles: Vec<Object> = self
             .state
-            .with(|state| state.engine.scheduled().map(|timer| timer.object().clone_ref(py)).collect());
+            .with(|state| {
+                let handles = state.engine.scheduled().filter_map(Timer::handle);
+                handles.map(|handle| handle.object().clone_ref(py)).collect()
+            });
         handles.iter().map(|handle| handle.as_py().clone_ref(py)).collect()
     }
 

@@ -1,15 +1,20 @@
 //! Callbacks: soon, at a time, and from other threads.
 
+use std::sync::atomic::Ordering;
+
 use crate::ffi::intern::intern;
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::PyFloat;
+use ironloop_engine::Slot;
 
 use super::clock::deadline;
-use super::{Item, LoopCore};
-use crate::ffi::{Arg, Arguments, Instance, Native, Object, method_of};
+use super::{Item, LoopCore, Timer};
+use crate::ffi::derived::Own;
+use crate::ffi::{Arg, Arguments, Context, Instance, Native, Object, method_of};
 use crate::handle::{Callback, Handle, ThreadSafeHandle, TimerHandle};
 use crate::imports;
+use crate::task::Task;
 
 /// Which threads may call a method.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -53,6 +58,42 @@ fn callback_of(
     let sorted = arguments.sort(slf.py(), method, ["callback"])?;
     let [function] = sorted.first;
     callback(slf, function, sorted.rest, sorted.context, method, caller)
+}
+
+impl LoopCore {
+    /// Makes a timer ready at `when`, in seconds on the loop's clock.
+    pub(crate) fn schedule(&self, when: f64, timer: Timer) -> Slot {
+        self.state.with(|state| state.engine.schedule(deadline(when), timer))
+    }
+
+    /// A task's turn is in the next batch.
+    pub(crate) fn step_soon(slf: &Bound<'_, Self>, task: Own<Task>) -> PyResult<()> {
+        let core = slf.get();
+        core.check_open()?;
+        if core.is_debug() {
+            slf.call_method0(intern!(slf.py(), "_check_thread"))?;
+        }
+        core.push(Item::Step(task));
+        Ok(())
+    }
+
+    /// Whether `loop.call_soon` is nobody's but ours, and checks nothing: then it need not be called by name.
+    pub(crate) fn calls_soon(slf: &Bound<'_, Self>) -> bool {
+        slf.get().plain.load(Ordering::Relaxed) && !slf.get().is_debug()
+    }
+
+    /// `call_soon(callback, future, context=context)`
+    pub(crate) fn call_done(
+        slf: &Bound<'_, Self>,
+        callback: &Object,
+        future: &Object,
+        context: Context,
+    ) -> PyResult<()> {
+        slf.get().check_open()?;
+        let callback = Callback::of_done(slf, callback, future, context);
+        slf.get().push(Item::Call(Handle::class().instantiate(slf.py(), Handle(callback))?));
+        Ok(())
+    }
 }
 
 fn call_soon(slf: &Bound<'_, LoopCore>, arguments: Arguments<'_>) -> PyResult<Object> {
@@ -119,9 +160,8 @@ fn schedule(
     let (py, core) = (slf.py(), slf.get());
     let callback = callback(slf, function, rest, context, method, Caller::LoopThread)?;
     let handle = TimerHandle::class().instantiate(py, TimerHandle::new(callback, when))?;
-    let timer = handle.clone_ref(py);
-    let slot = core.state.with(|state| state.engine.schedule(deadline(when), timer));
-    handle.set_slot(slot);
+    let timer = Timer::Handle(handle.clone_ref(py));
+    handle.set_slot(core.schedule(when, timer));
     Ok(handle)
 }
 

@@ -13,8 +13,12 @@ use pyo3::prelude::*;
 use super::{Item, LoopCore, NOTIFIER, SIGNALS, Source};
 use crate::datagram::DatagramTransport;
 use crate::error::os_error;
-use crate::ffi::{Arguments, Instance, Object, method_of};
+use crate::ffi::asyncio::wakeup_of;
+use crate::ffi::derived::Own;
+use crate::ffi::{Arguments, Context, Instance, Native, Object, method_of};
 use crate::handle::{Callback, Handle};
+use crate::task::{self, Task};
+use crate::{future};
 use crate::transport::Transport;
 
 /// Events that one wait brings at most.
@@ -70,11 +74,17 @@ impl LoopCore {
         }
         core.state.with(|state| state.engine.begin());
         while let Some(item) = core.state.with(|state| state.engine.pop()) {
+            if !matches!(item, Item::Step(_)) {
+                task::vacate(slf)?;
+            }
             let performed = Self::perform(slf, item);
             core.send_gathered(py)?;
+            if performed.is_err() {
+                task::vacate(slf)?;
+            }
             performed?;
         }
-        Ok(())
+        task::vacate(slf)
     }
 
     /// Lets the kernel fill `events`. The interpreter is released only for a wait that can block.
@@ -205,11 +215,31 @@ impl LoopCore {
                 if cancelled { Ok(()) } else { handle.bind(py).call_method0(intern!(py, "_run")).map(drop) }
             }
             Item::Ready(slot, ready) => Self::perform_event(slf, *slot, *ready),
+            Item::Step(task) => task::step(slf, task).or_else(|error| Self::step_failed(slf, task, error)),
+            Item::Throw(task, wrong) => task::throw_into(slf, task, Some(wrong.clone_ref(py)))
+                .or_else(|error| Self::step_failed(slf, task, error)),
+            Item::Awake(future) => future::wake(py, future),
             Item::Made(transport) => Transport::connection_made(transport, py),
             Item::Lost(transport) => Transport::connection_lost(transport, py),
             Item::DatagramMade(transport) => DatagramTransport::connection_made(transport, py),
             Item::DatagramLost(transport) => DatagramTransport::connection_lost(transport, py),
         }
+    }
+
+    /// Tells of a step that could not be made as asyncio tells of a callback.
+    fn step_failed(slf: &Bound<'_, Self>, task: &Own<Task>, error: PyErr) -> PyResult<()> {
+        let handle = Self::step_handle(slf, task.object())?;
+        let told = Self::callback_failed(slf, handle.object(), error);
+        handle.0.spend();
+        told
+    }
+
+    /// A handle such as asyncio has for a task's step.
+    pub(super) fn step_handle(slf: &Bound<'_, Self>, task: &Object) -> PyResult<Instance<Handle>> {
+        let py = slf.py();
+        let wakeup = wakeup_of(py, task)?;
+        let callback = Callback::of_done(slf, &wakeup, task, Context::copy_current(py)?);
+        Handle::class().instantiate(py, Handle(callback))
     }
 
     fn run_callback(slf: &Bound<'_, Self>, callback: &Callback, handle: &Object) -> PyResult<()> {

@@ -80,6 +80,17 @@ impl<'a> Arguments<'a> {
         (self.values, self.positional, self.names)
     }
 
+    /// The same call of another function.
+    pub(crate) fn pass_on(&self, py: Python<'_>, function: &Object) -> PyResult<Object> {
+        let names = self.names.map_or(std::ptr::null_mut(), Arg::as_ptr);
+        // SAFETY: the arguments of a call, which are as live as they were; the result is new, or an error is set.
+        unsafe {
+            let values = self.values.as_ptr().cast();
+            let result = ffi::PyObject_Vectorcall(function.as_ptr(), values, self.positional, names);
+            Object::from_result(py, result)
+        }
+    }
+
     /// The keywords, in the order in which they were given.
     fn keywords<'py>(
         &self,

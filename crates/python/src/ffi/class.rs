@@ -22,11 +22,13 @@ pub(crate) trait Native: Send + Sync + Sized + 'static {
     const DOC: &'static CStr;
     /// Whether instances take attributes of their own and weak references. (Where the base does already: no.)
     const OPEN: bool;
-    /// Whether the garbage collector walks instances. One that is not tracked must be reached through its owner's
-    /// `traverse`, and must drop its references when its work is done.
+    /// Whether the garbage collector walks instances from the beginning. One that is not tracked must be reached through its
+    /// owner's `traverse` and drop its references when its work is done, or be tracked later on.
     const TRACKED: bool;
     /// Whether `finalize` does anything.
     const FINALIZES: bool;
+    /// Whether instances can be called: the payload begins with the function to do it, and acts as a method does in a class.
+    const CALLABLE: bool = false;
 
     fn class() -> &'static Class;
 
@@ -35,6 +37,11 @@ pub(crate) trait Native: Send + Sync + Sized + 'static {
 
     /// Drops the references that may be part of a cycle.
     fn clear(&self, py: Python<'_>);
+
+    /// Whether there is something to say at all.
+    fn needs_finalizer(&self) -> bool {
+        true
+    }
 
     /// The last words of an instance that nobody closed.
     fn finalize(_instance: &Instance<Self>, _py: Python<'_>) {}
@@ -100,20 +107,22 @@ impl Class {
             slot(ffi::Py_tp_methods, leak(methods, ffi::PyMethodDef::zeroed()).cast()),
             slot(ffi::Py_tp_getset, leak(getters, NO_GETTER).cast()),
         ];
+        let member = |name: &'static CStr, offset: usize| ffi::PyMemberDef {
+            name: name.as_ptr(),
+            type_code: ffi::Py_T_PYSSIZET,
+            offset: offset as ffi::Py_ssize_t,
+            flags: ffi::Py_READONLY,
+            doc: ptr::null(),
+        };
+        let mut members = Vec::new();
         if T::OPEN {
-            let member = |name: &'static CStr, offset: usize| ffi::PyMemberDef {
-                name: name.as_ptr(),
-                type_code: ffi::Py_T_PYSSIZET,
-                offset: offset as ffi::Py_ssize_t,
-                flags: ffi::Py_READONLY,
-                doc: ptr::null(),
-            };
-            let members = [
-                member(c"__dictoffset__", extras),
-                member(c"__weaklistoffset__", extras + size_of::<usize>()),
-            ];
-            slots.push(slot(ffi::Py_tp_members, leak(&members, NO_MEMBER).cast()));
+            members.push(member(c"__dictoffset__", extras));
+            members.push(member(c"__weaklistoffset__", extras + size_of::<usize>()));
         }
+        if T::CALLABLE {
+            members.push(member(c"__vectorcalloffset__", payload));
+        }
+        slots.push(slot(ffi::Py_tp_members, leak(&members, NO_MEMBER).cast()));
         if T::FINALIZES {
             slots.push(slot(ffi::Py_tp_finalize, finalize::<T> as *mut c_void));
         }
@@ -121,6 +130,8 @@ impl Class {
         slots.push(slot(0, ptr::null_mut()));
         let flags =
             ffi::Py_TPFLAGS_DEFAULT | ffi::Py_TPFLAGS_HAVE_GC | ffi::Py_TPFLAGS_DISALLOW_INSTANTIATION;
+        let callable = ffi::Py_TPFLAGS_HAVE_VECTORCALL | ffi::Py_TPFLAGS_METHOD_DESCRIPTOR;
+        let flags = if T::CALLABLE { flags | callable } else { flags };
         let mut spec = ffi::PyType_Spec {
             name: T::NAME.as_ptr(),
             basicsize: (payload + size_of::<T>()) as c_int,
@@ -139,6 +150,19 @@ impl Class {
         // The class outlives every instance: its reference is never given back.
         self.kind.store(kind.into_ptr().cast(), Ordering::Release);
         Ok(())
+    }
+
+    /// Makes the type below `object`; no name leads to it.
+    pub(crate) fn create_hidden<T: Native>(
+        &self,
+        py: Python<'_>,
+        methods: &[ffi::PyMethodDef],
+        getters: &[ffi::PyGetSetDef],
+        more: &[ffi::PyType_Slot],
+    ) -> PyResult<()> {
+        let hidden = PyModule::new(py, "ironloop._ironloop")?;
+        let object = py.import("builtins")?.getattr("object")?.cast_into()?;
+        self.create::<T>(&hidden, &[&object], methods, getters, more)
     }
 
     pub(super) fn kind(&self) -> *mut ffi::PyTypeObject {
@@ -168,7 +192,7 @@ impl Class {
         unsafe {
             let memory = match recycled {
                 Some(memory) => ffi::PyObject_Init(memory.as_ptr(), kind),
-                None => allocate::<T>(py, kind)?,
+                None => allocate(py, kind, T::TRACKED)?,
             };
             self.payload::<T>(memory).write(payload);
             if T::TRACKED {
@@ -192,12 +216,16 @@ impl Pool {
     /// About three megabytes of handles.
     const MOST: usize = 16 * 1024;
 
-    fn take(&self) -> Option<NonNull<ffi::PyObject>> {
+    pub(crate) const fn new() -> Self {
+        Self(crate::cell::LoopCell::new(Vec::new()))
+    }
+
+    pub(super) fn take(&self) -> Option<NonNull<ffi::PyObject>> {
         self.0.with(Vec::pop).map(|memory| memory.0)
     }
 
     /// False if the pool is full.
-    fn put(&self, memory: *mut ffi::PyObject) -> bool {
+    pub(super) fn put(&self, memory: *mut ffi::PyObject) -> bool {
         // A free-threaded object has more state than a new header resets.
         if cfg!(Py_GIL_DISABLED) {
             return false;
@@ -226,7 +254,7 @@ impl Drop for Pool {
 
 /// What may stand before an object of a collected class: the collector's header, and where the interpreter keeps a
 /// dictionary and weak references that it manages itself.
-const BEFORE: usize = 4 * size_of::<usize>();
+pub(super) const BEFORE: usize = 4 * size_of::<usize>();
 
 /// Memory for an instance, with its header, and zeros behind it.
 ///
@@ -234,11 +262,15 @@ const BEFORE: usize = 4 * size_of::<usize>();
 /// business there. It comes from the C library, which keeps what is freed: the interpreter's own allocator gives arenas
 /// back to the kernel after a burst, and the next burst faults them in again. A free-threaded collector finds objects by
 /// their allocator, so there all come from its own.
-unsafe fn allocate<T: Native>(py: Python<'_>, kind: *mut ffi::PyTypeObject) -> PyResult<*mut ffi::PyObject> {
+pub(super) unsafe fn allocate(
+    py: Python<'_>,
+    kind: *mut ffi::PyTypeObject,
+    tracked: bool,
+) -> PyResult<*mut ffi::PyObject> {
     // SAFETY: a live type; all that is written lies inside what was allocated.
     unsafe {
         let size = (*kind).tp_basicsize as usize;
-        if T::TRACKED || cfg!(Py_GIL_DISABLED) {
+        if tracked || cfg!(Py_GIL_DISABLED) {
             let memory = ffi::PyObject_GC_New::<ffi::PyObject>(kind);
             if memory.is_null() {
                 return Err(PyErr::fetch(py));
@@ -257,7 +289,7 @@ unsafe fn allocate<T: Native>(py: Python<'_>, kind: *mut ffi::PyTypeObject) -> P
 }
 
 /// Gives back what `allocate` gave.
-unsafe fn release(memory: *mut ffi::PyObject, tracked: bool) {
+pub(super) unsafe fn release(memory: *mut ffi::PyObject, tracked: bool) {
     // SAFETY: the caller's; allocated accordingly.
     unsafe {
         if tracked || cfg!(Py_GIL_DISABLED) {
@@ -273,13 +305,14 @@ unsafe extern "C" fn dealloc<T: Native>(instance: *mut ffi::PyObject) {
     // SAFETY: called by the interpreter on an attached thread, once, with an instance that nobody refers to any more.
     unsafe {
         let kind = ffi::Py_TYPE(instance);
-        if T::FINALIZES && ffi::PyObject_CallFinalizerFromDealloc(instance) < 0 {
+        let has_last_words = T::FINALIZES && (*class.payload::<T>(instance)).needs_finalizer();
+        if has_last_words && ffi::PyObject_CallFinalizerFromDealloc(instance) < 0 {
             return;
         }
-        if T::TRACKED {
-            ffi::PyObject_GC_UnTrack(instance.cast());
+        ffi::PyObject_GC_UnTrack(instance.cast());
+        if (*ffi::Py_TYPE(instance)).tp_weaklistoffset != 0 {
+            ffi::PyObject_ClearWeakRefs(instance);
         }
-        ffi::PyObject_ClearWeakRefs(instance);
         if T::OPEN {
             let dict = &raw mut (*class.extras(instance)).dict;
             ffi::Py_XDECREF(dict.replace(ptr::null_mut()));
@@ -343,14 +376,14 @@ unsafe extern "C" fn clear<T: Native>(instance: *mut ffi::PyObject) -> c_int {
     0
 }
 
-const NO_GETTER: ffi::PyGetSetDef =
+pub(super) const NO_GETTER: ffi::PyGetSetDef =
     ffi::PyGetSetDef { name: ptr::null(), get: None, set: None, doc: ptr::null(), closure: ptr::null_mut() };
 
 const NO_MEMBER: ffi::PyMemberDef =
     ffi::PyMemberDef { name: ptr::null(), type_code: 0, offset: 0, flags: 0, doc: ptr::null() };
 
 /// A table with its end mark that lives as long as the class: for ever.
-fn leak<T: Copy>(table: &[T], end: T) -> *mut T {
+pub(super) fn leak<T: Copy>(table: &[T], end: T) -> *mut T {
     let mut table = table.to_vec();
     table.push(end);
     Box::leak(table.into_boxed_slice()).as_mut_ptr()

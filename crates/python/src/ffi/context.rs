@@ -57,6 +57,15 @@ impl Context {
         result
     }
 
+    /// A context that somebody else has checked: a task's.
+    pub(crate) fn known(object: Object) -> Self {
+        Self(object)
+    }
+
+    pub(crate) fn into_object(self) -> Object {
+        self.0
+    }
+
     pub(crate) fn object(&self) -> &Object {
         &self.0
     }

@@ -4,16 +4,23 @@
 //! and dies on attached threads only.
 
 pub(crate) mod arguments;
+pub(crate) mod asyncio;
 pub(crate) mod buffer;
 pub(crate) mod bytes;
 pub(crate) mod call;
 pub(crate) mod class;
 pub(crate) mod context;
+pub(crate) mod coroutine;
+pub(crate) mod derived;
+pub(crate) mod fields;
+pub(crate) mod function;
 pub(crate) mod instance;
 pub(crate) mod intern;
 pub(crate) mod method;
 pub(crate) mod object;
+pub(crate) mod roll;
 pub(crate) mod shared;
+pub(crate) mod stop;
 
 pub(crate) use arguments::{Arg, Arguments};
 pub(crate) use bytes::Chunk;

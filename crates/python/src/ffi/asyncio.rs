@@ -1,0 +1,356 @@
+//! Futures and tasks as the C structs that they are: asyncio's own and ours.
+
+use std::ffi::c_int;
+use std::ops::Deref;
+use std::ptr;
+use std::sync::atomic::{AtomicPtr, Ordering};
+
+use pyo3::ffi;
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyTuple, PyType};
+
+use super::derived::{Derived, DerivedClass, Own};
+use super::fields::FutureFields;
+use super::method::enter;
+use super::{Arguments, Object};
+use crate::event_loop::LoopCore;
+
+/// Our future class, exactly.
+pub(crate) static FUTURE: DerivedClass = DerivedClass::new();
+
+/// Our task class, exactly.
+pub(crate) static TASK: DerivedClass = DerivedClass::new();
+
+/// asyncio's own classes.
+static STOCK_FUTURE: AtomicPtr<ffi::PyTypeObject> = AtomicPtr::new(ptr::null_mut());
+static STOCK_TASK: AtomicPtr<ffi::PyTypeObject> = AtomicPtr::new(ptr::null_mut());
+
+/// Remembers asyncio's classes; their layout is known to be the one that this was built for.
+pub(crate) fn remember_stock(future: &Bound<'_, PyType>, task: &Bound<'_, PyType>) {
+    STOCK_FUTURE.store(future.as_type_ptr(), Ordering::Relaxed);
+    STOCK_TASK.store(task.as_type_ptr(), Ordering::Relaxed);
+}
+
+/// Whether this Python's classes are laid out as this was built for: else none of ours are there.
+pub(crate) fn is_known() -> bool {
+    !TASK.kind().is_null()
+}
+
+/// A future or task whose fields we know, with itself.
+#[derive(Clone, Copy)]
+pub(crate) struct View<'a> {
+    pub(crate) object: &'a Object,
+    fields: &'a FutureFields,
+}
+
+impl Deref for View<'_> {
+    type Target = FutureFields;
+
+    fn deref(&self) -> &FutureFields {
+        self.fields
+    }
+}
+
+impl<'a> View<'a> {
+    /// One of ours.
+    pub(crate) fn of_ours(object: &'a Object) -> Option<Self> {
+        let ours = FUTURE.is_exactly(object.as_ptr()) || TASK.is_exactly(object.as_ptr());
+        // SAFETY: instances of these classes begin with the fields.
+        ours.then(|| unsafe { Self::cast(object) })
+    }
+
+    /// One of ours, or of a Python class below it: what an iterator of ours was made for.
+    pub(crate) fn of_iterated(object: &'a Object) -> Self {
+        // SAFETY: only the method of our classes makes such iterators.
+        unsafe { Self::cast(object) }
+    }
+
+    /// One of ours, or exactly one of asyncio's own.
+    pub(crate) fn of(object: &'a Object) -> Option<Self> {
+        Self::of_ours(object).or_else(|| Self::of_stock(object))
+    }
+
+    fn of_stock(object: &'a Object) -> Option<Self> {
+        // SAFETY: a live object.
+        let kind = unsafe { ffi::Py_TYPE(object.as_ptr()) };
+        let stock =
+            kind == STOCK_FUTURE.load(Ordering::Relaxed) || kind == STOCK_TASK.load(Ordering::Relaxed);
+        // SAFETY: as above; the layout was checked before the classes were remembered.
+        stock.then(|| unsafe { Self::cast(object) })
+    }
+
+    /// # Safety
+    /// The object is a future of asyncio's, or of a class below it.
+    unsafe fn cast(object: &'a Object) -> Self {
+        // SAFETY: the caller's.
+        Self { object, fields: unsafe { &*object.as_ptr().cast() } }
+    }
+
+    pub(crate) fn of_own<T: Derived>(own: &'a Own<T>) -> Self
+    where
+        Own<T>: IsFuture,
+    {
+        // SAFETY: so says the trait.
+        unsafe { Self::cast(own.object()) }
+    }
+
+    /// Its loop, if it is one of ours.
+    pub(crate) fn native_loop<'py>(&self, py: Python<'py>) -> Option<Bound<'py, LoopCore>> {
+        as_native_loop(py, &self.owner.get(py)?)
+    }
+}
+
+/// The loop itself, if it is one of ours.
+pub(crate) fn as_native_loop<'py>(py: Python<'py>, owner: &Object) -> Option<Bound<'py, LoopCore>> {
+    /// The class that was asked for last.
+    static KNOWN: AtomicPtr<ffi::PyTypeObject> = AtomicPtr::new(ptr::null_mut());
+    // SAFETY: live objects; the type is checked before the cast.
+    unsafe {
+        let kind = ffi::Py_TYPE(owner.as_ptr());
+        if kind != KNOWN.load(Ordering::Relaxed) {
+            let core = py.get_type::<LoopCore>();
+            if ffi::PyType_IsSubtype(kind, core.as_type_ptr()) == 0 {
+                return None;
+            }
+            KNOWN.store(kind, Ordering::Relaxed);
+        }
+        Some(owner.bind(py).clone().cast_into_unchecked())
+    }
+}
+
+/// Classes of ours that begin with the fields of a future.
+pub(crate) trait IsFuture {}
+
+/// # Safety
+/// Called by the interpreter for a method of our future or task class, with the arguments of a
+/// `METH_FASTCALL | METH_KEYWORDS` call.
+pub(crate) unsafe fn call_future(
+    receiver: *mut ffi::PyObject,
+    values: *const *mut ffi::PyObject,
+    count: ffi::Py_ssize_t,
+    names: *mut ffi::PyObject,
+    body: impl FnOnce(Python<'_>, View<'_>, Arguments<'_>) -> PyResult<Object>,
+) -> *mut ffi::PyObject {
+    // SAFETY: the interpreter runs on an attached thread, has checked the receiver's type, and keeps all alive.
+    unsafe {
+        let py = Python::assume_attached();
+        let arguments = Arguments::new(values, count, names);
+        let receiver = std::mem::ManuallyDrop::new(Object::from_owned(py, receiver));
+        enter(py, || body(py, View::cast(&receiver), arguments).map(Object::into_ptr))
+    }
+}
+
+/// A method of our futures and tasks; the function is `fn(Python, View, Arguments) -> PyResult<Object>`.
+macro_rules! future_method {
+    ($name:literal, $doc:literal, $function:expr) => {{
+        unsafe extern "C" fn wrapped(
+            receiver: *mut pyo3::ffi::PyObject,
+            values: *const *mut pyo3::ffi::PyObject,
+            count: pyo3::ffi::Py_ssize_t,
+            names: *mut pyo3::ffi::PyObject,
+        ) -> *mut pyo3::ffi::PyObject {
+            // SAFETY: called by the interpreter for a method of one of these classes.
+            unsafe { $crate::ffi::asyncio::call_future(receiver, values, count, names, $function) }
+        }
+        $crate::ffi::method::definition($name, $doc, wrapped)
+    }};
+}
+pub(crate) use future_method;
+
+/// # Safety
+/// Called by the interpreter for an attribute or a slot of our future or task class.
+pub(crate) unsafe fn ask_future(
+    receiver: *mut ffi::PyObject,
+    body: impl FnOnce(Python<'_>, View<'_>) -> PyResult<Object>,
+) -> *mut ffi::PyObject {
+    // SAFETY: as above.
+    unsafe {
+        let py = Python::assume_attached();
+        let receiver = std::mem::ManuallyDrop::new(Object::from_owned(py, receiver));
+        enter(py, || body(py, View::cast(&receiver)).map(Object::into_ptr))
+    }
+}
+
+/// A read-only attribute of our futures and tasks; the function is `fn(Python, View) -> PyResult<Object>`.
+macro_rules! future_getter {
+    ($name:literal, $function:expr) => {{
+        unsafe extern "C" fn wrapped(
+            receiver: *mut pyo3::ffi::PyObject,
+            _closure: *mut std::ffi::c_void,
+        ) -> *mut pyo3::ffi::PyObject {
+            // SAFETY: called by the interpreter for an attribute of one of these classes.
+            unsafe { $crate::ffi::asyncio::ask_future(receiver, $function) }
+        }
+        pyo3::ffi::PyGetSetDef {
+            name: $name.as_ptr(),
+            get: Some(wrapped),
+            set: None,
+            doc: std::ptr::null(),
+            closure: std::ptr::null_mut(),
+        }
+    }};
+}
+pub(crate) use future_getter;
+
+/// A slot that takes only the object, such as `__await__`; the function is as for an attribute.
+macro_rules! future_slot {
+    ($slot:ident, $function:expr) => {{
+        unsafe extern "C" fn wrapped(receiver: *mut pyo3::ffi::PyObject) -> *mut pyo3::ffi::PyObject {
+            // SAFETY: called by the interpreter for an instance of one of these classes.
+            unsafe { $crate::ffi::asyncio::ask_future(receiver, $function) }
+        }
+        pyo3::ffi::PyType_Slot { slot: pyo3::ffi::$slot, pfunc: wrapped as *mut std::ffi::c_void }
+    }};
+}
+pub(crate) use future_slot;
+
+/// # Safety
+/// Called by the interpreter for a method of `T`'s class, with the arguments of a `METH_FASTCALL | METH_KEYWORDS` call.
+pub(crate) unsafe fn call_own<T: Derived>(
+    receiver: *mut ffi::PyObject,
+    values: *const *mut ffi::PyObject,
+    count: ffi::Py_ssize_t,
+    names: *mut ffi::PyObject,
+    body: impl FnOnce(Python<'_>, &Own<T>, Arguments<'_>) -> PyResult<Object>,
+) -> *mut ffi::PyObject {
+    // SAFETY: as above.
+    unsafe {
+        let py = Python::assume_attached();
+        let arguments = Arguments::new(values, count, names);
+        enter(py, || Own::<T>::borrowed(receiver, |own| body(py, own, arguments)).map(Object::into_ptr))
+    }
+}
+
+/// A method of one class; the function is `fn(Python, &Own<T>, Arguments) -> PyResult<Object>`.
+macro_rules! own_method {
+    ($class:ty, $name:literal, $doc:literal, $function:expr) => {{
+        unsafe extern "C" fn wrapped(
+            receiver: *mut pyo3::ffi::PyObject,
+            values: *const *mut pyo3::ffi::PyObject,
+            count: pyo3::ffi::Py_ssize_t,
+            names: *mut pyo3::ffi::PyObject,
+        ) -> *mut pyo3::ffi::PyObject {
+            // SAFETY: called by the interpreter for a method of this class.
+            unsafe { $crate::ffi::asyncio::call_own::<$class>(receiver, values, count, names, $function) }
+        }
+        $crate::ffi::method::definition($name, $doc, wrapped)
+    }};
+}
+pub(crate) use own_method;
+
+/// What `__init__` does: `fn(Python, &Own<T>, positional, keywords)`.
+type Initialize<T> =
+    fn(Python<'_>, &Own<T>, &Bound<'_, PyTuple>, Option<&Bound<'_, PyDict>>) -> PyResult<()>;
+
+/// # Safety
+/// Called by the interpreter for the `__init__` of `T`'s class.
+pub(crate) unsafe fn initialize<T: Derived>(
+    receiver: *mut ffi::PyObject,
+    positional: *mut ffi::PyObject,
+    keywords: *mut ffi::PyObject,
+    body: Initialize<T>,
+) -> c_int {
+    // SAFETY: an attached thread; a tuple, and a dictionary or nothing, that live as long as the call.
+    unsafe {
+        let py = Python::assume_attached();
+        let positional = Bound::from_borrowed_ptr(py, positional).cast_into_unchecked();
+        let keywords = Bound::from_borrowed_ptr_or_opt(py, keywords).map(|k| k.cast_into_unchecked());
+        let done = enter(py, || {
+            Own::<T>::borrowed(receiver, |own| body(py, own, &positional, keywords.as_ref()))
+                .map(|()| Object::none(py).into_ptr())
+        });
+        if done.is_null() {
+            return -1;
+        }
+        ffi::Py_DECREF(done);
+        0
+    }
+}
+
+/// The slot of `__init__`.
+macro_rules! initializer {
+    ($class:ty, $function:expr) => {{
+        unsafe extern "C" fn wrapped(
+            receiver: *mut pyo3::ffi::PyObject,
+            positional: *mut pyo3::ffi::PyObject,
+            keywords: *mut pyo3::ffi::PyObject,
+        ) -> std::ffi::c_int {
+            // SAFETY: called by the interpreter for the `__init__` of this class.
+            unsafe { $crate::ffi::asyncio::initialize::<$class>(receiver, positional, keywords, $function) }
+        }
+        pyo3::ffi::PyType_Slot {
+            slot: pyo3::ffi::Py_tp_init,
+            pfunc: wrapped as *mut std::ffi::c_void,
+        }
+    }};
+}
+pub(crate) use initializer;
+
+/// The callable by which a future that is not ours wakes a task of ours; its name is asyncio's.
+pub(crate) fn wakeup_of(py: Python<'_>, task: &Object) -> PyResult<Object> {
+    static DEFINITION: Definition = Definition(ffi::PyMethodDef {
+        ml_name: c"task_wakeup".as_ptr(),
+        ml_meth: ffi::PyMethodDefPointer { PyCFunction: wake_up },
+        ml_flags: ffi::METH_O,
+        ml_doc: ptr::null(),
+    });
+    struct Definition(ffi::PyMethodDef);
+    // SAFETY: never changed.
+    unsafe impl Sync for Definition {}
+
+    unsafe extern "C" fn wake_up(
+        task: *mut ffi::PyObject,
+        _future: *mut ffi::PyObject,
+    ) -> *mut ffi::PyObject {
+        // SAFETY: called by the interpreter on an attached thread, with the task that it was made for.
+        unsafe {
+            let py = Python::assume_attached();
+            let task = std::mem::ManuallyDrop::new(Object::from_owned(py, task));
+            enter(py, || {
+                crate::task::woken_by_call(py, &task).map(|()| Object::none(py).into_ptr())
+            })
+        }
+    }
+
+    // SAFETY: a definition that lives for ever and a live object; the result is new, or an error is set.
+    unsafe {
+        let made = ffi::PyCFunction_NewEx(
+            (&raw const DEFINITION.0).cast_mut(),
+            task.as_ptr(),
+            ptr::null_mut(),
+        );
+        Object::from_result(py, made)
+    }
+}
+
+/// What a coroutine answers when it is resumed.
+pub(crate) enum Resumed {
+    Yielded(Object),
+    Returned(Object),
+}
+
+/// `coroutine.send(None)`
+pub(crate) fn send(py: Python<'_>, coroutine: &Object) -> PyResult<Resumed> {
+    let mut result = ptr::null_mut();
+    // SAFETY: a live object; what comes back is new, or an error is set.
+    unsafe {
+        match ffi::PyIter_Send(coroutine.as_ptr(), ffi::Py_None(), &raw mut result) {
+            ffi::PySendResult::PYGEN_NEXT => Ok(Resumed::Yielded(Object::from_owned(py, result))),
+            ffi::PySendResult::PYGEN_RETURN => Ok(Resumed::Returned(Object::from_owned(py, result))),
+            ffi::PySendResult::PYGEN_ERROR => Err(PyErr::fetch(py)),
+        }
+    }
+}
+
+/// Whether this is a coroutine beyond doubt: the interpreter's or one of ours.
+pub(crate) fn is_coroutine(object: &Object) -> bool {
+    // SAFETY: a live object.
+    unsafe {
+        ffi::PyCoro_CheckExact(object.as_ptr()) != 0 || super::coroutine::is_native(object.as_ptr())
+    }
+}
+
+pub(crate) fn is_generator(object: &Object) -> bool {
+    // SAFETY: a live object.
+    unsafe { ffi::PyGen_Check(object.as_ptr()) != 0 }
+}

@@ -1,0 +1,164 @@
+//! Native functions that stand for functions of asyncio's.
+//!
+//! Whoever looks at one sees the function that it stands for: its name, signature, documentation, and whether it is a coroutine
+//! function (`mock.patch("asyncio.sleep")` asks). Called where no loop of ours runs, a function that dispatches is that one.
+//! In a class it is a method.
+
+use std::ffi::{CStr, c_int};
+use std::mem::ManuallyDrop;
+use std::ptr;
+
+use pyo3::ffi;
+use pyo3::prelude::*;
+
+use super::method::enter;
+use super::{Arguments, Class, Instance, Native, Object, Visit};
+use crate::event_loop::LoopCore;
+use crate::running::Running;
+
+/// What a call runs.
+#[derive(Clone, Copy)]
+pub(crate) enum Body {
+    /// On any loop, or on none.
+    Anywhere(fn(Python<'_>, Arguments<'_>) -> PyResult<Object>),
+    /// While a loop of ours runs in this thread.
+    Native(fn(&Bound<'_, LoopCore>, Arguments<'_>) -> PyResult<Object>),
+}
+
+#[repr(C)]
+pub(crate) struct Function {
+    /// First, where the class says that it is.
+    vectorcall: ffi::vectorcallfunc,
+    body: Body,
+    stands_for: Object,
+}
+
+static FUNCTION: Class = Class::new();
+
+impl Native for Function {
+    const NAME: &'static CStr = c"ironloop.function";
+    const DOC: &'static CStr = c"A native function that stands for one of asyncio's.";
+    const OPEN: bool = false;
+    const TRACKED: bool = true;
+    const FINALIZES: bool = false;
+    const CALLABLE: bool = true;
+
+    fn class() -> &'static Class {
+        &FUNCTION
+    }
+
+    fn traverse(&self, visit: &mut Visit<'_>) -> c_int {
+        visit.object(&self.stands_for)
+    }
+
+    fn clear(&self, _py: Python<'_>) {}
+}
+
+impl Function {
+    pub(crate) fn make(py: Python<'_>, body: Body, stands_for: Object) -> PyResult<Object> {
+        FUNCTION
+            .instantiate(py, Self { vectorcall: called, body, stands_for })
+            .map(Instance::into_object)
+    }
+
+    fn call(&self, py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
+        match self.body {
+            Body::Anywhere(body) => body(py, arguments),
+            Body::Native(body) => match Running::now(py)? {
+                Running::Native(core) => body(&core, arguments),
+                _ => arguments.pass_on(py, &self.stands_for),
+            },
+        }
+    }
+}
+
+unsafe extern "C" fn called(
+    function: *mut ffi::PyObject,
+    values: *const *mut ffi::PyObject,
+    count: usize,
+    names: *mut ffi::PyObject,
+) -> *mut ffi::PyObject {
+    // SAFETY: called by the interpreter on an attached thread with an instance of the class, and the arguments of a vectorcall.
+    unsafe {
+        let py = Python::assume_attached();
+        let arguments = Arguments::new(values, ffi::PyVectorcall_NARGS(count), names);
+        let function = &*FUNCTION.payload::<Function>(function);
+        enter(py, || function.call(py, arguments).map(Object::into_ptr))
+    }
+}
+
+unsafe extern "C" {
+    /// Public, and missing in `pyo3::ffi`.
+    fn PyMethod_New(function: *mut ffi::PyObject, instance: *mut ffi::PyObject) -> *mut ffi::PyObject;
+}
+
+/// In a class: bound to the instance.
+unsafe extern "C" fn bound(
+    function: *mut ffi::PyObject,
+    instance: *mut ffi::PyObject,
+    _class: *mut ffi::PyObject,
+) -> *mut ffi::PyObject {
+    // SAFETY: called by the interpreter with live objects, or without an instance.
+    unsafe {
+        if instance.is_null() || instance == ffi::Py_None() {
+            return ffi::Py_NewRef(function);
+        }
+        PyMethod_New(function, instance)
+    }
+}
+
+unsafe extern "C" fn attribute(
+    function: *mut ffi::PyObject,
+    name: *mut ffi::PyObject,
+) -> *mut ffi::PyObject {
+    // SAFETY: called by the interpreter on an attached thread with an instance of the class. `__class__` and what the class
+    // itself has is its own.
+    unsafe {
+        let stands_for = (*FUNCTION.payload::<Function>(function)).stands_for.as_ptr();
+        let text = ManuallyDrop::new(Object::from_owned(Python::assume_attached(), name));
+        let py = Python::assume_attached();
+        let own = text.bind(py).extract::<&str>().is_ok_and(|text| matches!(text, "__class__" | "__reduce__" | "__reduce_ex__" | "__get__" | "__call__"));
+        if own {
+            return ffi::PyObject_GenericGetAttr(function, name);
+        }
+        ffi::PyObject_GetAttr(stands_for, name)
+    }
+}
+
+unsafe extern "C" fn repr(function: *mut ffi::PyObject) -> *mut ffi::PyObject {
+    // SAFETY: as above.
+    unsafe { ffi::PyObject_Repr((*FUNCTION.payload::<Function>(function)).stands_for.as_ptr()) }
+}
+
+/// Pickles as the function does that it stands for: by name.
+unsafe extern "C" fn reduce(
+    function: *mut ffi::PyObject,
+    _: *mut ffi::PyObject,
+) -> *mut ffi::PyObject {
+    // SAFETY: as above.
+    unsafe {
+        let stands_for = (*FUNCTION.payload::<Function>(function)).stands_for.as_ptr();
+        ffi::PyObject_GetAttrString(stands_for, c"__qualname__".as_ptr())
+    }
+}
+
+pub(crate) fn add_class(py: Python<'_>) -> PyResult<()> {
+    let slot = |slot, pfunc| ffi::PyType_Slot { slot, pfunc };
+    let reduce = ffi::PyMethodDef {
+        ml_name: c"__reduce__".as_ptr(),
+        ml_meth: ffi::PyMethodDefPointer { PyCFunction: reduce },
+        ml_flags: ffi::METH_NOARGS,
+        ml_doc: ptr::null(),
+    };
+    FUNCTION.create_hidden::<Function>(
+        py,
+        &[reduce],
+        &[],
+        &[
+            slot(ffi::Py_tp_call, ffi::PyVectorcall_Call as *mut std::ffi::c_void),
+            slot(ffi::Py_tp_descr_get, bound as *mut std::ffi::c_void),
+            slot(ffi::Py_tp_getattro, attribute as *mut std::ffi::c_void),
+            slot(ffi::Py_tp_repr, repr as *mut std::ffi::c_void),
+        ],
+    )
+}

@@ -1,0 +1,139 @@
+//! Which loop runs in this thread, and how native coroutines wait on any.
+
+use pyo3::exceptions::PyRuntimeError;
+use pyo3::prelude::*;
+
+use crate::event_loop::LoopCore;
+use crate::ffi::Object;
+use crate::ffi::asyncio::{Resumed, View, as_native_loop, send};
+use crate::ffi::call::{call, call_method};
+use crate::ffi::coroutine::Step;
+use crate::ffi::derived::Own;
+use crate::ffi::intern::intern;
+use crate::future::{self, Future, Outcome};
+use crate::imports;
+
+/// The loop that runs in this thread.
+pub(crate) enum Running<'py> {
+    /// One of ours, which makes tasks and futures of ours.
+    Native(Bound<'py, LoopCore>),
+    Other(Bound<'py, PyAny>),
+    None,
+}
+
+impl<'py> Running<'py> {
+    pub(crate) fn now(py: Python<'py>) -> PyResult<Self> {
+        let found = call(py, imports::get_running_loop(py)?, &[])?;
+        if found.bind(py).is_none() {
+            return Ok(Self::None);
+        }
+        Ok(match as_native_loop(py, &found) {
+            Some(core) if core.get().is_native() => Self::Native(core),
+            _ => Self::Other(found.bind(py).clone()),
+        })
+    }
+
+    /// The loop, as Python sees it; an error if none runs.
+    pub(crate) fn object(&self) -> PyResult<Bound<'py, PyAny>> {
+        match self {
+            Self::Native(core) => Ok(core.clone().into_any()),
+            Self::Other(other) => Ok(other.clone()),
+            Self::None => Err(PyRuntimeError::new_err("no running event loop")),
+        }
+    }
+}
+
+/// A future that a native coroutine waits for: ours, or whatever another loop makes.
+pub(crate) enum Waiter {
+    Own(Own<Future>),
+    Other {
+        future: Object,
+        /// Made by the first step.
+        iterator: Object,
+    },
+}
+
+impl Waiter {
+    /// A new pending future of the running loop.
+    pub(crate) fn new(py: Python<'_>) -> PyResult<Self> {
+        match Running::now(py)? {
+            Running::Native(core) => future::create(&core).map(Self::Own),
+            running => {
+                let future = running.object()?.call_method0(intern!(py, "create_future"))?;
+                let iterator = future.call_method0(intern!(py, "__await__"))?;
+                Ok(Self::Other { future: future.into(), iterator: iterator.into() })
+            }
+        }
+    }
+
+    pub(crate) fn future(&self) -> &Object {
+        match self {
+            Self::Own(own) => own.object(),
+            Self::Other { future, .. } => future,
+        }
+    }
+
+    /// The coroutine waits: what it yields. Of a future that is done it is the outcome.
+    pub(crate) fn wait(&self, py: Python<'_>) -> PyResult<Step> {
+        match self {
+            Self::Own(own) => {
+                let view = View::of_own(own);
+                if !view.is_pending() {
+                    return self.resume(py);
+                }
+                view.set_blocking(true);
+                Ok(Step::Yield(own.object().clone_ref(py)))
+            }
+            Self::Other { .. } => self.resume(py),
+        }
+    }
+
+    /// The coroutine is resumed: the future's outcome.
+    pub(crate) fn resume(&self, py: Python<'_>) -> PyResult<Step> {
+        match self {
+            Self::Own(own) => match View::of_own(own).outcome(py)? {
+                Outcome::Result(result) => Ok(Step::Return(result)),
+                Outcome::Error(error) => Err(PyErr::from_value(error.bind(py).clone())),
+            },
+            Self::Other { iterator, .. } => Ok(match send(py, iterator)? {
+                Resumed::Yielded(yielded) => Step::Yield(yielded),
+                Resumed::Returned(result) => Step::Return(result),
+            }),
+        }
+    }
+
+    pub(crate) fn is_done(&self, py: Python<'_>) -> PyResult<bool> {
+        future_is_done(py, self.future())
+    }
+
+    pub(crate) fn is_cancelled(&self, py: Python<'_>) -> PyResult<bool> {
+        match View::of(self.future()) {
+            Some(view) => Ok(view.state() == crate::ffi::fields::State::Cancelled),
+            None => call_method(py, self.future(), intern!(py, "cancelled"), &[])?.bind(py).is_truthy(),
+        }
+    }
+
+    /// It will not be waited for any more.
+    pub(crate) fn cancel(&self, py: Python<'_>) -> PyResult<()> {
+        match View::of_ours(self.future()) {
+            Some(view) => view.cancel(py, None).map(drop),
+            None => call_method(py, self.future(), intern!(py, "cancel"), &[]).map(drop),
+        }
+    }
+}
+
+/// `future.done()`
+pub(crate) fn future_is_done(py: Python<'_>, future: &Object) -> PyResult<bool> {
+    match View::of(future) {
+        Some(view) => Ok(!view.is_pending()),
+        None => call_method(py, future, intern!(py, "done"), &[])?.bind(py).is_truthy(),
+    }
+}
+
+/// `future.set_result(result)`
+pub(crate) fn set_result(py: Python<'_>, future: &Object, result: Object) -> PyResult<()> {
+    match View::of_ours(future) {
+        Some(view) => view.set_result(py, result),
+        None => call_method(py, future, intern!(py, "set_result"), &[&result]).map(drop),
+    }
+}

@@ -1,0 +1,200 @@
+//! `sleep`: a timer and a waiter.
+
+use std::ffi::{CStr, c_int};
+
+use ironloop_engine::Slot;
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use pyo3::types::PyFloat;
+
+use crate::cell::LoopCell;
+use crate::event_loop::{LoopCore, Timer};
+use crate::ffi::asyncio::{Resumed, View, send};
+use crate::ffi::call::{call, call_method};
+use crate::ffi::class::Pool;
+use crate::ffi::coroutine::{
+    Coroutine, Input, Life, Resumable, Step, coroutine_getters, coroutine_slots, finalize,
+    resumable_methods,
+};
+use crate::ffi::derived::{may_lead_back, track};
+use crate::ffi::function::{Body, Function};
+use crate::ffi::intern::intern;
+use crate::ffi::{Arguments, Class, Instance, Native, Object, Visit};
+use crate::running::Running;
+use crate::{future, imports};
+
+/// `asyncio.sleep(delay, result)`
+pub(crate) struct Sleep {
+    life: Life,
+    stage: LoopCell<Stage>,
+}
+
+enum Stage {
+    Asked { delay: Object, result: Object },
+    /// For one turn of the loop.
+    Turn { result: Object },
+    /// Until the timer is due. The loop is known by its address: the timer is of no use to any other.
+    Timed { slot: Slot, core: usize, result: Object },
+    /// On a loop that is not ours asyncio's own coroutine does it.
+    Elsewhere(Object),
+    Over,
+}
+
+static SLEEP: Class = Class::new();
+static POOL: Pool = Pool::new();
+
+impl Native for Sleep {
+    const NAME: &'static CStr = c"ironloop.sleep";
+    const DOC: &'static CStr = c"A sleep that can be awaited.";
+    const OPEN: bool = false;
+    // Nothing of it leads back to who waits, unless its result does.
+    const TRACKED: bool = false;
+    const FINALIZES: bool = true;
+
+    fn class() -> &'static Class {
+        &SLEEP
+    }
+
+    fn traverse(&self, visit: &mut Visit<'_>) -> c_int {
+        let visited = self.stage.try_with(|stage| match stage {
+            Stage::Asked { delay, result } => visit.all([&*delay, &*result]),
+            Stage::Turn { result } | Stage::Timed { result, .. } => visit.object(result),
+            Stage::Elsewhere(coroutine) => visit.object(coroutine),
+            Stage::Over => 0,
+        });
+        visited.unwrap_or(0)
+    }
+
+    fn clear(&self, _py: Python<'_>) {
+        drop(self.stage.with(|stage| std::mem::replace(stage, Stage::Over)));
+    }
+
+    fn finalize(instance: &Instance<Self>, py: Python<'_>) {
+        finalize(instance, py);
+    }
+
+    fn needs_finalizer(&self) -> bool {
+        self.life.is_open()
+    }
+
+    fn pool(&self) -> Option<&Pool> {
+        Some(&POOL)
+    }
+}
+
+impl Coroutine for Sleep {
+    const QUALIFIED_NAME: &'static str = "sleep";
+
+    fn life(&self) -> &Life {
+        &self.life
+    }
+}
+
+impl Resumable for Sleep {
+    fn resume(py: Python<'_>, sleep: &Instance<Self>, input: Input) -> PyResult<Step> {
+        sleep.life.drive(input, |_, input| {
+            let stage = sleep.stage.with(|stage| std::mem::replace(stage, Stage::Over));
+            match (stage, input) {
+                (Stage::Asked { delay, result }, Input::Next) => sleep.begin(py, delay, result),
+                (Stage::Turn { result } | Stage::Timed { result, .. }, Input::Next) => Ok(Step::Return(result)),
+                (Stage::Timed { slot, core, .. }, Input::Throw(error)) => {
+                    cancel_timer(py, slot, core)?;
+                    Err(error)
+                }
+                (Stage::Elsewhere(coroutine), input) => sleep.go_on_elsewhere(py, coroutine, input),
+                (_, Input::Throw(error)) => Err(error),
+                (Stage::Over, Input::Next) => Ok(Step::nothing(py)),
+            }
+        })
+    }
+}
+
+impl Sleep {
+    fn set(&self, stage: Stage) {
+        drop(self.stage.with(|old| std::mem::replace(old, stage)));
+    }
+
+    fn begin(&self, py: Python<'_>, delay: Object, result: Object) -> PyResult<Step> {
+        let seconds = seconds_of(py, &delay)?;
+        if seconds <= 0.0 {
+            self.set(Stage::Turn { result });
+            return Ok(Step::Yield(Object::none(py)));
+        }
+        if cfg!(Py_3_13) && seconds.is_nan() {
+            return Err(PyValueError::new_err("Invalid delay: NaN (not a number)"));
+        }
+        let running = Running::now(py)?;
+        let Running::Native(core) = running else {
+            running.object()?;
+            let coroutine = call(py, imports::stock_sleep(py)?, &[&delay, &result])?;
+            return self.go_on_elsewhere(py, coroutine, Input::Next);
+        };
+        let future = future::create_timed(&core)?;
+        let when = LoopCore::time(&core)? + seconds;
+        let slot = core.get().schedule(when, Timer::Sleep(future.clone_ref(py)));
+        self.set(Stage::Timed { slot, core: core.as_ptr() as usize, result });
+        View::of_own(&future).set_blocking(true);
+        Ok(Step::Yield(future.into_object()))
+    }
+
+    fn go_on_elsewhere(&self, py: Python<'_>, coroutine: Object, input: Input) -> PyResult<Step> {
+        let step = match input {
+            Input::Next => match send(py, &coroutine)? {
+                Resumed::Yielded(yielded) => Step::Yield(yielded),
+                Resumed::Returned(value) => Step::Return(value),
+            },
+            Input::Throw(error) => {
+                let error = error.into_value(py).into();
+                Step::Yield(call_method(py, &coroutine, intern!(py, "throw"), &[&error])?)
+            }
+        };
+        self.set(Stage::Elsewhere(coroutine));
+        Ok(step)
+    }
+}
+
+fn seconds_of(py: Python<'_>, delay: &Object) -> PyResult<f64> {
+    let delay = delay.bind(py);
+    if let Ok(delay) = delay.cast_exact::<PyFloat>() {
+        return Ok(delay.value());
+    }
+    // What cannot be compared fails as it does in asyncio.
+    if delay.le(0)? { Ok(0.0) } else { delay.extract() }
+}
+
+fn cancel_timer(py: Python<'_>, slot: Slot, core: usize) -> PyResult<()> {
+    match Running::now(py)? {
+        Running::Native(running) if running.as_ptr() as usize == core => {
+            drop(running.get().state.with(|state| state.engine.cancel(slot)));
+        }
+        _ => {}
+    }
+    Ok(())
+}
+
+/// `sleep(delay, result=None)`, while a loop of ours runs.
+fn sleep(owner: &Bound<'_, LoopCore>, arguments: Arguments<'_>) -> PyResult<Object> {
+    let py = owner.py();
+    let [delay, result] = arguments.bind(py, "sleep", ["delay", "result"], 1)?;
+    let delay = delay.map_or_else(|| Object::none(py), |delay| delay.to_object(py));
+    let result = result.map_or_else(|| Object::none(py), |result| result.to_object(py));
+    let leads_back = may_lead_back(&result);
+    let stage = LoopCell::new(Stage::Asked { delay, result });
+    let made = SLEEP.instantiate(py, Sleep { life: Life::new(), stage })?;
+    if leads_back {
+        track(made.object());
+    }
+    Ok(made.into_object())
+}
+
+pub(crate) fn add(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    let py = module.py();
+    SLEEP.create_hidden::<Sleep>(
+        py,
+        &resumable_methods::<Sleep>(),
+        &coroutine_getters::<Sleep>(),
+        &coroutine_slots::<Sleep>(),
+    )?;
+    let function = Function::make(py, Body::Native(sleep), imports::stock_sleep(py)?.clone_ref(py))?;
+    module.add("sleep", function.bind(py))
+}

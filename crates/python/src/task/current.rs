@@ -1,0 +1,76 @@
+//! Who is running: `asyncio.current_task()`.
+//!
+//! asyncio keeps a dictionary by loop (from Python 3.14 on a field of the thread). A task of ours that has made its step stays
+//! there until the next steps, or until something else runs: entering and leaving is one write instead of two.
+
+use std::sync::atomic::Ordering;
+
+use pyo3::exceptions::PyRuntimeError;
+use pyo3::prelude::*;
+#[cfg(not(Py_3_14))]
+use pyo3::types::PyDict;
+
+use crate::event_loop::LoopCore;
+use crate::ffi::Object;
+use crate::imports;
+
+/// The task begins a step.
+pub(super) fn enter(slf: &Bound<'_, LoopCore>, task: &Object) -> PyResult<()> {
+    let lingering = slf.get().lingering.swap(false, Ordering::Relaxed);
+    let before = replace(slf, Some(task), !lingering)?;
+    match before.filter(|_| !lingering) {
+        None => Ok(()),
+        Some(other) => {
+            replace(slf, Some(&other), false)?;
+            Err(PyRuntimeError::new_err(format!(
+                "Cannot enter into task {} while another task {} is being executed.",
+                task.bind(slf.py()).repr()?,
+                other.bind(slf.py()).repr()?
+            )))
+        }
+    }
+}
+
+/// The step is made.
+pub(super) fn leave(slf: &Bound<'_, LoopCore>) {
+    slf.get().lingering.store(true, Ordering::Relaxed);
+}
+
+/// No task runs: before anything else does.
+pub(crate) fn vacate(slf: &Bound<'_, LoopCore>) -> PyResult<()> {
+    if slf.get().lingering.swap(false, Ordering::Relaxed) {
+        replace(slf, None, false)?;
+    }
+    Ok(())
+}
+
+/// Puts another in its place; what stood there, if `ask`.
+#[cfg(not(Py_3_14))]
+pub(super) fn replace(
+    slf: &Bound<'_, LoopCore>,
+    task: Option<&Object>,
+    ask: bool,
+) -> PyResult<Option<Object>> {
+    let py = slf.py();
+    let tasks = imports::current_tasks(py)?.bind(py).cast::<PyDict>()?;
+    let before = if ask { tasks.get_item(slf)?.map(Object::from) } else { None };
+    match task {
+        Some(task) => tasks.set_item(slf, task.bind(py))?,
+        // Somebody may have taken it out.
+        None => drop(tasks.del_item(slf)),
+    }
+    Ok(before)
+}
+
+#[cfg(Py_3_14)]
+pub(super) fn replace(
+    slf: &Bound<'_, LoopCore>,
+    task: Option<&Object>,
+    _ask: bool,
+) -> PyResult<Option<Object>> {
+    use crate::ffi::call::call;
+    let py = slf.py();
+    let (none, owner) = (Object::none(py), Object::from(slf));
+    let before = call(py, imports::swap_current_task(py)?, &[&owner, task.unwrap_or(&none)])?;
+    Ok(Some(before).filter(|before| !before.bind(py).is_none()))
+}

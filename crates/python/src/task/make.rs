@@ -1,0 +1,146 @@
+//! How a task comes to be.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use pyo3::exceptions::PyTypeError;
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyString, PyTuple};
+
+use super::{Task, current, step};
+use crate::event_loop::{Item, LoopCore};
+use crate::ffi::asyncio::TASK;
+use crate::ffi::call::call;
+use crate::ffi::derived::{Own, track};
+use crate::ffi::intern::intern;
+use crate::ffi::{Context, Object};
+use crate::{future, imports};
+
+static NUMBERS: AtomicU64 = AtomicU64::new(0);
+
+/// A task of the loop, whose first step is in the next turn.
+pub(crate) fn create(
+    owner: &Bound<'_, LoopCore>,
+    coroutine: Object,
+    name: Option<Object>,
+    context: Option<Object>,
+) -> PyResult<Own<Task>> {
+    let task = TASK.instantiate::<Task>(owner.py())?;
+    begin(owner, &task, coroutine, name, context)?;
+    // While the loop runs, a task that it holds is no garbage.
+    if !owner.get().is_running() {
+        track(task.object());
+    }
+    owner.get().push(Item::Step(task.clone_ref(owner.py())));
+    Ok(task)
+}
+
+fn begin(
+    owner: &Bound<'_, LoopCore>,
+    task: &Own<Task>,
+    coroutine: Object,
+    name: Option<Object>,
+    context: Option<Object>,
+) -> PyResult<()> {
+    let py = owner.py();
+    task.future.owner.set(py, owner.into());
+    if owner.get().is_debug() {
+        future::note_source(py, task.object(), owner)?;
+    }
+    if !crate::ffi::asyncio::is_coroutine(&coroutine) && !is_like_coroutine(py, &coroutine)? {
+        return Err(PyTypeError::new_err(format!(
+            "a coroutine was expected, got {}",
+            coroutine.bind(py).repr()?
+        )));
+    }
+    let context = match context {
+        Some(context) => context,
+        None => Context::copy_current(py)?.into_object(),
+    };
+    drop(task.context.replace(py, Some(context)));
+    set_name(py, task, name)?;
+    task.coroutine.set(py, coroutine);
+    task.begin();
+    register(py, task)
+}
+
+fn set_name(py: Python<'_>, task: &Own<Task>, name: Option<Object>) -> PyResult<()> {
+    match name {
+        Some(name) => {
+            let name = name.bind(py);
+            let name = if name.is_exact_instance_of::<PyString>() { name.clone() } else { name.str()?.into_any() };
+            task.name.set(py, name.into());
+        }
+        None => {
+            let number = NUMBERS.fetch_add(1, Ordering::Relaxed) + 1;
+            task.payload().number.set(number);
+            // Those who look from outside find the number where asyncio has it.
+            if cfg!(Py_3_14) {
+                task.name.set(py, number.into_pyobject(py)?.into());
+            }
+        }
+    }
+    Ok(())
+}
+
+#[cfg(not(Py_3_14))]
+fn register(_py: Python<'_>, task: &Own<Task>) -> PyResult<()> {
+    task.payload().place.enter(task.object());
+    Ok(())
+}
+
+#[cfg(Py_3_14)]
+fn register(py: Python<'_>, task: &Own<Task>) -> PyResult<()> {
+    call(py, imports::register_task(py)?, &[task.object()]).map(drop)
+}
+
+/// A coroutine that the interpreter has not made: asyncio decides.
+fn is_like_coroutine(py: Python<'_>, object: &Object) -> PyResult<bool> {
+    call(py, imports::is_coroutine(py)?, &[object])?.bind(py).is_truthy()
+}
+
+/// `Task(coro, *, loop=None, name=None, context=None, eager_start=False)`
+pub(super) fn initialize<'py>(
+    py: Python<'py>,
+    task: &Own<Task>,
+    positional: &Bound<'py, PyTuple>,
+    keywords: Option<&Bound<'py, PyDict>>,
+) -> PyResult<()> {
+    let keywords = keywords.map_or_else(|| Ok(PyDict::new(py)), |keywords| keywords.copy())?;
+    let given = |name: &Bound<'py, PyString>| -> PyResult<Option<Bound<'py, PyAny>>> {
+        Ok(keywords.get_item(name)?.filter(|value| !value.is_none()))
+    };
+    let owner = match given(intern!(py, "loop"))? {
+        Some(owner) => owner,
+        None => imports::get_event_loop(py)?.bind(py).call0()?,
+    };
+    let Ok(owner) = owner.cast::<LoopCore>() else {
+        // Another loop runs it as it runs asyncio's own.
+        let initialize = imports::stock_task(py)?.getattr(intern!(py, "__init__"))?;
+        let mut all = vec![task.object().bind(py).clone()];
+        all.extend(positional.iter());
+        return initialize.call(PyTuple::new(py, all)?, Some(&keywords)).map(drop);
+    };
+    let coroutine = match given(intern!(py, "coro"))? {
+        Some(coroutine) => coroutine,
+        None => positional.get_item(0).map_err(|_| {
+            PyTypeError::new_err("Task() missing required argument 'coro' (pos 1)")
+        })?,
+    };
+    let object = |value: Option<Bound<'_, PyAny>>| value.map(Object::from);
+    let (name, context) = (object(given(intern!(py, "name"))?), object(given(intern!(py, "context"))?));
+    begin(owner, task, coroutine.into(), name, context)?;
+    let eager = given(intern!(py, "eager_start"))?.map_or(Ok(false), |eager| eager.is_truthy())?;
+    if eager && owner.get().is_running() {
+        return start(owner, task);
+    }
+    owner.get().push(Item::Step(task.clone_ref(py)));
+    Ok(())
+}
+
+/// Runs the first step at once, inside the step of another task.
+fn start(owner: &Bound<'_, LoopCore>, task: &Own<Task>) -> PyResult<()> {
+    let before = current::replace(owner, Some(task.object()), true)?;
+    let stepped = step::in_its_context(owner, task, None);
+    current::replace(owner, before.as_ref(), false)?;
+    stepped
+}

@@ -1,0 +1,108 @@
+//! Tasks: `loop.create_task(coroutine)`.
+//!
+//! A [`Task`] is an `asyncio.Task` that the loop steps by itself: its turn in the ready queue, the coroutine's answer, and
+//! waiting for a future of ours take no object and no call. Its state is in the base's fields.
+
+mod current;
+mod make;
+mod step;
+
+use std::cell::Cell;
+use std::ffi::CStr;
+
+use pyo3::prelude::*;
+use pyo3::types::{PyString, PyType};
+
+use crate::ffi::Object;
+use crate::ffi::asyncio::{IsFuture, TASK, View, initializer, own_method};
+use crate::ffi::derived::{Derived, DerivedClass, Own};
+use crate::ffi::fields::{State, TaskFields};
+use crate::ffi::roll::Place;
+use crate::future;
+pub(crate) use current::vacate;
+pub(crate) use make::create;
+pub(crate) use step::{step, throw_into, woken_by_call};
+
+/// What stands behind the fields of a task of ours.
+pub(crate) struct Task {
+    /// The N of `Task-N`, should anybody ask for the name of one that has none; 0 where it has.
+    number: Cell<u64>,
+    /// Its place among the pending ones.
+    place: Place,
+}
+
+impl Derived for Task {
+    const NAME: &'static CStr = c"ironloop.Task";
+    const DOC: &'static CStr = c"Task(coro, *, loop=None, name=None, context=None, eager_start=False)\n--\n\n\
+        A coroutine that the loop runs. (asyncio: Task)";
+    type Fields = TaskFields;
+
+    fn class() -> &'static DerivedClass {
+        &TASK
+    }
+
+    fn begin(_: &TaskFields) -> Self {
+        Self { number: Cell::new(0), place: Place::nowhere() }
+    }
+
+    fn has_last_words(fields: &TaskFields) -> bool {
+        let pending = fields.future.state() == State::Pending && fields.logs_destroy_pending();
+        pending || fields.future.logs_traceback()
+    }
+
+    fn end(&self, _fields: &TaskFields) {
+        self.place.leave();
+        #[cfg(Py_3_14)]
+        _fields.unlink();
+    }
+}
+
+impl IsFuture for Own<Task> {}
+
+impl Own<Task> {
+    pub(crate) fn view(&self) -> View<'_> {
+        View::of_own(self)
+    }
+
+    /// It is done: the roll of the pending ones need not have it.
+    fn leave_roll(&self) {
+        self.payload().end(self);
+    }
+}
+
+fn get_name(py: Python<'_>, task: &Own<Task>) -> PyResult<Object> {
+    let name = match (task.name.get(py), task.payload().number.get()) {
+        (Some(name), _) if name.bind(py).is_instance_of::<PyString>() => return Ok(name),
+        (Some(number), _) => format!("Task-{}", number.bind(py)),
+        (None, 0) => return Ok(Object::none(py)),
+        (None, number) => format!("Task-{number}"),
+    };
+    let name = Object::from(PyString::new(py, &name));
+    task.name.set(py, name.clone_ref(py));
+    Ok(name)
+}
+
+/// Adds the class to the module.
+pub(crate) fn add_class(module: &Bound<'_, PyModule>, base: &Bound<'_, PyType>) -> PyResult<()> {
+    let [add, remove] = future::shared_methods();
+    let methods = [
+        add,
+        remove,
+        own_method!(
+            Task,
+            c"get_name",
+            c"get_name($self)\n--\n\nThe task's name. (asyncio: Task.get_name)",
+            |py, task, _| get_name(py, task)
+        ),
+    ];
+    let mut slots = future::shared_slots().to_vec();
+    slots.push(initializer!(Task, make::initialize));
+    TASK.create::<Task>(module, base, &methods, &future::shared_getters(), &slots)?;
+    module.add_function(wrap_pyfunction!(pending_tasks, module)?)
+}
+
+/// The tasks of ours that are pending, of all loops.
+#[pyfunction]
+fn pending_tasks(py: Python<'_>) -> Vec<Py<PyAny>> {
+    crate::ffi::roll::list(py).iter().map(|task| task.as_py().clone_ref(py)).collect()
+}

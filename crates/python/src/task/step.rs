@@ -1,0 +1,253 @@
+//! A step of a task: what it waited for, the coroutine resumed, and what it answered.
+
+use pyo3::exceptions::{PyKeyboardInterrupt, PyRuntimeError, PyStopIteration, PySystemExit};
+use pyo3::prelude::*;
+
+use super::{Task, current};
+use crate::event_loop::{Item, LoopCore};
+use crate::ffi::asyncio::{Resumed, View, is_generator, send, wakeup_of};
+use crate::ffi::call::call_method;
+use crate::ffi::derived::{Own, track};
+use crate::ffi::intern::intern;
+use crate::ffi::{Context, Object};
+use crate::future::Outcome;
+use crate::imports;
+
+/// The task's turn.
+pub(crate) fn step(slf: &Bound<'_, LoopCore>, task: &Own<Task>) -> PyResult<()> {
+    throw_into(slf, task, None)
+}
+
+/// The same; an error is raised in the coroutine.
+pub(crate) fn throw_into(slf: &Bound<'_, LoopCore>, task: &Own<Task>, error: Option<Object>) -> PyResult<()> {
+    current::enter(slf, task.object())?;
+    let result = in_its_context(slf, task, error);
+    current::leave(slf);
+    result
+}
+
+/// A future that is not ours has called: the context is entered already.
+pub(crate) fn woken_by_call(py: Python<'_>, task: &Object) -> PyResult<()> {
+    let Some(task) = Own::<Task>::of(task) else { return Ok(()) };
+    let Some(owner) = task.view().native_loop(py) else { return Ok(()) };
+    current::enter(&owner, task.object())?;
+    let result = advance(&owner, task, None);
+    current::leave(&owner);
+    result
+}
+
+pub(super) fn in_its_context(
+    slf: &Bound<'_, LoopCore>,
+    task: &Own<Task>,
+    error: Option<Object>,
+) -> PyResult<()> {
+    let py = slf.py();
+    let Some(context) = task.context.get(py) else {
+        return Err(PyRuntimeError::new_err("uninitialized Task object"));
+    };
+    Context::known(context).run(py, || advance(slf, task, error))
+}
+
+fn advance(slf: &Bound<'_, LoopCore>, task: &Own<Task>, error: Option<Object>) -> PyResult<()> {
+    let (py, view) = (slf.py(), task.view());
+    if !view.is_pending() {
+        let error = error.as_ref().map_or_else(|| Ok("None".to_owned()), |error| repr(py, error))?;
+        let text = format!("_step(): already done: {} {error}", repr(py, task.object())?);
+        return Err(imports::invalid_state(py, &text));
+    }
+    let mut error = match (task.waiting_for.take(py), error) {
+        (Some(waiter), None) => error_of(py, task, &waiter)?,
+        (_, error) => error,
+    };
+    if task.must_cancel() {
+        if !error.as_ref().map_or(Ok(false), |error| is_cancelled_error(py, error))? {
+            error = Some(view.cancelled_error(py)?);
+        }
+        task.set_must_cancel(false);
+    }
+    let Some(coroutine) = task.coroutine.get(py) else {
+        return Err(PyRuntimeError::new_err("uninitialized Task object"));
+    };
+    let resumed = match error {
+        None => send(py, &coroutine),
+        Some(error) => throw(py, &coroutine, &error),
+    };
+    match resumed {
+        Ok(Resumed::Yielded(object)) => wait_for(slf, task, object),
+        Ok(Resumed::Returned(result)) => {
+            task.leave_roll();
+            if task.must_cancel() {
+                // Cancelled just before the coroutine came to its end.
+                task.set_must_cancel(false);
+                let message = view.cancel_message.get(py);
+                return view.cancel(py, message).map(drop);
+            }
+            view.set_result(py, result)
+        }
+        Err(error) => {
+            task.leave_roll();
+            fail(py, view, error)
+        }
+    }
+}
+
+fn throw(py: Python<'_>, coroutine: &Object, error: &Object) -> PyResult<Resumed> {
+    match call_method(py, coroutine, intern!(py, "throw"), &[error]) {
+        Ok(yielded) => Ok(Resumed::Yielded(yielded)),
+        Err(stop) if stop.is_instance_of::<PyStopIteration>(py) => {
+            stop.value(py).getattr(intern!(py, "value")).map(|value| Resumed::Returned(value.into()))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// What the future that the task has waited for says: the error to be raised, or nothing.
+fn error_of(py: Python<'_>, task: &Own<Task>, waiter: &Object) -> PyResult<Option<Object>> {
+    #[cfg(Py_3_14)]
+    not_awaited_any_more(py, task, waiter)?;
+    let _ = task;
+    if let Some(view) = View::of(waiter) {
+        return Ok(match view.outcome(py)? {
+            Outcome::Result(_) => None,
+            Outcome::Error(error) => Some(error),
+        });
+    }
+    match call_method(py, waiter, intern!(py, "result"), &[]) {
+        Ok(_) => Ok(None),
+        Err(error) => Ok(Some(error.into_value(py).into())),
+    }
+}
+
+fn fail(py: Python<'_>, task: View<'_>, error: PyErr) -> PyResult<()> {
+    if error.matches(py, imports::cancelled_error(py)?)? {
+        track(task.object);
+        drop(task.cancelled_error.replace(py, Some(error.into_value(py).into())));
+        return task.cancel(py, None).map(drop);
+    }
+    let exception = error.value(py).clone().into_any();
+    task.fail(py, exception)?;
+    if error.is_instance_of::<PyKeyboardInterrupt>(py) || error.is_instance_of::<PySystemExit>(py) {
+        return Err(error);
+    }
+    Ok(())
+}
+
+/// The coroutine has yielded something to wait for.
+fn wait_for(slf: &Bound<'_, LoopCore>, task: &Own<Task>, yielded: Object) -> PyResult<()> {
+    let py = slf.py();
+    if yielded.bind(py).is_none() {
+        slf.get().push(Item::Step(task.clone_ref(py)));
+        return Ok(());
+    }
+    if yielded.as_ptr() == task.object().as_ptr() {
+        let text = format!("Task cannot await on itself: {}", repr(py, &yielded)?);
+        return fail_soon(slf, task, text);
+    }
+    if let Some(future) = View::of_ours(&yielded) {
+        if future.owner.as_ptr() != task.future.owner.as_ptr() {
+            return another_loop(slf, task, &yielded);
+        }
+        if !future.is_blocking() {
+            return not_awaited(slf, task, &yielded);
+        }
+        future.set_blocking(false);
+        if future.is_pending() {
+            if !future.is_timed() {
+                track(task.object());
+                track(&yielded);
+            }
+            future.add_waiter(py, task)?;
+        } else {
+            slf.get().push(Item::Step(task.clone_ref(py)));
+        }
+        return remember(py, task, yielded);
+    }
+    wait_for_foreign(slf, task, yielded)
+}
+
+/// Waits for a future of another class, as asyncio does.
+fn wait_for_foreign(slf: &Bound<'_, LoopCore>, task: &Own<Task>, yielded: Object) -> PyResult<()> {
+    let py = slf.py();
+    let future = yielded.bind(py);
+    let blocking = future.getattr_opt(intern!(py, "_asyncio_future_blocking"))?;
+    let Some(blocking) = blocking.filter(|blocking| !blocking.is_none()) else {
+        let text = if is_generator(&yielded) {
+            let task = repr(py, task.object())?;
+            format!("yield was used instead of yield from for generator in task {task} with {}", future.repr()?)
+        } else {
+            format!("Task got bad yield: {}", future.repr()?)
+        };
+        return fail_soon(slf, task, text);
+    };
+    if !imports::loop_of(py)?.bind(py).call1((future,))?.is(slf) {
+        return another_loop(slf, task, &yielded);
+    }
+    if !blocking.is_truthy()? {
+        return not_awaited(slf, task, &yielded);
+    }
+    future.setattr(intern!(py, "_asyncio_future_blocking"), false)?;
+    track(task.object());
+    let keywords = pyo3::types::PyDict::new(py);
+    keywords.set_item(intern!(py, "context"), task.context.get(py).as_ref().map(|context| context.bind(py)))?;
+    let wakeup = wakeup_of(py, task.object())?;
+    future.call_method(intern!(py, "add_done_callback"), (wakeup.bind(py),), Some(&keywords))?;
+    remember(py, task, yielded)
+}
+
+/// The task waits for this now.
+fn remember(py: Python<'_>, task: &Own<Task>, future: Object) -> PyResult<()> {
+    #[cfg(Py_3_14)]
+    awaited(py, task, &future)?;
+    if !task.must_cancel() {
+        task.waiting_for.set(py, future);
+        return Ok(());
+    }
+    task.waiting_for.set(py, future.clone_ref(py));
+    let message = task.future.cancel_message.get(py).unwrap_or_else(|| Object::none(py));
+    if call_method(py, &future, intern!(py, "cancel"), &[&message])?.bind(py).is_truthy()? {
+        task.set_must_cancel(false);
+    }
+    Ok(())
+}
+
+#[cfg(Py_3_14)]
+fn awaited(py: Python<'_>, task: &Own<Task>, future: &Object) -> PyResult<()> {
+    if View::of(future).is_some_and(|view| view.set_only_awaiter(py, task.object())) {
+        return Ok(());
+    }
+    imports::add_to_awaited_by(py)?.bind(py).call1((future.bind(py), task.object().bind(py))).map(drop)
+}
+
+#[cfg(Py_3_14)]
+fn not_awaited_any_more(py: Python<'_>, task: &Own<Task>, future: &Object) -> PyResult<()> {
+    if View::of(future).is_some_and(|view| view.forget_only_awaiter(py, task.object())) {
+        return Ok(());
+    }
+    imports::discard_from_awaited_by(py)?.bind(py).call1((future.bind(py), task.object().bind(py))).map(drop)
+}
+
+fn another_loop(slf: &Bound<'_, LoopCore>, task: &Own<Task>, future: &Object) -> PyResult<()> {
+    let (task_text, future) = (repr(slf.py(), task.object())?, repr(slf.py(), future)?);
+    fail_soon(slf, task, format!("Task {task_text} got Future {future} attached to a different loop"))
+}
+
+fn not_awaited(slf: &Bound<'_, LoopCore>, task: &Own<Task>, future: &Object) -> PyResult<()> {
+    let (task_text, future) = (repr(slf.py(), task.object())?, repr(slf.py(), future)?);
+    fail_soon(slf, task, format!("yield was used instead of yield from in task {task_text} with {future}"))
+}
+
+/// The coroutine hears of its mistake in its next step.
+fn fail_soon(slf: &Bound<'_, LoopCore>, task: &Own<Task>, text: String) -> PyResult<()> {
+    let py = slf.py();
+    let error = PyRuntimeError::new_err(text).into_value(py).into();
+    slf.get().push(Item::Throw(task.clone_ref(py), error));
+    Ok(())
+}
+
+fn is_cancelled_error(py: Python<'_>, error: &Object) -> PyResult<bool> {
+    error.bind(py).is_instance(imports::cancelled_error(py)?)
+}
+
+fn repr(py: Python<'_>, object: &Object) -> PyResult<String> {
+    Ok(object.bind(py).repr()?.to_string())
+}

@@ -1,0 +1,126 @@
+"""The same random programs on stock asyncio and on ironloop: all that can be observed is the same.
+
+A program that differs, shrunk: `python -m random_programs --seed SEED --programs 1`, in this folder.
+"""
+
+import asyncio
+import os
+
+import pytest
+from conftest import needs_ironloop
+from random_programs.compare import difference
+from random_programs.generate import generate
+from random_programs.program import Body, Operation, Program
+from random_programs.shrink import shrink
+from random_programs.sides import on_asyncio, on_ironloop
+
+BATCHES, BATCH = 10, 80
+
+# Other programs than those of every day; how many there are is up to `BATCHES` and `BATCH`.
+SEED = int(os.environ.get("IRONLOOP_TEST_SEED", "0"))
+
+
+@needs_ironloop
+@pytest.mark.parametrize("batch", range(BATCHES))
+def test_a_program_is_the_same_on_both_loops(batch):
+    for seed in range(SEED + batch * BATCH, SEED + (batch + 1) * BATCH):
+        found = difference(generate(seed), on_asyncio, on_ironloop)
+        assert found is None, f"seed {seed}: {found}"
+
+
+def test_a_program_is_the_same_whenever_it_runs():
+    """Else a difference would say nothing."""
+    for seed in range(100):
+        assert difference(generate(seed), on_asyncio, on_asyncio) is None, f"seed {seed}"
+
+
+def test_a_program_comes_to_its_end_whatever_it_does():
+    waits_for_ever = Program(
+        tasks=(
+            Body((Operation("acquire", (0,)),)),
+            # Cancelled, it waits for the lock of its condition again.
+            Body((Operation("wait_for_condition", (1, 7)),)),
+            Body((Operation("await_future", (0,)),)),
+        ),
+        reliefs=(),
+        queues=(("Queue", 0),),
+        semaphores=(("Semaphore", 0),),
+        barriers=(1,),
+    )
+    outcome = on_asyncio(waits_for_ever)
+    assert outcome.ending == "0 tasks are left"
+    assert [event[1:3] for event in outcome.log if event[2] == "await_future raises"]
+
+
+def test_programs_do_most_of_what_they_can():
+    """A generator whose programs end in nothing would find nothing."""
+    from random_programs.operations import OPERATIONS
+
+    done = {event[2] for seed in range(300) for event in on_asyncio(generate(seed)).log}
+    # These do nothing but raise, or nearly so.
+    rare = {"await_oneself", "fail", "wait_unlocked", "notify_unlocked", "inspect_future"}
+    assert set(OPERATIONS) - done <= rare
+
+
+# What a native vocabulary could get wrong: each is one line of asyncio's, changed.
+
+
+def _last_waiter_first(lock):
+    for waiter in reversed(lock._waiters or ()):
+        if not waiter.done():
+            waiter.set_result(True)
+            return
+
+
+def _last_getter_first(queue, waiters):
+    while waiters:
+        waiter = waiters.pop()
+        if not waiter.done():
+            waiter.set_result(None)
+            return
+
+
+async def _sleep_at_once(delay, result=None):
+    if delay > 0:
+        future = asyncio.get_running_loop().create_future()
+        asyncio.get_running_loop().call_later(delay, future.set_result, result)
+        await future
+    return result
+
+
+def _last_waiter_told_first(event):
+    event._value = True
+    for waiter in reversed(event._waiters):
+        if not waiter.done():
+            waiter.set_result(True)
+
+
+def _last_child_first(outer, msg=None):
+    cancelled = [child.cancel(msg=msg) for child in reversed(outer._children)]
+    outer._cancel_requested = any(cancelled)
+    return any(cancelled)
+
+
+MUTANTS = [
+    (asyncio.Lock, "_wake_up_first", _last_waiter_first),
+    (asyncio.Queue, "_wakeup_next", _last_getter_first),
+    (asyncio, "sleep", _sleep_at_once),
+    (asyncio.Event, "set", _last_waiter_told_first),
+    (asyncio.tasks._GatheringFuture, "cancel", _last_child_first),
+]
+
+
+@pytest.mark.parametrize(("owner", "name", "mutant"), MUTANTS, ids=lambda value: getattr(value, "__name__", value))
+def test_what_is_wrong_is_found_and_shrunk(owner, name, mutant):
+    def wrong(program):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(owner, name, mutant)
+            return on_asyncio(program)
+
+    def differs(program):
+        return difference(program, on_asyncio, wrong) is not None
+
+    found = next(program for program in map(generate, range(2000)) if differs(program))
+    smallest = shrink(found, differs)
+    assert differs(smallest)
+    assert len(smallest) <= min(len(found), 12), smallest
