@@ -33,6 +33,7 @@ fn vocabulary(module: &Bound<'_, PyModule>) -> PyResult<()> {
     let py = module.py();
     ffi::stop::prepare(module)?;
     ffi::function::add_class(py)?;
+    running::add(module)?;
     sleep::add(module)?;
     let (future, task) = (imports::stock_future(py)?, imports::stock_task(py)?);
     if ffi::fields::layouts_fit(future, task) {

@@ -137,3 +137,13 @@ pub(crate) fn set_result(py: Python<'_>, future: &Object, result: Object) -> PyR
         None => call_method(py, future, intern!(py, "set_result"), &[&result]).map(drop),
     }
 }
+
+/// Whether a loop runs in this thread that is not ours, or whose vocabulary is asyncio's.
+#[pyfunction]
+fn runs_elsewhere(py: Python<'_>) -> PyResult<bool> {
+    Ok(matches!(Running::now(py)?, Running::Other(_)))
+}
+
+pub(crate) fn add(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_function(wrap_pyfunction!(runs_elsewhere, module)?)
+}

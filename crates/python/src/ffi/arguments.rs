@@ -80,6 +80,13 @@ impl<'a> Arguments<'a> {
         (self.values, self.positional, self.names)
     }
 
+    /// The instance that a method was called on, which Python passes first, and the arguments behind it.
+    pub(crate) fn split_receiver(&self) -> PyResult<(Arg<'a>, Self)> {
+        let receiver = (self.positional > 0).then(|| self.values[0]);
+        let receiver = receiver.ok_or_else(|| PyTypeError::new_err("a method needs an instance"))?;
+        Ok((receiver, Self { values: &self.values[1..], positional: self.positional - 1, names: self.names }))
+    }
+
     /// The same call of another function.
     pub(crate) fn pass_on(&self, py: Python<'_>, function: &Object) -> PyResult<Object> {
         let names = self.names.map_or(std::ptr::null_mut(), Arg::as_ptr);

@@ -54,6 +54,22 @@ impl Native for Function {
     fn clear(&self, _py: Python<'_>) {}
 }
 
+/// A method of a class that stands for one of asyncio's; the instance is the first argument.
+pub(crate) type Method = fn(Python<'_>, Arguments<'_>) -> PyResult<Object>;
+
+/// Gives a class native methods, each in the place of the one of the same name in `stock`.
+pub(crate) fn equip(
+    class: &Bound<'_, PyAny>,
+    stock: &Bound<'_, PyAny>,
+    methods: &[(&str, Method)],
+) -> PyResult<()> {
+    methods.iter().try_for_each(|(name, method)| {
+        let stands_for = stock.getattr(*name)?.into();
+        let function = Function::make(class.py(), Body::Anywhere(*method), stands_for)?;
+        class.setattr(*name, function.bind(class.py()))
+    })
+}
+
 impl Function {
     pub(crate) fn make(py: Python<'_>, body: Body, stands_for: Object) -> PyResult<Object> {
         FUNCTION
