@@ -72,9 +72,7 @@ pub(crate) fn equip(
 
 impl Function {
     pub(crate) fn make(py: Python<'_>, body: Body, stands_for: Object) -> PyResult<Object> {
-        FUNCTION
-            .instantiate(py, Self { vectorcall: called, body, stands_for })
-            .map(Instance::into_object)
+        FUNCTION.instantiate(py, Self { vectorcall: called, body, stands_for }).map(Instance::into_object)
     }
 
     fn call(&self, py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
@@ -123,17 +121,16 @@ unsafe extern "C" fn bound(
     }
 }
 
-unsafe extern "C" fn attribute(
-    function: *mut ffi::PyObject,
-    name: *mut ffi::PyObject,
-) -> *mut ffi::PyObject {
+unsafe extern "C" fn attribute(function: *mut ffi::PyObject, name: *mut ffi::PyObject) -> *mut ffi::PyObject {
     // SAFETY: called by the interpreter on an attached thread with an instance of the class. `__class__` and what the class
     // itself has is its own.
     unsafe {
         let stands_for = (*FUNCTION.payload::<Function>(function)).stands_for.as_ptr();
         let text = ManuallyDrop::new(Object::from_owned(Python::assume_attached(), name));
         let py = Python::assume_attached();
-        let own = text.bind(py).extract::<&str>().is_ok_and(|text| matches!(text, "__class__" | "__reduce__" | "__reduce_ex__" | "__get__" | "__call__"));
+        let own = text.bind(py).extract::<&str>().is_ok_and(|text| {
+            matches!(text, "__class__" | "__reduce__" | "__reduce_ex__" | "__get__" | "__call__")
+        });
         if own {
             return ffi::PyObject_GenericGetAttr(function, name);
         }
@@ -147,10 +144,7 @@ unsafe extern "C" fn repr(function: *mut ffi::PyObject) -> *mut ffi::PyObject {
 }
 
 /// Pickles as the function does that it stands for: by name.
-unsafe extern "C" fn reduce(
-    function: *mut ffi::PyObject,
-    _: *mut ffi::PyObject,
-) -> *mut ffi::PyObject {
+unsafe extern "C" fn reduce(function: *mut ffi::PyObject, _: *mut ffi::PyObject) -> *mut ffi::PyObject {
     // SAFETY: as above.
     unsafe {
         let stands_for = (*FUNCTION.payload::<Function>(function)).stands_for.as_ptr();
