@@ -13,8 +13,7 @@ use crate::ffi::asyncio::{Resumed, View, send};
 use crate::ffi::call::{call, call_method};
 use crate::ffi::class::Pool;
 use crate::ffi::coroutine::{
-    Coroutine, Input, Life, Resumable, Step, coroutine_getters, coroutine_slots, finalize,
-    resumable_methods,
+    Coroutine, Input, Life, Resumable, Step, coroutine_getters, coroutine_slots, finalize, resumable_methods,
 };
 use crate::ffi::derived::{may_lead_back, track};
 use crate::ffi::function::{Body, Function};
@@ -30,11 +29,20 @@ pub(crate) struct Sleep {
 }
 
 enum Stage {
-    Asked { delay: Object, result: Object },
+    Asked {
+        delay: Object,
+        result: Object,
+    },
     /// For one turn of the loop.
-    Turn { result: Object },
+    Turn {
+        result: Object,
+    },
     /// Until the timer is due. The loop is known by its address: the timer is of no use to any other.
-    Timed { slot: Slot, core: usize, result: Object },
+    Timed {
+        slot: Slot,
+        core: usize,
+        result: Object,
+    },
     /// On a loop that is not ours asyncio's own coroutine does it.
     Elsewhere(Object),
     Over,
@@ -96,7 +104,9 @@ impl Resumable for Sleep {
             let stage = sleep.stage.with(|stage| std::mem::replace(stage, Stage::Over));
             match (stage, input) {
                 (Stage::Asked { delay, result }, Input::Next) => sleep.begin(py, delay, result),
-                (Stage::Turn { result } | Stage::Timed { result, .. }, Input::Next) => Ok(Step::Return(result)),
+                (Stage::Turn { result } | Stage::Timed { result, .. }, Input::Next) => {
+                    Ok(Step::Return(result))
+                }
                 (Stage::Timed { slot, core, .. }, Input::Throw(error)) => {
                     cancel_timer(py, slot, core)?;
                     Err(error)

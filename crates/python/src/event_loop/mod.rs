@@ -29,8 +29,8 @@ use crate::cell::LoopCell;
 use crate::datagram::DatagramTransport;
 use crate::error::os_error;
 use crate::ffi::class::Pool;
-use crate::ffi::method::add_methods;
 use crate::ffi::derived::{Own, track};
+use crate::ffi::method::add_methods;
 use crate::ffi::{Instance, Object, Visit};
 use crate::future::{self, Future};
 use crate::handle::{Handle, ThreadSafeHandle, TimerHandle};
@@ -455,8 +455,7 @@ impl LoopCore {
             }
             _ => None,
         };
-        let shown: Vec<_> =
-            slf.get().state.with(|state| state.engine.ready().filter_map(show).collect());
+        let shown: Vec<_> = slf.get().state.with(|state| state.engine.ready().filter_map(show).collect());
         let handle = |shown| match shown {
             Shown::Handle(handle) => Ok(handle),
             Shown::Step(task) => Self::step_handle(slf, &task).map(Instance::into_object),
@@ -466,12 +465,10 @@ impl LoopCore {
 
     /// The handles of the timers that wait, in no order.
     fn _scheduled_handles(&self, py: Python<'_>) -> Vec<Py<PyAny>> {
-        let handles: Vec<Object> = self
-            .state
-            .with(|state| {
-                let handles = state.engine.scheduled().filter_map(Timer::handle);
-                handles.map(|handle| handle.object().clone_ref(py)).collect()
-            });
+        let handles: Vec<Object> = self.state.with(|state| {
+            let handles = state.engine.scheduled().filter_map(Timer::handle);
+            handles.map(|handle| handle.object().clone_ref(py)).collect()
+        });
         handles.iter().map(|handle| handle.as_py().clone_ref(py)).collect()
     }
 

@@ -16,9 +16,9 @@ use crate::error::os_error;
 use crate::ffi::asyncio::wakeup_of;
 use crate::ffi::derived::Own;
 use crate::ffi::{Arguments, Context, Instance, Native, Object, method_of};
+use crate::future;
 use crate::handle::{Callback, Handle};
 use crate::task::{self, Task};
-use crate::{future};
 use crate::transport::Transport;
 
 /// Events that one wait brings at most.

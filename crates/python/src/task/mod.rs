@@ -33,7 +33,8 @@ pub(crate) struct Task {
 
 impl Derived for Task {
     const NAME: &'static CStr = c"ironloop.Task";
-    const DOC: &'static CStr = c"Task(coro, *, loop=None, name=None, context=None, eager_start=False)\n--\n\n\
+    const DOC: &'static CStr =
+        c"Task(coro, *, loop=None, name=None, context=None, eager_start=False)\n--\n\n\
         A coroutine that the loop runs. (asyncio: Task)";
     type Fields = TaskFields;
 
