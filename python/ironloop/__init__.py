@@ -8,11 +8,21 @@ from __future__ import annotations
 
 from typing import Any
 
-from ironloop._ironloop import __version__
+from ironloop._ironloop import __version__, sleep
 from ironloop.loop import Loop
-from ironloop.runner import install, new_event_loop, run, uninstall
+from ironloop.runner import Runner, install, new_event_loop, run, uninstall
 
-__all__ = ("EventLoopPolicy", "Loop", "__version__", "install", "new_event_loop", "run", "uninstall")
+__all__ = (
+    "EventLoopPolicy",
+    "Loop",
+    "Runner",
+    "__version__",
+    "install",
+    "new_event_loop",
+    "run",
+    "sleep",
+    "uninstall",
+)
 
 
 def __getattr__(name: str) -> Any:

@@ -1,9 +1,22 @@
+from asyncio import sleep as sleep
+
 from ironloop._ironloop import __version__ as __version__
 from ironloop.loop import Loop as Loop
 from ironloop.policy import EventLoopPolicy as EventLoopPolicy
+from ironloop.runner import Runner as Runner
 from ironloop.runner import install as install
 from ironloop.runner import new_event_loop as new_event_loop
 from ironloop.runner import run as run
 from ironloop.runner import uninstall as uninstall
 
-__all__ = ("EventLoopPolicy", "Loop", "__version__", "install", "new_event_loop", "run", "uninstall")
+__all__ = (
+    "EventLoopPolicy",
+    "Loop",
+    "Runner",
+    "__version__",
+    "install",
+    "new_event_loop",
+    "run",
+    "sleep",
+    "uninstall",
+)

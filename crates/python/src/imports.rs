@@ -10,6 +10,7 @@ use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyTuple, PyType};
 
 use crate::ffi::Object;
+use crate::ffi::code::Code;
 
 /// Looks all up.
 pub(crate) fn prepare(py: Python<'_>) -> PyResult<()> {
@@ -18,6 +19,7 @@ pub(crate) fn prepare(py: Python<'_>) -> PyResult<()> {
     replaceables(py)?;
     thread_safe_handle(py)?;
     original_get_extra_info(py)?;
+    original_create_task(py)?;
     stream_numbers(py)?;
     warn(py)?;
     only_loop(py)?;
@@ -145,6 +147,23 @@ fn original_get_extra_info(py: Python<'_>) -> PyResult<&(Py<PyAny>, Py<PyAny>)> 
         let base = py.import("asyncio.transports")?.getattr("_FlowControlMixin")?;
         let original = base.getattr(intern!(py, "get_extra_info"))?.unbind();
         PyResult::Ok((base.unbind(), original))
+    })
+}
+
+/// asyncio's own `create_task`, if a tool has put something in its place, or other code into it.
+pub(crate) fn replaced_create_task(py: Python<'_>) -> PyResult<Option<Bound<'_, PyAny>>> {
+    let (base, original, code) = original_create_task(py)?;
+    let now = base.bind(py).getattr(intern!(py, "create_task"))?;
+    Ok((!now.is(original.bind(py)) || !code.is_run_by(original)).then_some(now))
+}
+
+fn original_create_task(py: Python<'_>) -> PyResult<&(Py<PyAny>, Object, Code)> {
+    static ORIGINAL: PyOnceLock<(Py<PyAny>, Object, Code)> = PyOnceLock::new();
+    ORIGINAL.get_or_try_init(py, || {
+        let base = py.import("asyncio.base_events")?.getattr("BaseEventLoop")?;
+        let original: Object = base.getattr(intern!(py, "create_task"))?.into();
+        let code = Code::of(py, &original)?;
+        PyResult::Ok((base.unbind(), original, code))
     })
 }
 

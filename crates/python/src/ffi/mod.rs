@@ -9,6 +9,7 @@ pub(crate) mod buffer;
 pub(crate) mod bytes;
 pub(crate) mod call;
 pub(crate) mod class;
+pub(crate) mod code;
 pub(crate) mod context;
 pub(crate) mod coroutine;
 pub(crate) mod derived;
