@@ -74,7 +74,12 @@ pub(crate) enum Waiter {
 impl Waiter {
     /// A new pending future of the running loop.
     pub(crate) fn new(py: Python<'_>) -> PyResult<Self> {
-        match Running::now(py)? {
+        Self::on(py, Running::now(py)?)
+    }
+
+    /// The same for who knows the loop that runs.
+    pub(crate) fn on(py: Python<'_>, running: Running<'_>) -> PyResult<Self> {
+        match running {
             Running::Native(core) => future::create(&core).map(Self::Own),
             running => {
                 let future = running.object()?.call_method0(intern!(py, "create_future"))?;
