@@ -33,7 +33,9 @@ async def gather(scope: Any, awaitables: list[Any], return_exceptions: bool) -> 
     return await asyncio.gather(*map(_awaitable, awaitables), return_exceptions=return_exceptions)
 
 
-@operation(Several(AWAITABLE), TIMEOUT, OneOf("FIRST_COMPLETED", "FIRST_EXCEPTION", "ALL_COMPLETED"), weight=3)
+@operation(
+    Several(AWAITABLE), TIMEOUT, OneOf("FIRST_COMPLETED", "FIRST_EXCEPTION", "ALL_COMPLETED"), weight=3
+)
 async def wait(scope: Any, awaitables: list[Any], timeout: float | None, return_when: str) -> Any:
     started = [_started(scope, awaitable) for awaitable in awaitables]
     done, pending = await asyncio.wait(started, timeout=timeout, return_when=getattr(asyncio, return_when))
@@ -136,5 +138,3 @@ async def reschedule(scope: Any, delay: float | None) -> Any:
         block.reschedule(None if delay is None else scope.world.loop.time() + delay)
         return block.when(), block.expired()
     return None
-
-
