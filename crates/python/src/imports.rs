@@ -16,6 +16,7 @@ use crate::ffi::code::Code;
 pub(crate) fn prepare(py: Python<'_>) -> PyResult<()> {
     classes(py)?;
     objects(py)?;
+    methods(py)?;
     replaceables(py)?;
     thread_safe_handle(py)?;
     original_get_extra_info(py)?;
@@ -79,6 +80,13 @@ macro_rules! objects {
 objects! {
     get_running_loop: "asyncio.events", "_get_running_loop";
     stock_sleep: "asyncio.tasks", "sleep";
+    queue_empty: "asyncio.queues", "QueueEmpty";
+    queue_full: "asyncio.queues", "QueueFull";
+    #[cfg(Py_3_13)]
+    queue_shut_down: "asyncio.queues", "QueueShutDown";
+    stock_event: "asyncio.locks", "Event";
+    heap_push: "heapq", "heappush";
+    heap_pop: "heapq", "heappop";
     is_coroutine: "asyncio.coroutines", "iscoroutine";
     loop_of: "asyncio.futures", "_get_loop";
     get_event_loop: "asyncio.events", "get_event_loop";
@@ -92,6 +100,28 @@ objects! {
     add_to_awaited_by: "_asyncio", "future_add_to_awaited_by";
     #[cfg(Py_3_14)]
     discard_from_awaited_by: "_asyncio", "future_discard_from_awaited_by";
+}
+
+/// Functions that fetch a method of a class once, to be called without looking it up again.
+macro_rules! methods {
+    ($($function:ident: $module:literal, $class:literal, $name:literal;)*) => {$(
+        pub(crate) fn $function(py: Python<'_>) -> PyResult<&Object> {
+            static METHOD: PyOnceLock<Object> = PyOnceLock::new();
+            METHOD.get_or_try_init(py, || Ok(py.import($module)?.getattr($class)?.getattr($name)?.into()))
+        }
+    )*
+        fn methods(py: Python<'_>) -> PyResult<()> {
+            $($function(py)?;)*
+            Ok(())
+        }
+    };
+}
+
+methods! {
+    deque_append: "collections", "deque", "append";
+    deque_popleft: "collections", "deque", "popleft";
+    deque_remove: "collections", "deque", "remove";
+    list_pop: "builtins", "list", "pop";
 }
 
 /// What `asyncio.Future` and `asyncio.Task` are now: tests and tools put others there.

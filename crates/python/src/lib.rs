@@ -9,6 +9,7 @@ mod ffi;
 mod future;
 mod handle;
 mod imports;
+mod queue;
 mod running;
 mod sleep;
 mod task;
@@ -35,6 +36,7 @@ fn vocabulary(module: &Bound<'_, PyModule>) -> PyResult<()> {
     ffi::function::add_class(py)?;
     running::add(module)?;
     sleep::add(module)?;
+    queue::add(module)?;
     let (future, task) = (imports::stock_future(py)?, imports::stock_task(py)?);
     if ffi::fields::layouts_fit(future, task) {
         ffi::asyncio::remember_stock(future, task);

@@ -5,7 +5,7 @@ use std::ffi::{CStr, c_int};
 use ironloop_engine::Slot;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use pyo3::types::PyFloat;
+use pyo3::types::{PyFloat, PyInt};
 
 use crate::cell::LoopCell;
 use crate::event_loop::{LoopCore, Timer};
@@ -18,8 +18,8 @@ use crate::ffi::coroutine::{
 use crate::ffi::derived::{may_lead_back, track};
 use crate::ffi::function::{Body, Function};
 use crate::ffi::intern::intern;
-use crate::ffi::{Arguments, Class, Instance, Native, Object, Visit};
-use crate::running::Running;
+use crate::ffi::{Arg, Arguments, Class, Instance, Native, Object, Visit};
+use crate::running::{Running, probably_native};
 use crate::{future, imports};
 
 /// `asyncio.sleep(delay, result)`
@@ -33,7 +33,7 @@ enum Stage {
         delay: Object,
         result: Object,
     },
-    /// For one turn of the loop.
+    /// For one turn of the loop, which needs none of its timers.
     Turn {
         result: Object,
     },
@@ -100,7 +100,11 @@ impl Coroutine for Sleep {
 
 impl Resumable for Sleep {
     fn resume(py: Python<'_>, sleep: &Instance<Self>, input: Input) -> PyResult<Step> {
-        sleep.life.drive(input, |_, input| {
+        sleep.life.drive(input, |first, input| {
+            let yields = first && sleep.stage.with(|stage| matches!(stage, Stage::Turn { .. }));
+            if yields {
+                return Ok(Step::Yield(Object::none(py)));
+            }
             let stage = sleep.stage.with(|stage| std::mem::replace(stage, Stage::Over));
             match (stage, input) {
                 (Stage::Asked { delay, result }, Input::Next) => sleep.begin(py, delay, result),
@@ -182,19 +186,34 @@ fn cancel_timer(py: Python<'_>, slot: Slot, core: usize) -> PyResult<()> {
     Ok(())
 }
 
-/// `sleep(delay, result=None)`, while a loop of ours runs.
-fn sleep(owner: &Bound<'_, LoopCore>, arguments: Arguments<'_>) -> PyResult<Object> {
-    let py = owner.py();
+/// `sleep(delay, result=None)`; where no loop of ours runs asyncio's own.
+fn sleep(py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
+    if !probably_native(py)? {
+        return arguments.pass_on(py, imports::stock_sleep(py)?);
+    }
     let [delay, result] = arguments.bind(py, "sleep", ["delay", "result"], 1)?;
-    let delay = delay.map_or_else(|| Object::none(py), |delay| delay.to_object(py));
     let result = result.map_or_else(|| Object::none(py), |result| result.to_object(py));
     let leads_back = may_lead_back(&result);
-    let stage = LoopCell::new(Stage::Asked { delay, result });
-    let made = SLEEP.instantiate(py, Sleep { life: Life::new(), stage })?;
+    let stage = match delay {
+        Some(delay) if is_zero(py, delay) => Stage::Turn { result },
+        delay => {
+            let delay = delay.map_or_else(|| Object::none(py), |delay| delay.to_object(py));
+            Stage::Asked { delay, result }
+        }
+    };
+    let made = SLEEP.instantiate(py, Sleep { life: Life::new(), stage: LoopCell::new(stage) })?;
     if leads_back {
         track(made.object());
     }
     Ok(made.into_object())
+}
+
+/// The number 0 itself, the most common of all delays.
+fn is_zero(py: Python<'_>, delay: Arg<'_>) -> bool {
+    delay
+        .bind(py)
+        .cast_exact::<PyInt>()
+        .is_ok_and(|delay| delay.extract::<i64>().is_ok_and(|delay| delay == 0))
 }
 
 pub(crate) fn add(module: &Bound<'_, PyModule>) -> PyResult<()> {
@@ -205,6 +224,6 @@ pub(crate) fn add(module: &Bound<'_, PyModule>) -> PyResult<()> {
         &coroutine_getters::<Sleep>(),
         &coroutine_slots::<Sleep>(),
     )?;
-    let function = Function::make(py, Body::Native(sleep), imports::stock_sleep(py)?.clone_ref(py))?;
+    let function = Function::make(py, Body::Anywhere(sleep), imports::stock_sleep(py)?.clone_ref(py))?;
     module.add("sleep", function.bind(py))
 }

@@ -1,4 +1,4 @@
-"""Several awaitables at once: gather, wait, as_completed, task groups; and one that is shielded or in a hurry."""
+"""Several awaitables at once: gather, wait, as_completed, groups; one that is shielded or in a hurry."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ async def shield(scope: Any, awaitable: Any) -> Any:
 
 @operation(Several(BLOCK), TASK_TO_AWAIT, TIMEOUT, NUMBER, weight=2)
 async def as_completed(scope: Any, parts: list[Any], task: Any, timeout: float | None, most: int) -> Any:
-    # Tasks, not coroutines, and at most one that may be done: asyncio goes through them in the order of a set.
+    # Tasks, not coroutines, and at most one that may be done: asyncio goes through them in a set's order.
     tasks = [_started(scope, part) for part in parts] + ([] if task is None else [task])
     results = []
     for number, next_done in enumerate(asyncio.as_completed(tasks, timeout=timeout)):

@@ -15,7 +15,7 @@ mod watch;
 use std::collections::VecDeque;
 use std::ffi::c_int;
 use std::io;
-use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use ironloop_driver::{Notifier, Poller, RawFd, Ready, Token};
@@ -34,6 +34,7 @@ use crate::ffi::method::add_methods;
 use crate::ffi::{Instance, Object, Visit};
 use crate::future::{self, Future};
 use crate::handle::{Handle, ThreadSafeHandle, TimerHandle};
+use crate::running;
 use crate::task::Task;
 use crate::transport::Transport;
 pub(crate) use listener::Listener;
@@ -189,8 +190,8 @@ pub(crate) struct LoopCore {
     plain: AtomicBool,
     /// Whether its tasks and futures are ours.
     native: AtomicBool,
-    /// Whether `asyncio.current_task()` would still name a task whose step is made.
-    pub(crate) lingering: AtomicBool,
+    /// The address of the task that `asyncio.current_task()` would still name although its step is made; 0 if none.
+    pub(crate) lingering: AtomicUsize,
     /// Where signals are read from; -1 before the first run in the main thread.
     signals: AtomicI32,
     /// The thread that runs the loop, as Python numbers it; 0 while none does.
@@ -301,7 +302,7 @@ impl LoopCore {
             task_factory: LoopCell::new(None),
             plain: AtomicBool::new(false),
             native: AtomicBool::new(false),
-            lingering: AtomicBool::new(false),
+            lingering: AtomicUsize::new(0),
             signals: AtomicI32::new(-1),
             thread: AtomicU64::new(0),
         })
@@ -385,6 +386,9 @@ impl LoopCore {
     #[setter(_thread_id)]
     fn set_thread_id(&self, thread: Option<u64>) {
         self.thread.store(thread.unwrap_or(0), Ordering::Relaxed);
+        if self.is_native() {
+            running::note(thread);
+        }
         if thread.is_none() {
             self.hand_over();
         }

@@ -5,6 +5,7 @@
 
 pub(crate) mod arguments;
 pub(crate) mod asyncio;
+pub(crate) mod attributes;
 pub(crate) mod buffer;
 pub(crate) mod bytes;
 pub(crate) mod call;

@@ -16,9 +16,13 @@ use crate::imports;
 
 /// The task begins a step.
 pub(super) fn enter(slf: &Bound<'_, LoopCore>, task: &Object) -> PyResult<()> {
-    let lingering = slf.get().lingering.swap(false, Ordering::Relaxed);
-    let before = replace(slf, Some(task), !lingering)?;
-    match before.filter(|_| !lingering) {
+    let address = task.as_ptr() as usize;
+    let lingering = slf.get().lingering.swap(0, Ordering::Relaxed);
+    if lingering == address {
+        return Ok(());
+    }
+    let before = replace(slf, Some(task), lingering == 0)?;
+    match before.filter(|_| lingering == 0) {
         None => Ok(()),
         Some(other) => {
             replace(slf, Some(&other), false)?;
@@ -32,13 +36,13 @@ pub(super) fn enter(slf: &Bound<'_, LoopCore>, task: &Object) -> PyResult<()> {
 }
 
 /// The step is made.
-pub(super) fn leave(slf: &Bound<'_, LoopCore>) {
-    slf.get().lingering.store(true, Ordering::Relaxed);
+pub(super) fn leave(slf: &Bound<'_, LoopCore>, task: &Object) {
+    slf.get().lingering.store(task.as_ptr() as usize, Ordering::Relaxed);
 }
 
-/// No task runs: before anything else does.
+/// No task runs: before anything else does, and before the loop sleeps.
 pub(crate) fn vacate(slf: &Bound<'_, LoopCore>) -> PyResult<()> {
-    if slf.get().lingering.swap(false, Ordering::Relaxed) {
+    if slf.get().lingering.swap(0, Ordering::Relaxed) != 0 {
         replace(slf, None, false)?;
     }
     Ok(())

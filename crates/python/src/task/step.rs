@@ -22,7 +22,7 @@ pub(crate) fn step(slf: &Bound<'_, LoopCore>, task: &Own<Task>) -> PyResult<()> 
 pub(crate) fn throw_into(slf: &Bound<'_, LoopCore>, task: &Own<Task>, error: Option<Object>) -> PyResult<()> {
     current::enter(slf, task.object())?;
     let result = in_its_context(slf, task, error);
-    current::leave(slf);
+    current::leave(slf, task.object());
     result
 }
 
@@ -32,7 +32,7 @@ pub(crate) fn woken_by_call(py: Python<'_>, task: &Object) -> PyResult<()> {
     let Some(owner) = task.view().native_loop(py) else { return Ok(()) };
     current::enter(&owner, task.object())?;
     let result = advance(&owner, task, None);
-    current::leave(&owner);
+    current::leave(&owner, task.object());
     result
 }
 
