@@ -1,4 +1,4 @@
-"""Tools that wrap asyncio's names, make its tasks, or look at them from outside: the real ones, in processes."""
+"""Real tools that wrap asyncio's names, make its tasks, or look at them from outside, in processes."""
 
 import contextlib
 import importlib.util

@@ -10,11 +10,15 @@ from typing import Any
 
 from ironloop._ironloop import __version__, sleep
 from ironloop.loop import Loop
+from ironloop.queues import LifoQueue, PriorityQueue, Queue
 from ironloop.runner import Runner, install, new_event_loop, run, uninstall
 
 __all__ = (
     "EventLoopPolicy",
+    "LifoQueue",
     "Loop",
+    "PriorityQueue",
+    "Queue",
     "Runner",
     "__version__",
     "install",

@@ -1,3 +1,6 @@
+from asyncio import LifoQueue as LifoQueue
+from asyncio import PriorityQueue as PriorityQueue
+from asyncio import Queue as Queue
 from asyncio import sleep as sleep
 
 from ironloop._ironloop import __version__ as __version__
@@ -11,7 +14,10 @@ from ironloop.runner import uninstall as uninstall
 
 __all__ = (
     "EventLoopPolicy",
+    "LifoQueue",
     "Loop",
+    "PriorityQueue",
+    "Queue",
     "Runner",
     "__version__",
     "install",

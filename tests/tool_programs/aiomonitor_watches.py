@@ -1,4 +1,4 @@
-"""aiomonitor watches ironloop's tasks from a loop of asyncio's in another thread, and makes tasks of its own."""
+"""aiomonitor watches ironloop's tasks from asyncio's loop in another thread, and makes tasks itself."""
 
 from __future__ import annotations
 

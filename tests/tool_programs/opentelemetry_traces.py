@@ -6,11 +6,6 @@ import asyncio
 import os
 from collections import Counter
 
-WORK = ("created", "ensured", "first", "second", "in_time", "grouped", "waited", "completed", "sent")
-os.environ["OTEL_PYTHON_ASYNCIO_COROUTINE_NAMES_TO_TRACE"] = ",".join(WORK)
-os.environ["OTEL_PYTHON_ASYNCIO_TO_THREAD_FUNCTION_NAMES_TO_TRACE"] = "threaded"
-os.environ["OTEL_PYTHON_ASYNCIO_FUTURE_TRACE_ENABLED"] = "true"
-
 from opentelemetry.instrumentation.asyncio import AsyncioInstrumentor
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
@@ -18,6 +13,12 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from orders import come_and_go, is_ours
+
+WORK = ("created", "ensured", "first", "second", "in_time", "grouped", "waited", "completed", "sent")
+# Read when it is turned on.
+os.environ["OTEL_PYTHON_ASYNCIO_COROUTINE_NAMES_TO_TRACE"] = ",".join(WORK)
+os.environ["OTEL_PYTHON_ASYNCIO_TO_THREAD_FUNCTION_NAMES_TO_TRACE"] = "threaded"
+os.environ["OTEL_PYTHON_ASYNCIO_FUTURE_TRACE_ENABLED"] = "true"
 
 spans = InMemorySpanExporter()
 traces = TracerProvider()

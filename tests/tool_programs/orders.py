@@ -1,4 +1,4 @@
-"""A tool and ironloop come and go in each order; after each step a check runs, and in the end all is as before.
+"""A tool and ironloop come and go in each order; a check runs after each step; then all is as before.
 
 A program here is run with two words, `ironloop` or `tool`: who comes first, and who goes first.
 """
