@@ -111,7 +111,7 @@ class _Method:
         return vars(stock_class).get(self._name) is not self._stock or code is not self._code
 
     def give_back(self, our_class: type, stock_class: type) -> None:
-        """What a tool has put around ours goes to asyncio's class: the tool looks for it there from now on."""
+        """What a tool has put around ours goes to asyncio's class, where the tool looks for it now."""
         held = inspect.getattr_static(our_class, self._name)
         if held is self._ours:
             return
