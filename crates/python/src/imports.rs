@@ -50,6 +50,9 @@ classes! {
     stock_future: "_asyncio", "Future";
     stock_task: "_asyncio", "Task";
     cancelled_error: "asyncio.exceptions", "CancelledError";
+    stock_timeout: "asyncio.timeouts", "Timeout";
+    stock_timeout_state: "asyncio.timeouts", "_State";
+    stock_task_group: "asyncio.taskgroups", "TaskGroup";
     invalid_state_error: "asyncio.exceptions", "InvalidStateError";
 }
 
@@ -87,6 +90,9 @@ objects! {
     stock_event: "asyncio.locks", "Event";
     heap_push: "heapq", "heappush";
     heap_pop: "heapq", "heappop";
+    stock_timeout_function: "asyncio.timeouts", "timeout";
+    stock_timeout_at: "asyncio.timeouts", "timeout_at";
+    stock_wait_for: "asyncio.tasks", "wait_for";
     is_coroutine: "asyncio.coroutines", "iscoroutine";
     loop_of: "asyncio.futures", "_get_loop";
     get_event_loop: "asyncio.events", "get_event_loop";
@@ -94,6 +100,8 @@ objects! {
     current_tasks: "_asyncio", "_current_tasks";
     #[cfg(Py_3_14)]
     swap_current_task: "_asyncio", "_swap_current_task";
+    #[cfg(Py_3_14)]
+    current_task: "_asyncio", "current_task";
     #[cfg(Py_3_14)]
     register_task: "_asyncio", "_register_task";
     #[cfg(Py_3_14)]

@@ -65,6 +65,8 @@ pub(crate) enum Item {
     Throw(Own<Task>, Object),
     /// A sleep is over.
     Awake(Own<Future>),
+    /// A timeout is over: it, or the `wait_for` whose it is.
+    Overdue(Object),
     /// A protocol is to be told of its connection.
     Made(Instance<Transport>),
     /// A protocol is to be told of the end of its connection.
@@ -79,6 +81,8 @@ pub(crate) enum Timer {
     Handle(Instance<TimerHandle>),
     /// The future that a sleeping task waits for.
     Sleep(Own<Future>),
+    /// A timeout, or the `wait_for` whose it is.
+    Overdue(Object),
 }
 
 impl From<Timer> for Item {
@@ -86,6 +90,7 @@ impl From<Timer> for Item {
         match timer {
             Timer::Handle(handle) => Self::Timer(handle),
             Timer::Sleep(future) => Self::Awake(future),
+            Timer::Overdue(target) => Self::Overdue(target),
         }
     }
 }
@@ -94,7 +99,7 @@ impl Timer {
     fn handle(&self) -> Option<&Instance<TimerHandle>> {
         match self {
             Self::Handle(handle) => Some(handle),
-            Self::Sleep(_) => None,
+            Self::Sleep(_) | Self::Overdue(_) => None,
         }
     }
 
@@ -102,6 +107,7 @@ impl Timer {
         match self {
             Self::Handle(handle) => handle.traverse_owned(visit),
             Self::Sleep(future) => visit.object(future.object()),
+            Self::Overdue(target) => visit.object(target),
         }
     }
 }
@@ -112,7 +118,7 @@ impl Item {
             Self::Call(handle) => Some(handle.object()),
             Self::CallFromThread(handle) => Some(handle.object()),
             Self::Timer(handle) => Some(handle.object()),
-            Self::Foreign(handle) => Some(handle),
+            Self::Foreign(object) | Self::Overdue(object) => Some(object),
             Self::Step(task) | Self::Throw(task, _) => Some(task.object()),
             Self::Awake(future) => Some(future.object()),
             Self::Made(transport) | Self::Lost(transport) => Some(transport.object()),

@@ -15,11 +15,11 @@ use crate::datagram::DatagramTransport;
 use crate::error::os_error;
 use crate::ffi::asyncio::wakeup_of;
 use crate::ffi::derived::Own;
-use crate::ffi::{Arguments, Context, Instance, Native, Object, method_of};
-use crate::future;
+use crate::ffi::{Arg, Arguments, Context, Instance, Native, Object, method_of};
 use crate::handle::{Callback, Handle};
 use crate::task::{self, Task};
 use crate::transport::Transport;
+use crate::{alarm, future};
 
 /// Events that one wait brings at most.
 const EVENTS: usize = 1024;
@@ -249,6 +249,7 @@ impl LoopCore {
             Item::Throw(task, wrong) => task::throw_into(slf, task, Some(wrong.clone_ref(py)))
                 .or_else(|error| Self::step_failed(slf, task, error)),
             Item::Awake(future) => future::wake(py, future),
+            Item::Overdue(target) => alarm::ring(slf, target),
             Item::Made(transport) => Transport::connection_made(transport, py),
             Item::Lost(transport) => Transport::connection_lost(transport, py),
             Item::DatagramMade(transport) => DatagramTransport::connection_made(transport, py),
@@ -270,6 +271,15 @@ impl LoopCore {
         let wakeup = wakeup_of(py, task)?;
         let callback = Callback::of_done(slf, &wakeup, task, Context::copy_current(py)?);
         Handle::class().instantiate(py, Handle(callback))
+    }
+
+    /// Runs `function()` in a context, as if it were a callback of this turn.
+    pub(crate) fn run_now(slf: &Bound<'_, Self>, function: &Object, context: Context) -> PyResult<()> {
+        let py = slf.py();
+        let (function, context) = (function.bind(py), context.into_object());
+        let callback = Callback::new(slf, Arg::of(function), &[], Some(Arg::of(context.bind(py))))?;
+        let handle = Handle::class().instantiate(py, Handle(callback))?;
+        Self::run_callback(slf, &handle.0, handle.object())
     }
 
     fn run_callback(slf: &Bound<'_, Self>, callback: &Callback, handle: &Object) -> PyResult<()> {

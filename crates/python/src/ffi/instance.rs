@@ -20,6 +20,15 @@ impl<T: Native> Instance<T> {
         Self(object, PhantomData)
     }
 
+    /// The instance behind an object, if it is of this very class.
+    pub(crate) fn of(object: &Object) -> Option<&Self> {
+        // SAFETY: a live object. `Instance` is an `Object`, and this one is of the class.
+        unsafe {
+            let exactly = ffi::Py_TYPE(object.as_ptr()) == T::class().kind();
+            exactly.then(|| &*std::ptr::from_ref(object).cast())
+        }
+    }
+
     /// Lends an instance that somebody else keeps alive.
     ///
     /// # Safety

@@ -16,6 +16,7 @@ pub(crate) mod coroutine;
 pub(crate) mod derived;
 pub(crate) mod fields;
 pub(crate) mod function;
+pub(crate) mod handled;
 pub(crate) mod instance;
 pub(crate) mod intern;
 pub(crate) mod method;

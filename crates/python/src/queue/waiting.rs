@@ -11,8 +11,7 @@ use crate::cell::LoopCell;
 use crate::ffi::call::call_method;
 use crate::ffi::class::Pool;
 use crate::ffi::coroutine::{
-    Coroutine, Input, Life, Resumable, Step, coroutine_getters, coroutine_slots, finalize,
-    resumable_methods,
+    Coroutine, Input, Life, Resumable, Step, coroutine_getters, coroutine_slots, finalize, resumable_methods,
 };
 use crate::ffi::derived::track;
 use crate::ffi::intern::intern;

@@ -48,6 +48,26 @@ pub(crate) fn vacate(slf: &Bound<'_, LoopCore>) -> PyResult<()> {
     Ok(())
 }
 
+/// `asyncio.current_task()`, while this loop runs.
+#[cfg(not(Py_3_14))]
+pub(crate) fn now(slf: &Bound<'_, LoopCore>) -> PyResult<Option<Object>> {
+    if slf.get().lingering.load(Ordering::Relaxed) != 0 {
+        return Ok(None);
+    }
+    let tasks = imports::current_tasks(slf.py())?.bind(slf.py()).cast::<PyDict>()?;
+    Ok(tasks.get_item(slf)?.map(Object::from))
+}
+
+#[cfg(Py_3_14)]
+pub(crate) fn now(slf: &Bound<'_, LoopCore>) -> PyResult<Option<Object>> {
+    let py = slf.py();
+    if slf.get().lingering.load(Ordering::Relaxed) != 0 {
+        return Ok(None);
+    }
+    let task = crate::ffi::call::call(py, imports::current_task(py)?, &[&Object::from(slf)])?;
+    Ok(Some(task).filter(|task| !task.bind(py).is_none()))
+}
+
 /// Puts another in its place; what stood there, if `ask`.
 #[cfg(not(Py_3_14))]
 pub(super) fn replace(

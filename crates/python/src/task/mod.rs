@@ -19,7 +19,7 @@ use crate::ffi::derived::{Derived, DerivedClass, Own};
 use crate::ffi::fields::{State, TaskFields};
 use crate::ffi::roll::Place;
 use crate::future;
-pub(crate) use current::vacate;
+pub(crate) use current::{now as current, vacate};
 pub(crate) use make::create;
 pub(crate) use step::{step, throw_into, woken_by_call};
 
