@@ -12,6 +12,7 @@ from ironloop._ironloop import __version__, sleep
 from ironloop.loop import Loop
 from ironloop.queues import LifoQueue, PriorityQueue, Queue
 from ironloop.runner import Runner, install, new_event_loop, run, uninstall
+from ironloop.timeouts import Timeout, timeout, timeout_at, wait_for
 
 __all__ = (
     "EventLoopPolicy",
@@ -20,12 +21,16 @@ __all__ = (
     "PriorityQueue",
     "Queue",
     "Runner",
+    "Timeout",
     "__version__",
     "install",
     "new_event_loop",
     "run",
     "sleep",
+    "timeout",
+    "timeout_at",
     "uninstall",
+    "wait_for",
 )
 
 
