@@ -345,7 +345,7 @@ async def main():
 asyncio.run(main())
 """
     done = run_program([sys.executable, "-m", "ironloop", "-c", code])
-    assert done.stdout == "True True [0, 1, 2]\n", done.stderr
+    assert done.stdout == "True True [2, 1, 0]\n", done.stderr
 
 
 @pytest.mark.parametrize("name", CLASSES)
@@ -514,22 +514,20 @@ def test_a_method_that_is_wrapped_later(unwrapped):
 
 
 def test_code_that_a_tool_has_exchanged_runs(installed):
-    def traced(delay, result=None):
+    async def traced(delay, result=None):
         return "traced"
 
     async def main():
-        return asyncio.sleep(0)
+        return await asyncio.sleep(0)
 
     stock = STOCK["sleep"]
     original = stock.__code__
-    stock.__code__ = traced.__code__.replace(co_flags=original.co_flags)
+    stock.__code__ = traced.__code__
     try:
-        coroutine = asyncio.run(main())
-        with pytest.raises(StopIteration, match="traced"):
-            coroutine.send(None)
+        assert asyncio.run(main()) == "traced"
     finally:
         stock.__code__ = original
-    asyncio.run(sleep_for_a_turn())
+    assert asyncio.run(main()) is None
 
 
 def test_attributes_are_those_of_asyncios(installed):
