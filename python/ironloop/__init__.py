@@ -10,18 +10,27 @@ from typing import Any
 
 from ironloop._ironloop import __version__, sleep
 from ironloop.loop import Loop
+from ironloop.queues import LifoQueue, PriorityQueue, Queue
 from ironloop.runner import Runner, install, new_event_loop, run, uninstall
+from ironloop.timeouts import Timeout, timeout, timeout_at, wait_for
 
 __all__ = (
     "EventLoopPolicy",
+    "LifoQueue",
     "Loop",
+    "PriorityQueue",
+    "Queue",
     "Runner",
+    "Timeout",
     "__version__",
     "install",
     "new_event_loop",
     "run",
     "sleep",
+    "timeout",
+    "timeout_at",
     "uninstall",
+    "wait_for",
 )
 
 

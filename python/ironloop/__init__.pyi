@@ -1,4 +1,11 @@
+from asyncio import LifoQueue as LifoQueue
+from asyncio import PriorityQueue as PriorityQueue
+from asyncio import Queue as Queue
 from asyncio import sleep as sleep
+from asyncio import timeout as timeout
+from asyncio import timeout_at as timeout_at
+from asyncio import wait_for as wait_for
+from asyncio.timeouts import Timeout as Timeout
 
 from ironloop._ironloop import __version__ as __version__
 from ironloop.loop import Loop as Loop
@@ -11,12 +18,19 @@ from ironloop.runner import uninstall as uninstall
 
 __all__ = (
     "EventLoopPolicy",
+    "LifoQueue",
     "Loop",
+    "PriorityQueue",
+    "Queue",
     "Runner",
+    "Timeout",
     "__version__",
     "install",
     "new_event_loop",
     "run",
     "sleep",
+    "timeout",
+    "timeout_at",
     "uninstall",
+    "wait_for",
 )

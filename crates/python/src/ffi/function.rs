@@ -91,19 +91,21 @@ impl Function {
 
     fn call(&self, py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
         match self.body {
-            Body::Anywhere(body) if self.is_for(arguments) => body(py, arguments),
-            // With new code (Datadog's) it belongs to a tool, which wants to see the call.
-            Body::Native(body) if self.code.is_run_by(&self.stands_for) => match Running::now(py)? {
+            _ if !self.is_ours(arguments) => arguments.pass_on(py, &self.stands_for),
+            Body::Anywhere(body) => body(py, arguments),
+            Body::Native(body) => match Running::now(py)? {
                 Running::Native(core) => body(&core, arguments),
                 _ => arguments.pass_on(py, &self.stands_for),
             },
-            _ => arguments.pass_on(py, &self.stands_for),
         }
     }
 
-    /// No method, or called on an instance of its class.
-    fn is_for(&self, arguments: Arguments<'_>) -> bool {
-        let Some(owner) = &self.owner else { return true };
+    /// A method is for instances of its class. A function gives way to a tool that has exchanged the code of the function
+    /// that it stands for: the tool wants to see the call.
+    fn is_ours(&self, arguments: Arguments<'_>) -> bool {
+        let Some(owner) = &self.owner else {
+            return self.code.is_run_by(&self.stands_for);
+        };
         // SAFETY: live objects; the owner is a class.
         arguments.positional().first().is_some_and(|instance| unsafe {
             ffi::PyObject_TypeCheck(instance.as_ptr(), owner.as_ptr().cast()) != 0
