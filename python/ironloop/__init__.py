@@ -10,9 +10,27 @@ from typing import Any
 
 from ironloop._ironloop import __version__
 from ironloop.loop import Loop
+from ironloop import queues
+from ironloop.queues import LifoQueue, PriorityQueue, Queue, QueueEmpty, QueueFull
 from ironloop.runner import install, new_event_loop, run, uninstall
 
-__all__ = ("EventLoopPolicy", "Loop", "__version__", "install", "new_event_loop", "run", "uninstall")
+__all__ = [
+    "EventLoopPolicy",
+    "LifoQueue",
+    "Loop",
+    "PriorityQueue",
+    "Queue",
+    "QueueEmpty",
+    "QueueFull",
+    "__version__",
+    "install",
+    "new_event_loop",
+    "run",
+    "uninstall",
+]
+if hasattr(queues, "QueueShutDown"):
+    QueueShutDown = queues.QueueShutDown
+    __all__ += ["QueueShutDown"]
 
 
 def __getattr__(name: str) -> Any:
