@@ -1,7 +1,7 @@
 import asyncio
 import sys
 from asyncio.transports import _FlowControlMixin
-from typing import TypeVar, final
+from typing import Any, TypeVar, final
 
 from typing_extensions import disjoint_base
 
@@ -11,17 +11,26 @@ __all__ = [
     "DatagramTransport",
     "Handle",
     "LoopCore",
+    "QueueCore",
     "StreamTransport",
     "TimerHandle",
     "__version__",
+    "equip_queues",
     "native_methods",
+    "runs_elsewhere",
 ]
 if sys.version_info >= (3, 14):
     __all__ += ["ThreadSafeHandle"]
 
 __version__: str
 
+def equip_queues(
+    queue: type[asyncio.Queue[Any]],
+    lifo: type[asyncio.LifoQueue[Any]],
+    priority: type[asyncio.PriorityQueue[Any]],
+) -> None: ...
 def native_methods(class_: _Class, /) -> _Class: ...
+def runs_elsewhere() -> bool: ...
 
 @disjoint_base
 class LoopCore:
@@ -30,6 +39,10 @@ class LoopCore:
     def is_closed(self) -> bool: ...
     def get_debug(self) -> bool: ...
     def stop(self) -> None: ...
+
+@disjoint_base
+class QueueCore:
+    def __new__(cls, *_args: object, **_kwargs: object) -> QueueCore: ...
 
 @final
 class Handle(asyncio.Handle): ...

@@ -29,14 +29,15 @@ pub(crate) fn prepare(py: Python<'_>) -> PyResult<()> {
 
 /// Functions that import a class once.
 macro_rules! classes {
-    ($($function:ident: $module:literal, $name:literal;)*) => {$(
+    ($($(#[$only:meta])* $function:ident: $module:literal, $name:literal;)*) => {$(
+        $(#[$only])*
         pub(crate) fn $function(py: Python<'_>) -> PyResult<&Bound<'_, PyType>> {
             static CLASS: PyOnceLock<Py<PyType>> = PyOnceLock::new();
             CLASS.import(py, $module, $name)
         }
     )*
         fn classes(py: Python<'_>) -> PyResult<()> {
-            $($function(py)?;)*
+            $($(#[$only])* $function(py)?;)*
             Ok(())
         }
     };
@@ -54,6 +55,10 @@ classes! {
     stock_timeout_state: "asyncio.timeouts", "_State";
     stock_task_group: "asyncio.taskgroups", "TaskGroup";
     invalid_state_error: "asyncio.exceptions", "InvalidStateError";
+    queue_empty: "asyncio.queues", "QueueEmpty";
+    queue_full: "asyncio.queues", "QueueFull";
+    #[cfg(Py_3_13)]
+    queue_shut_down: "asyncio.queues", "QueueShutDown";
 }
 
 /// `InvalidStateError(text)`
@@ -83,10 +88,6 @@ macro_rules! objects {
 objects! {
     get_running_loop: "asyncio.events", "_get_running_loop";
     stock_sleep: "asyncio.tasks", "sleep";
-    queue_empty: "asyncio.queues", "QueueEmpty";
-    queue_full: "asyncio.queues", "QueueFull";
-    #[cfg(Py_3_13)]
-    queue_shut_down: "asyncio.queues", "QueueShutDown";
     stock_event: "asyncio.locks", "Event";
     heap_push: "heapq", "heappush";
     heap_pop: "heapq", "heappop";
