@@ -9,10 +9,38 @@ from __future__ import annotations
 from typing import Any
 
 from ironloop._ironloop import __version__
+from ironloop.combinators import (
+    as_completed,
+    create_task,
+    ensure_future,
+    gather,
+    run_coroutine_threadsafe,
+    shield,
+    sleep,
+    to_thread,
+    wait,
+)
 from ironloop.loop import Loop
 from ironloop.runner import install, new_event_loop, run, uninstall
 
-__all__ = ("EventLoopPolicy", "Loop", "__version__", "install", "new_event_loop", "run", "uninstall")
+__all__ = (
+    "EventLoopPolicy",
+    "Loop",
+    "__version__",
+    "as_completed",
+    "create_task",
+    "ensure_future",
+    "gather",
+    "install",
+    "new_event_loop",
+    "run",
+    "run_coroutine_threadsafe",
+    "shield",
+    "sleep",
+    "to_thread",
+    "uninstall",
+    "wait",
+)
 
 
 def __getattr__(name: str) -> Any:

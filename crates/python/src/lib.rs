@@ -2,6 +2,7 @@
 
 mod address;
 mod cell;
+mod combinators;
 mod datagram;
 mod error;
 mod event_loop;
@@ -35,11 +36,13 @@ fn vocabulary(module: &Bound<'_, PyModule>) -> PyResult<()> {
     ffi::function::add_class(py)?;
     running::add(module)?;
     sleep::add(module)?;
+    combinators::add(module)?;
     let (future, task) = (imports::stock_future(py)?, imports::stock_task(py)?);
     if ffi::fields::layouts_fit(future, task) {
         ffi::asyncio::remember_stock(future, task);
         future::add_class(module, future)?;
         task::add_class(module, task)?;
+        combinators::add_classes(py, future)?;
     }
     Ok(())
 }

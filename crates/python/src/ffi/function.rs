@@ -11,7 +11,7 @@ use std::ptr;
 use pyo3::ffi;
 use pyo3::prelude::*;
 
-use super::method::enter;
+use super::callable::{Callable, call_slot, called};
 use super::{Arguments, Class, Instance, Native, Object, Visit};
 use crate::event_loop::LoopCore;
 use crate::running::Running;
@@ -73,33 +73,20 @@ pub(crate) fn equip(
 impl Function {
     pub(crate) fn make(py: Python<'_>, body: Body, stands_for: Object) -> PyResult<Object> {
         FUNCTION
-            .instantiate(py, Self { vectorcall: called, body, stands_for })
+            .instantiate(py, Self { vectorcall: called::<Self>, body, stands_for })
             .map(Instance::into_object)
-    }
-
-    fn call(&self, py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
-        match self.body {
-            Body::Anywhere(body) => body(py, arguments),
-            Body::Native(body) => match Running::now(py)? {
-                Running::Native(core) => body(&core, arguments),
-                _ => arguments.pass_on(py, &self.stands_for),
-            },
-        }
     }
 }
 
-unsafe extern "C" fn called(
-    function: *mut ffi::PyObject,
-    values: *const *mut ffi::PyObject,
-    count: usize,
-    names: *mut ffi::PyObject,
-) -> *mut ffi::PyObject {
-    // SAFETY: called by the interpreter on an attached thread with an instance of the class, and the arguments of a vectorcall.
-    unsafe {
-        let py = Python::assume_attached();
-        let arguments = Arguments::new(values, ffi::PyVectorcall_NARGS(count), names);
-        let function = &*FUNCTION.payload::<Function>(function);
-        enter(py, || function.call(py, arguments).map(Object::into_ptr))
+impl Callable for Function {
+    fn call(function: &Instance<Self>, py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
+        match function.body {
+            Body::Anywhere(body) => body(py, arguments),
+            Body::Native(body) => match Running::now(py)? {
+                Running::Native(core) => body(&core, arguments),
+                _ => arguments.pass_on(py, &function.stands_for),
+            },
+        }
     }
 }
 
@@ -171,7 +158,7 @@ pub(crate) fn add_class(py: Python<'_>) -> PyResult<()> {
         &[reduce],
         &[],
         &[
-            slot(ffi::Py_tp_call, ffi::PyVectorcall_Call as *mut std::ffi::c_void),
+            call_slot(),
             slot(ffi::Py_tp_descr_get, bound as *mut std::ffi::c_void),
             slot(ffi::Py_tp_getattro, attribute as *mut std::ffi::c_void),
             slot(ffi::Py_tp_repr, repr as *mut std::ffi::c_void),

@@ -20,6 +20,15 @@ impl<T: Native> Instance<T> {
         Self(object, PhantomData)
     }
 
+    /// The object as an instance of the class, if it is one.
+    pub(crate) fn of(object: &Object) -> Option<&Self> {
+        // SAFETY: a live object; `Instance` is an `Object`, and this one is of the class.
+        unsafe {
+            let same = ffi::Py_TYPE(object.as_ptr()) == T::class().kind();
+            same.then(|| &*std::ptr::from_ref(object).cast())
+        }
+    }
+
     /// Lends an instance that somebody else keeps alive.
     ///
     /// # Safety
