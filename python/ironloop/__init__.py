@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ironloop._ironloop import __version__
+from ironloop._ironloop import __version__, sleep
 from ironloop.combinators import (
     as_completed,
     create_task,
@@ -16,16 +16,16 @@ from ironloop.combinators import (
     gather,
     run_coroutine_threadsafe,
     shield,
-    sleep,
     to_thread,
     wait,
 )
 from ironloop.loop import Loop
-from ironloop.runner import install, new_event_loop, run, uninstall
+from ironloop.runner import Runner, install, new_event_loop, run, uninstall
 
 __all__ = (
     "EventLoopPolicy",
     "Loop",
+    "Runner",
     "__version__",
     "as_completed",
     "create_task",

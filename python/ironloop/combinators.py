@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from asyncio import run_coroutine_threadsafe, to_thread
 
-from ironloop._ironloop import as_completed, create_task, ensure_future, gather, shield, sleep, wait
+from ironloop._ironloop import as_completed, create_task, ensure_future, gather, shield, wait
 
 __all__ = (
     "as_completed",
@@ -17,7 +17,6 @@ __all__ = (
     "gather",
     "run_coroutine_threadsafe",
     "shield",
-    "sleep",
     "to_thread",
     "wait",
 )

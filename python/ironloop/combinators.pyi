@@ -4,7 +4,6 @@ from asyncio import ensure_future as ensure_future
 from asyncio import gather as gather
 from asyncio import run_coroutine_threadsafe as run_coroutine_threadsafe
 from asyncio import shield as shield
-from asyncio import sleep as sleep
 from asyncio import to_thread as to_thread
 from asyncio import wait as wait
 
@@ -15,7 +14,6 @@ __all__ = (
     "gather",
     "run_coroutine_threadsafe",
     "shield",
-    "sleep",
     "to_thread",
     "wait",
 )

@@ -82,7 +82,7 @@ class Loop(  # type: ignore[misc]
         self._foreign_clock = type(self).time is not Loop.time
         self._plain = type(self).call_soon is Loop.call_soon
         self._makes_tasks = type(self).create_task is Loop.create_task
-        self._native = is_wanted() if native is None else native
+        self._native = is_wanted(native)
         if self._native:
             roll.show()
 

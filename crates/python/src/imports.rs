@@ -10,14 +10,17 @@ use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyTuple, PyType};
 
 use crate::ffi::Object;
+use crate::ffi::code::Code;
 
 /// Looks all up.
 pub(crate) fn prepare(py: Python<'_>) -> PyResult<()> {
     classes(py)?;
     objects(py)?;
+    methods(py)?;
     replaceables(py)?;
     thread_safe_handle(py)?;
     original_get_extra_info(py)?;
+    original_create_task(py)?;
     stream_numbers(py)?;
     warn(py)?;
     only_loop(py)?;
@@ -50,6 +53,9 @@ classes! {
     stock_future: "_asyncio", "Future";
     stock_task: "_asyncio", "Task";
     cancelled_error: "asyncio.exceptions", "CancelledError";
+    stock_timeout: "asyncio.timeouts", "Timeout";
+    stock_timeout_state: "asyncio.timeouts", "_State";
+    stock_task_group: "asyncio.taskgroups", "TaskGroup";
     invalid_state_error: "asyncio.exceptions", "InvalidStateError";
 }
 
@@ -88,6 +94,16 @@ objects! {
     stock_create_task: "asyncio.tasks", "create_task";
     is_future: "asyncio.futures", "isfuture";
     is_awaitable: "inspect", "isawaitable";
+    queue_empty: "asyncio.queues", "QueueEmpty";
+    queue_full: "asyncio.queues", "QueueFull";
+    #[cfg(Py_3_13)]
+    queue_shut_down: "asyncio.queues", "QueueShutDown";
+    stock_event: "asyncio.locks", "Event";
+    heap_push: "heapq", "heappush";
+    heap_pop: "heapq", "heappop";
+    stock_timeout_function: "asyncio.timeouts", "timeout";
+    stock_timeout_at: "asyncio.timeouts", "timeout_at";
+    stock_wait_for: "asyncio.tasks", "wait_for";
     is_coroutine: "asyncio.coroutines", "iscoroutine";
     loop_of: "asyncio.futures", "_get_loop";
     get_event_loop: "asyncio.events", "get_event_loop";
@@ -103,6 +119,28 @@ objects! {
     add_to_awaited_by: "_asyncio", "future_add_to_awaited_by";
     #[cfg(Py_3_14)]
     discard_from_awaited_by: "_asyncio", "future_discard_from_awaited_by";
+}
+
+/// Functions that fetch a method of a class once, to be called without looking it up again.
+macro_rules! methods {
+    ($($function:ident: $module:literal, $class:literal, $name:literal;)*) => {$(
+        pub(crate) fn $function(py: Python<'_>) -> PyResult<&Object> {
+            static METHOD: PyOnceLock<Object> = PyOnceLock::new();
+            METHOD.get_or_try_init(py, || Ok(py.import($module)?.getattr($class)?.getattr($name)?.into()))
+        }
+    )*
+        fn methods(py: Python<'_>) -> PyResult<()> {
+            $($function(py)?;)*
+            Ok(())
+        }
+    };
+}
+
+methods! {
+    deque_append: "collections", "deque", "append";
+    deque_popleft: "collections", "deque", "popleft";
+    deque_remove: "collections", "deque", "remove";
+    list_pop: "builtins", "list", "pop";
 }
 
 /// What `asyncio.Future` and `asyncio.Task` are now: tests and tools put others there.
@@ -158,6 +196,23 @@ fn original_get_extra_info(py: Python<'_>) -> PyResult<&(Py<PyAny>, Py<PyAny>)> 
         let base = py.import("asyncio.transports")?.getattr("_FlowControlMixin")?;
         let original = base.getattr(intern!(py, "get_extra_info"))?.unbind();
         PyResult::Ok((base.unbind(), original))
+    })
+}
+
+/// asyncio's own `create_task`, if a tool has put something in its place, or other code into it.
+pub(crate) fn replaced_create_task(py: Python<'_>) -> PyResult<Option<Bound<'_, PyAny>>> {
+    let (base, original, code) = original_create_task(py)?;
+    let now = base.bind(py).getattr(intern!(py, "create_task"))?;
+    Ok((!now.is(original.bind(py)) || !code.is_run_by(original)).then_some(now))
+}
+
+fn original_create_task(py: Python<'_>) -> PyResult<&(Py<PyAny>, Object, Code)> {
+    static ORIGINAL: PyOnceLock<(Py<PyAny>, Object, Code)> = PyOnceLock::new();
+    ORIGINAL.get_or_try_init(py, || {
+        let base = py.import("asyncio.base_events")?.getattr("BaseEventLoop")?;
+        let original: Object = base.getattr(intern!(py, "create_task"))?.into();
+        let code = Code::of(py, &original)?;
+        PyResult::Ok((base.unbind(), original, code))
     })
 }
 

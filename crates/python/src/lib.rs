@@ -1,19 +1,25 @@
 //! `ironloop._ironloop`: the native half of ironloop.
 
 mod address;
+mod alarm;
 mod cell;
 mod combinators;
 mod datagram;
+mod delegate;
 mod error;
 mod event_loop;
 mod ffi;
 mod future;
 mod handle;
 mod imports;
+mod momentary;
+mod queue;
 mod running;
 mod sleep;
 mod task;
+mod timeouts;
 mod transport;
+mod wait_for;
 
 use pyo3::prelude::*;
 
@@ -37,6 +43,9 @@ fn vocabulary(module: &Bound<'_, PyModule>) -> PyResult<()> {
     running::add(module)?;
     sleep::add(module)?;
     combinators::add(module)?;
+    queue::add(module)?;
+    timeouts::add(module)?;
+    wait_for::add(module)?;
     let (future, task) = (imports::stock_future(py)?, imports::stock_task(py)?);
     if ffi::fields::layouts_fit(future, task) {
         ffi::asyncio::remember_stock(future, task);

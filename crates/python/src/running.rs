@@ -1,5 +1,7 @@
 //! Which loop runs in this thread, and how native coroutines wait on any.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 
@@ -10,8 +12,24 @@ use crate::ffi::call::{call, call_method};
 use crate::ffi::coroutine::Step;
 use crate::ffi::derived::Own;
 use crate::ffi::intern::intern;
+use crate::ffi::object::current_thread;
 use crate::future::{self, Future, Outcome};
 use crate::imports;
+
+/// The thread that has begun to run a loop of ours last; 0 if that one has ended.
+static THREAD: AtomicU64 = AtomicU64::new(0);
+
+/// This thread begins to run a loop of ours, or has ended.
+pub(crate) fn note(thread: Option<u64>) {
+    THREAD.store(thread.unwrap_or(0), Ordering::Relaxed);
+}
+
+/// Whether a loop of ours runs in this thread, for those who can live with a wrong answer. (Somebody may have told asyncio that
+/// another runs.)
+pub(crate) fn probably_native(py: Python<'_>) -> PyResult<bool> {
+    let here = THREAD.load(Ordering::Relaxed) == current_thread();
+    Ok(here || matches!(Running::now(py)?, Running::Native(_)))
+}
 
 /// The loop that runs in this thread.
 pub(crate) enum Running<'py> {
@@ -56,7 +74,12 @@ pub(crate) enum Waiter {
 impl Waiter {
     /// A new pending future of the running loop.
     pub(crate) fn new(py: Python<'_>) -> PyResult<Self> {
-        match Running::now(py)? {
+        Self::on(py, Running::now(py)?)
+    }
+
+    /// The same for who knows the loop that runs.
+    pub(crate) fn on(py: Python<'_>, running: Running<'_>) -> PyResult<Self> {
+        match running {
             Running::Native(core) => future::create(&core).map(Self::Own),
             running => {
                 let future = running.object()?.call_method0(intern!(py, "create_future"))?;

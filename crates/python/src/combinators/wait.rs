@@ -11,7 +11,7 @@ use super::observer::{Observer, Role};
 use super::{Ending, ending, is_cancelled, is_plain_collection, unwatch, watch};
 use crate::cell::LoopCell;
 use crate::event_loop::LoopCore;
-use crate::ffi::asyncio::{Resumed, View, is_coroutine, send};
+use crate::ffi::asyncio::{View, is_coroutine};
 use crate::ffi::call::{call_method, call_named};
 use crate::ffi::class::Pool;
 use crate::ffi::coroutine::{
@@ -21,7 +21,7 @@ use crate::ffi::derived::{Own, track};
 use crate::ffi::intern::intern;
 use crate::ffi::{Arg, Arguments, Class, Instance, Native, Object, Visit};
 use crate::future::{self, Future};
-use crate::imports;
+use crate::{delegate, imports};
 use crate::running::{Running, future_is_done};
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -252,16 +252,7 @@ impl Wait {
     }
 
     fn go_on_elsewhere(&self, py: Python<'_>, coroutine: Object, input: Input) -> PyResult<Step> {
-        let step = match input {
-            Input::Next => match send(py, &coroutine)? {
-                Resumed::Yielded(yielded) => Step::Yield(yielded),
-                Resumed::Returned(value) => Step::Return(value),
-            },
-            Input::Throw(error) => {
-                let error = error.into_value(py).into();
-                Step::Yield(call_method(py, &coroutine, intern!(py, "throw"), &[&error])?)
-            }
-        };
+        let step = delegate::resume(py, &coroutine, input)?;
         self.set(Stage::Elsewhere(coroutine));
         Ok(step)
     }

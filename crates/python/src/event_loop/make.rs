@@ -34,10 +34,15 @@ impl LoopCore {
 }
 
 /// `Task(coro, loop=self, **keywords)`: every keyword that this Python's tasks know. With a task factory, and in debug
-/// mode, asyncio's own method does it.
+/// mode, asyncio's own method does it; and where a tool (Datadog's, New Relic's) waits there for what is made.
 fn create_task(slf: &Bound<'_, LoopCore>, arguments: Arguments<'_>) -> PyResult<Object> {
     let (py, core) = (slf.py(), slf.get());
     let (values, positional, names) = arguments.raw_parts();
+    if let Some(method) = imports::replaced_create_task(py)? {
+        let mut all = vec![Arg::of(slf)];
+        all.extend_from_slice(values);
+        return call_named(&method, &all, positional + 1, names.map(|names| names.bind(py)).as_deref());
+    }
     if core.is_native() && core.task_factory.with(|factory| factory.is_none()) {
         if let Some(task) = create_native_task(slf, arguments)? {
             return Ok(task);

@@ -15,7 +15,7 @@ mod watch;
 use std::collections::VecDeque;
 use std::ffi::c_int;
 use std::io;
-use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use ironloop_driver::{Notifier, Poller, RawFd, Ready, Token};
@@ -30,11 +30,12 @@ use crate::combinators::Observer;
 use crate::datagram::DatagramTransport;
 use crate::error::os_error;
 use crate::ffi::class::Pool;
-use crate::ffi::method::add_methods;
 use crate::ffi::derived::{Own, track};
+use crate::ffi::method::add_methods;
 use crate::ffi::{Instance, Object, Visit};
 use crate::future::{self, Future};
 use crate::handle::{Handle, ThreadSafeHandle, TimerHandle};
+use crate::running;
 use crate::task::Task;
 use crate::transport::Transport;
 pub(crate) use listener::Listener;
@@ -68,6 +69,8 @@ pub(crate) enum Item {
     Awake(Own<Future>),
     /// A combinator is to be told of a future that is done.
     Told(Instance<Observer>, Object),
+    /// A timeout is over: it, or the `wait_for` whose it is.
+    Overdue(Object),
     /// A protocol is to be told of its connection.
     Made(Instance<Transport>),
     /// A protocol is to be told of the end of its connection.
@@ -82,6 +85,8 @@ pub(crate) enum Timer {
     Handle(Instance<TimerHandle>),
     /// The future that a sleeping task waits for.
     Sleep(Own<Future>),
+    /// A timeout, or the `wait_for` whose it is.
+    Overdue(Object),
 }
 
 impl From<Timer> for Item {
@@ -89,6 +94,7 @@ impl From<Timer> for Item {
         match timer {
             Timer::Handle(handle) => Self::Timer(handle),
             Timer::Sleep(future) => Self::Awake(future),
+            Timer::Overdue(target) => Self::Overdue(target),
         }
     }
 }
@@ -97,7 +103,7 @@ impl Timer {
     fn handle(&self) -> Option<&Instance<TimerHandle>> {
         match self {
             Self::Handle(handle) => Some(handle),
-            Self::Sleep(_) => None,
+            Self::Sleep(_) | Self::Overdue(_) => None,
         }
     }
 
@@ -105,6 +111,7 @@ impl Timer {
         match self {
             Self::Handle(handle) => handle.traverse_owned(visit),
             Self::Sleep(future) => visit.object(future.object()),
+            Self::Overdue(target) => visit.object(target),
         }
     }
 }
@@ -115,7 +122,7 @@ impl Item {
             Self::Call(handle) => Some(handle.object()),
             Self::CallFromThread(handle) => Some(handle.object()),
             Self::Timer(handle) => Some(handle.object()),
-            Self::Foreign(handle) => Some(handle),
+            Self::Foreign(object) | Self::Overdue(object) => Some(object),
             Self::Step(task) | Self::Throw(task, _) => Some(task.object()),
             Self::Awake(future) => Some(future.object()),
             Self::Told(observer, _) => Some(observer.object()),
@@ -197,8 +204,8 @@ pub(crate) struct LoopCore {
     native: AtomicBool,
     /// Whether no subclass and no tool has another `create_task`.
     makes_tasks: AtomicBool,
-    /// Whether `asyncio.current_task()` would still name a task whose step is made.
-    pub(crate) lingering: AtomicBool,
+    /// The address of the task that `asyncio.current_task()` would still name although its step is made; 0 if none.
+    pub(crate) lingering: AtomicUsize,
     /// Where signals are read from; -1 before the first run in the main thread.
     signals: AtomicI32,
     /// The thread that runs the loop, as Python numbers it; 0 while none does.
@@ -310,7 +317,7 @@ impl LoopCore {
             plain: AtomicBool::new(false),
             native: AtomicBool::new(false),
             makes_tasks: AtomicBool::new(false),
-            lingering: AtomicBool::new(false),
+            lingering: AtomicUsize::new(0),
             signals: AtomicI32::new(-1),
             thread: AtomicU64::new(0),
         })
@@ -394,6 +401,9 @@ impl LoopCore {
     #[setter(_thread_id)]
     fn set_thread_id(&self, thread: Option<u64>) {
         self.thread.store(thread.unwrap_or(0), Ordering::Relaxed);
+        if self.is_native() {
+            running::note(thread);
+        }
         if thread.is_none() {
             self.hand_over();
         }
@@ -478,8 +488,7 @@ impl LoopCore {
             }
             _ => None,
         };
-        let shown: Vec<_> =
-            slf.get().state.with(|state| state.engine.ready().filter_map(show).collect());
+        let shown: Vec<_> = slf.get().state.with(|state| state.engine.ready().filter_map(show).collect());
         let handle = |shown| match shown {
             Shown::Handle(handle) => Ok(handle),
             Shown::Step(task) => Self::step_handle(slf, &task).map(Instance::into_object),
@@ -492,12 +501,10 @@ impl LoopCore {
 
     /// The handles of the timers that wait, in no order.
     fn _scheduled_handles(&self, py: Python<'_>) -> Vec<Py<PyAny>> {
-        let handles: Vec<Object> = self
-            .state
-            .with(|state| {
-                let handles = state.engine.scheduled().filter_map(Timer::handle);
-                handles.map(|handle| handle.object().clone_ref(py)).collect()
-            });
+        let handles: Vec<Object> = self.state.with(|state| {
+            let handles = state.engine.scheduled().filter_map(Timer::handle);
+            handles.map(|handle| handle.object().clone_ref(py)).collect()
+        });
         handles.iter().map(|handle| handle.as_py().clone_ref(py)).collect()
     }
 

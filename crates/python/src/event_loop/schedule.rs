@@ -3,10 +3,10 @@
 use std::sync::atomic::Ordering;
 
 use crate::ffi::intern::intern;
+use ironloop_engine::Slot;
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::PyFloat;
-use ironloop_engine::Slot;
 
 use super::clock::deadline;
 use super::{Item, LoopCore, Timer};

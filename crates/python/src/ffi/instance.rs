@@ -20,12 +20,12 @@ impl<T: Native> Instance<T> {
         Self(object, PhantomData)
     }
 
-    /// The object as an instance of the class, if it is one.
+    /// The instance behind an object, if it is of this very class.
     pub(crate) fn of(object: &Object) -> Option<&Self> {
-        // SAFETY: a live object; `Instance` is an `Object`, and this one is of the class.
+        // SAFETY: a live object. `Instance` is an `Object`, and this one is of the class.
         unsafe {
-            let same = ffi::Py_TYPE(object.as_ptr()) == T::class().kind();
-            same.then(|| &*std::ptr::from_ref(object).cast())
+            let exactly = ffi::Py_TYPE(object.as_ptr()) == T::class().kind();
+            exactly.then(|| &*std::ptr::from_ref(object).cast())
         }
     }
 

@@ -5,16 +5,19 @@
 
 pub(crate) mod arguments;
 pub(crate) mod asyncio;
+pub(crate) mod attributes;
 pub(crate) mod buffer;
 pub(crate) mod bytes;
 pub(crate) mod call;
 pub(crate) mod callable;
 pub(crate) mod class;
+pub(crate) mod code;
 pub(crate) mod context;
 pub(crate) mod coroutine;
 pub(crate) mod derived;
 pub(crate) mod fields;
 pub(crate) mod function;
+pub(crate) mod handled;
 pub(crate) mod instance;
 pub(crate) mod intern;
 pub(crate) mod method;

@@ -44,10 +44,7 @@ impl Listener {
 
     fn of_pair(pair: &Bound<'_, PyAny>) -> PyResult<Self> {
         let context = pair.get_item(1)?;
-        Ok(Self {
-            callback: pair.get_item(0)?.into(),
-            context: (!context.is_none()).then(|| context.into()),
-        })
+        Ok(Self { callback: pair.get_item(0)?.into(), context: (!context.is_none()).then(|| context.into()) })
     }
 
     fn into_pair(self, py: Python<'_>) -> PyResult<Bound<'_, PyTuple>> {
@@ -154,15 +151,10 @@ impl View<'_> {
             (_, _, context) => {
                 let owner = self.owner.get(py).ok_or_else(uninitialized)?;
                 let keywords = pyo3::types::PyDict::new(py);
-                keywords.set_item(
-                    intern!(py, "context"),
-                    context.as_ref().map(|context| context.bind(py)),
-                )?;
+                keywords
+                    .set_item(intern!(py, "context"), context.as_ref().map(|context| context.bind(py)))?;
                 let arguments = (listener.callback.bind(py), self.object.bind(py));
-                owner
-                    .bind(py)
-                    .call_method(intern!(py, "call_soon"), arguments, Some(&keywords))
-                    .map(drop)
+                owner.bind(py).call_method(intern!(py, "call_soon"), arguments, Some(&keywords)).map(drop)
             }
         }
     }
@@ -188,11 +180,8 @@ pub(super) fn add_done_callback(
         return Err(uninitialized());
     }
     let context = sorted.context.map_or_else(|| Object::none(py), |context| context.to_object(py));
-    let context = if context.bind(py).is_none() {
-        Context::copy_current(py)?.object().clone_ref(py)
-    } else {
-        context
-    };
+    let context =
+        if context.bind(py).is_none() { Context::copy_current(py)?.object().clone_ref(py) } else { context };
     let listener = Listener { callback: callback.to_object(py), context: Some(context) };
     if future.is_pending() {
         track(future.object);

@@ -67,7 +67,8 @@ fn set_name(py: Python<'_>, task: &Own<Task>, name: Option<Object>) -> PyResult<
     match name {
         Some(name) => {
             let name = name.bind(py);
-            let name = if name.is_exact_instance_of::<PyString>() { name.clone() } else { name.str()?.into_any() };
+            let name =
+                if name.is_exact_instance_of::<PyString>() { name.clone() } else { name.str()?.into_any() };
             task.name.set(py, name.into());
         }
         None => {
@@ -122,9 +123,9 @@ pub(super) fn initialize<'py>(
     };
     let coroutine = match given(intern!(py, "coro"))? {
         Some(coroutine) => coroutine,
-        None => positional.get_item(0).map_err(|_| {
-            PyTypeError::new_err("Task() missing required argument 'coro' (pos 1)")
-        })?,
+        None => positional
+            .get_item(0)
+            .map_err(|_| PyTypeError::new_err("Task() missing required argument 'coro' (pos 1)"))?,
     };
     let object = |value: Option<Bound<'_, PyAny>>| value.map(Object::from);
     let (name, context) = (object(given(intern!(py, "name"))?), object(given(intern!(py, "context"))?));

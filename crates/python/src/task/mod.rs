@@ -19,7 +19,7 @@ use crate::ffi::derived::{Derived, DerivedClass, Own};
 use crate::ffi::fields::{State, TaskFields};
 use crate::ffi::roll::Place;
 use crate::future;
-pub(crate) use current::vacate;
+pub(crate) use current::{now as current, vacate};
 pub(crate) use make::create;
 #[cfg(Py_3_14)]
 pub(crate) use step::{awaited, not_awaited_any_more};
@@ -35,7 +35,8 @@ pub(crate) struct Task {
 
 impl Derived for Task {
     const NAME: &'static CStr = c"ironloop.Task";
-    const DOC: &'static CStr = c"Task(coro, *, loop=None, name=None, context=None, eager_start=False)\n--\n\n\
+    const DOC: &'static CStr =
+        c"Task(coro, *, loop=None, name=None, context=None, eager_start=False)\n--\n\n\
         A coroutine that the loop runs. (asyncio: Task)";
     type Fields = TaskFields;
 

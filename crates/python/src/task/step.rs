@@ -22,7 +22,7 @@ pub(crate) fn step(slf: &Bound<'_, LoopCore>, task: &Own<Task>) -> PyResult<()> 
 pub(crate) fn throw_into(slf: &Bound<'_, LoopCore>, task: &Own<Task>, error: Option<Object>) -> PyResult<()> {
     current::enter(slf, task.object())?;
     let result = in_its_context(slf, task, error);
-    current::leave(slf);
+    current::leave(slf, task.object());
     result
 }
 
@@ -32,7 +32,7 @@ pub(crate) fn woken_by_call(py: Python<'_>, task: &Object) -> PyResult<()> {
     let Some(owner) = task.view().native_loop(py) else { return Ok(()) };
     current::enter(&owner, task.object())?;
     let result = advance(&owner, task, None);
-    current::leave(&owner);
+    current::leave(&owner, task.object());
     result
 }
 
@@ -173,7 +173,10 @@ fn wait_for_foreign(slf: &Bound<'_, LoopCore>, task: &Own<Task>, yielded: Object
     let Some(blocking) = blocking.filter(|blocking| !blocking.is_none()) else {
         let text = if is_generator(&yielded) {
             let task = repr(py, task.object())?;
-            format!("yield was used instead of yield from for generator in task {task} with {}", future.repr()?)
+            format!(
+                "yield was used instead of yield from for generator in task {task} with {}",
+                future.repr()?
+            )
         } else {
             format!("Task got bad yield: {}", future.repr()?)
         };
@@ -188,7 +191,8 @@ fn wait_for_foreign(slf: &Bound<'_, LoopCore>, task: &Own<Task>, yielded: Object
     future.setattr(intern!(py, "_asyncio_future_blocking"), false)?;
     track(task.object());
     let keywords = pyo3::types::PyDict::new(py);
-    keywords.set_item(intern!(py, "context"), task.context.get(py).as_ref().map(|context| context.bind(py)))?;
+    keywords
+        .set_item(intern!(py, "context"), task.context.get(py).as_ref().map(|context| context.bind(py)))?;
     let wakeup = wakeup_of(py, task.object())?;
     future.call_method(intern!(py, "add_done_callback"), (wakeup.bind(py),), Some(&keywords))?;
     remember(py, task, yielded)
