@@ -80,7 +80,7 @@ class Loop(  # type: ignore[misc]
         super().__init__(Selector(self))
         self._resolver_threads = None
         self._foreign_clock = type(self).time is not Loop.time
-        self._plain = type(self).call_soon is Loop.call_soon
+        self._plain = type(self).call_soon is Loop.call_soon and type(self).create_task is Loop.create_task
         self._native = is_wanted() if native is None else native
         if self._native:
             roll.show()
@@ -89,7 +89,7 @@ class Loop(  # type: ignore[misc]
         if name == "time":
             # Tools replace the clock on the instance: timers must follow it.
             self._foreign_clock = True
-        elif name == "call_soon":
+        elif name in ("call_soon", "create_task"):
             self._plain = False
         super().__setattr__(name, value)
 

@@ -15,6 +15,7 @@ mod momentary;
 mod running;
 mod sleep;
 mod task;
+mod task_group;
 mod timeouts;
 mod transport;
 mod wait_for;
@@ -42,6 +43,7 @@ fn vocabulary(module: &Bound<'_, PyModule>) -> PyResult<()> {
     sleep::add(module)?;
     timeouts::add(module)?;
     wait_for::add(module)?;
+    task_group::add(module)?;
     let (future, task) = (imports::stock_future(py)?, imports::stock_task(py)?);
     if ffi::fields::layouts_fit(future, task) {
         ffi::asyncio::remember_stock(future, task);

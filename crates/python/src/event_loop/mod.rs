@@ -37,6 +37,7 @@ use crate::handle::{Handle, ThreadSafeHandle, TimerHandle};
 use crate::task::Task;
 use crate::transport::Transport;
 pub(crate) use listener::Listener;
+pub(crate) use make::create_native_task;
 pub(crate) use registration::Registration;
 pub(crate) use sources::{Source, Sources};
 
@@ -191,7 +192,7 @@ pub(crate) struct LoopCore {
     /// Whether `time` was replaced by a subclass or on the instance.
     foreign_clock: AtomicBool,
     task_factory: LoopCell<Option<Object>>,
-    /// Whether no subclass and no tool has another `call_soon`.
+    /// Whether no subclass and no tool has another `call_soon` or `create_task`.
     plain: AtomicBool,
     /// Whether its tasks and futures are ours.
     native: AtomicBool,
