@@ -11,8 +11,32 @@ from typing import Any
 from ironloop._ironloop import __version__
 from ironloop.loop import Loop
 from ironloop.runner import install, new_event_loop, run, uninstall
+from ironloop.streams import (
+    StreamReader,
+    StreamReaderProtocol,
+    StreamWriter,
+    open_connection,
+    open_unix_connection,
+    start_server,
+    start_unix_server,
+)
 
-__all__ = ("EventLoopPolicy", "Loop", "__version__", "install", "new_event_loop", "run", "uninstall")
+__all__ = (
+    "EventLoopPolicy",
+    "Loop",
+    "StreamReader",
+    "StreamReaderProtocol",
+    "StreamWriter",
+    "__version__",
+    "install",
+    "new_event_loop",
+    "open_connection",
+    "open_unix_connection",
+    "run",
+    "start_server",
+    "start_unix_server",
+    "uninstall",
+)
 
 
 def __getattr__(name: str) -> Any:

@@ -11,17 +11,24 @@ __all__ = [
     "DatagramTransport",
     "Handle",
     "LoopCore",
+    "StreamReaderCore",
+    "StreamReaderProtocolCore",
     "StreamTransport",
+    "StreamWriterCore",
     "TimerHandle",
     "__version__",
+    "equip_streams",
     "native_methods",
+    "runs_elsewhere",
 ]
 if sys.version_info >= (3, 14):
     __all__ += ["ThreadSafeHandle"]
 
 __version__: str
 
+def equip_streams(reader: type, writer: type, protocol: type, /) -> None: ...
 def native_methods(class_: _Class, /) -> _Class: ...
+def runs_elsewhere() -> bool: ...
 
 @disjoint_base
 class LoopCore:
@@ -30,6 +37,18 @@ class LoopCore:
     def is_closed(self) -> bool: ...
     def get_debug(self) -> bool: ...
     def stop(self) -> None: ...
+
+@disjoint_base
+class StreamReaderCore:
+    def __new__(cls, *_args: object, **_kwargs: object) -> StreamReaderCore: ...
+
+@disjoint_base
+class StreamReaderProtocolCore:
+    def __new__(cls, *_args: object, **_kwargs: object) -> StreamReaderProtocolCore: ...
+
+@disjoint_base
+class StreamWriterCore:
+    def __new__(cls, *_args: object, **_kwargs: object) -> StreamWriterCore: ...
 
 @final
 class Handle(asyncio.Handle): ...

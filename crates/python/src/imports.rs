@@ -48,6 +48,11 @@ classes! {
     stock_task: "_asyncio", "Task";
     cancelled_error: "asyncio.exceptions", "CancelledError";
     invalid_state_error: "asyncio.exceptions", "InvalidStateError";
+    incomplete_read_error: "asyncio.exceptions", "IncompleteReadError";
+    limit_overrun_error: "asyncio.exceptions", "LimitOverrunError";
+    stock_stream_reader: "asyncio.streams", "StreamReader";
+    stock_stream_writer: "asyncio.streams", "StreamWriter";
+    stock_stream_protocol: "asyncio.streams", "StreamReaderProtocol";
 }
 
 /// `InvalidStateError(text)`

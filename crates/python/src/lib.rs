@@ -11,6 +11,7 @@ mod handle;
 mod imports;
 mod running;
 mod sleep;
+mod streams;
 mod task;
 mod transport;
 
@@ -35,6 +36,7 @@ fn vocabulary(module: &Bound<'_, PyModule>) -> PyResult<()> {
     ffi::function::add_class(py)?;
     running::add(module)?;
     sleep::add(module)?;
+    streams::add(module)?;
     let (future, task) = (imports::stock_future(py)?, imports::stock_task(py)?);
     if ffi::fields::layouts_fit(future, task) {
         ffi::asyncio::remember_stock(future, task);
