@@ -3,7 +3,7 @@
 use std::io;
 
 use crate::ffi::intern::intern;
-use ironloop_driver::socket;
+use ironloop_driver::{RawFd, socket};
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyInt};
@@ -115,14 +115,22 @@ impl Transport {
         }
     }
 
-    fn fd(&self) -> ironloop_driver::RawFd {
+    fn fd(&self) -> RawFd {
         self.state.with(|state| state.descriptor.fd())
+    }
+
+    fn receive(&self, py: Python<'_>, fd: RawFd, buffer: &mut [u8]) -> Result<(Read, usize), Failure> {
+        let result = Read::of(socket::receive(fd, buffer));
+        if matches!(result, Ok((Read::Data, count)) if count < buffer.len()) {
+            self.owner.get(py).note_emptied();
+        }
+        result
     }
 
     fn read_bytes(&self, py: Python<'_>, receive: &Object) -> Result<Read, Failure> {
         let fd = self.fd();
         let (read, data) = self.owner.get(py).with_read_buffer(|buffer| {
-            let (read, count) = Read::of(socket::receive(fd, buffer))?;
+            let (read, count) = self.receive(py, fd, buffer)?;
             Ok((read, (count > 0).then(|| Object::from(PyBytes::new(py, &buffer[..count])))))
         })?;
         if let Some(data) = data {
@@ -134,7 +142,7 @@ impl Transport {
     fn read_stream(&self, py: Python<'_>, protocol: &Object) -> Result<Read, Failure> {
         let fd = self.fd();
         self.owner.get(py).with_read_buffer(|buffer| {
-            let (read, count) = Read::of(socket::receive(fd, buffer))?;
+            let (read, count) = self.receive(py, fd, buffer)?;
             if count > 0 {
                 streams::receive(py, protocol, &buffer[..count])
                     .map_err(|error| Failure(error, NOT_RECEIVED))?;
@@ -156,7 +164,7 @@ impl Transport {
         };
         let mut buffer =
             filled().map_err(|error| Failure(error, "Fatal error: protocol.get_buffer() call failed."))?;
-        let (read, count) = Read::of(socket::receive(fd, buffer.bytes_mut()))?;
+        let (read, count) = self.receive(py, fd, buffer.bytes_mut())?;
         drop(buffer);
         if count > 0 {
             let count = Object::from(PyInt::new(py, count));
