@@ -19,7 +19,10 @@ __all__ = [
     "Handle",
     "LoopCore",
     "QueueCore",
+    "StreamReaderCore",
+    "StreamReaderProtocolCore",
     "StreamTransport",
+    "StreamWriterCore",
     "TimerHandle",
     "__version__",
     "equip_queues",
@@ -33,6 +36,9 @@ __all__ = [
     "shield",
     "sleep",
     "wait",
+    "equip_streams",
+    "native_methods",
+    "runs_elsewhere",
 ]
 if sys.version_info >= (3, 14):
     __all__ += ["ThreadSafeHandle"]
@@ -44,6 +50,7 @@ def equip_queues(
     lifo: type[asyncio.LifoQueue[Any]],
     priority: type[asyncio.PriorityQueue[Any]],
 ) -> None: ...
+def equip_streams(reader: type, writer: type, protocol: type, /) -> None: ...
 def native_methods(class_: _Class, /) -> _Class: ...
 def runs_elsewhere() -> bool: ...
 
@@ -58,6 +65,16 @@ class LoopCore:
 @disjoint_base
 class QueueCore:
     def __new__(cls, *_args: object, **_kwargs: object) -> QueueCore: ...
+class StreamReaderCore:
+    def __new__(cls, *_args: object, **_kwargs: object) -> StreamReaderCore: ...
+
+@disjoint_base
+class StreamReaderProtocolCore:
+    def __new__(cls, *_args: object, **_kwargs: object) -> StreamReaderProtocolCore: ...
+
+@disjoint_base
+class StreamWriterCore:
+    def __new__(cls, *_args: object, **_kwargs: object) -> StreamWriterCore: ...
 
 @final
 class Handle(asyncio.Handle): ...

@@ -62,6 +62,11 @@ classes! {
     queue_full: "asyncio.queues", "QueueFull";
     #[cfg(Py_3_13)]
     queue_shut_down: "asyncio.queues", "QueueShutDown";
+    incomplete_read_error: "asyncio.exceptions", "IncompleteReadError";
+    limit_overrun_error: "asyncio.exceptions", "LimitOverrunError";
+    stock_stream_reader: "asyncio.streams", "StreamReader";
+    stock_stream_writer: "asyncio.streams", "StreamWriter";
+    stock_stream_protocol: "asyncio.streams", "StreamReaderProtocol";
 }
 
 /// `InvalidStateError(text)`

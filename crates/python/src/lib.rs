@@ -16,6 +16,7 @@ mod momentary;
 mod queue;
 mod running;
 mod sleep;
+mod streams;
 mod task;
 mod task_group;
 mod timeouts;
@@ -48,6 +49,7 @@ fn vocabulary(module: &Bound<'_, PyModule>) -> PyResult<()> {
     timeouts::add(module)?;
     wait_for::add(module)?;
     task_group::add(module)?;
+    streams::add(module)?;
     let (future, task) = (imports::stock_future(py)?, imports::stock_task(py)?);
     if ffi::fields::layouts_fit(future, task) {
         ffi::asyncio::remember_stock(future, task);

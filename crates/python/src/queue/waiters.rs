@@ -65,7 +65,7 @@ impl QueueCore {
             let text = format!("{} is bound to a different event loop", slf.repr()?);
             return Err(PyRuntimeError::new_err(text));
         }
-        let waiter = Waiter::on(py, running)?;
+        let waiter = Waiter::on(running)?;
         call(py, imports::deque_append(py)?, &[&Self::waiters(slf, side)?, waiter.future()])?;
         Ok(waiter)
     }
