@@ -9,6 +9,16 @@ from __future__ import annotations
 from typing import Any
 
 from ironloop._ironloop import __version__, sleep
+from ironloop.combinators import (
+    as_completed,
+    create_task,
+    ensure_future,
+    gather,
+    run_coroutine_threadsafe,
+    shield,
+    to_thread,
+    wait,
+)
 from ironloop.loop import Loop
 from ironloop.queues import LifoQueue, PriorityQueue, Queue
 from ironloop.runner import Runner, install, new_event_loop, run, uninstall
@@ -23,13 +33,21 @@ __all__ = (
     "Runner",
     "Timeout",
     "__version__",
+    "as_completed",
+    "create_task",
+    "ensure_future",
+    "gather",
     "install",
     "new_event_loop",
     "run",
+    "run_coroutine_threadsafe",
+    "shield",
     "sleep",
     "timeout",
     "timeout_at",
+    "to_thread",
     "uninstall",
+    "wait",
     "wait_for",
 )
 

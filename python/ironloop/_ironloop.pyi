@@ -1,5 +1,12 @@
 import asyncio
 import sys
+from asyncio import as_completed as as_completed
+from asyncio import create_task as create_task
+from asyncio import ensure_future as ensure_future
+from asyncio import gather as gather
+from asyncio import shield as shield
+from asyncio import sleep as sleep
+from asyncio import wait as wait
 from asyncio.transports import _FlowControlMixin
 from typing import TypeVar, final
 
@@ -14,7 +21,14 @@ __all__ = [
     "StreamTransport",
     "TimerHandle",
     "__version__",
+    "as_completed",
+    "create_task",
+    "ensure_future",
+    "gather",
     "native_methods",
+    "shield",
+    "sleep",
+    "wait",
 ]
 if sys.version_info >= (3, 14):
     __all__ += ["ThreadSafeHandle"]

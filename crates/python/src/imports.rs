@@ -24,6 +24,9 @@ pub(crate) fn prepare(py: Python<'_>) -> PyResult<()> {
     stream_numbers(py)?;
     warn(py)?;
     only_loop(py)?;
+    only_message(py)?;
+    gather_leaves_children(py)?;
+    log_on_exception(py)?;
     servers_know_transports(py).map(drop)
 }
 
@@ -83,6 +86,14 @@ macro_rules! objects {
 objects! {
     get_running_loop: "asyncio.events", "_get_running_loop";
     stock_sleep: "asyncio.tasks", "sleep";
+    stock_gather: "asyncio.tasks", "gather";
+    stock_wait: "asyncio.tasks", "wait";
+    stock_shield: "asyncio.tasks", "shield";
+    stock_as_completed: "asyncio.tasks", "as_completed";
+    stock_ensure_future: "asyncio.tasks", "ensure_future";
+    stock_create_task: "asyncio.tasks", "create_task";
+    is_future: "asyncio.futures", "isfuture";
+    is_awaitable: "inspect", "isawaitable";
     queue_empty: "asyncio.queues", "QueueEmpty";
     queue_full: "asyncio.queues", "QueueFull";
     #[cfg(Py_3_13)]
@@ -236,6 +247,29 @@ pub(crate) fn only_loop(py: Python<'_>) -> PyResult<&Bound<'_, PyTuple>> {
     NAMES
         .get_or_try_init(py, || Ok(PyTuple::new(py, [intern!(py, "loop")])?.unbind()))
         .map(|names| names.bind(py))
+}
+
+/// `("msg",)`
+pub(crate) fn only_message(py: Python<'_>) -> PyResult<&Bound<'_, PyTuple>> {
+    static NAMES: PyOnceLock<Py<PyTuple>> = PyOnceLock::new();
+    NAMES
+        .get_or_try_init(py, || Ok(PyTuple::new(py, [intern!(py, "msg")])?.unbind()))
+        .map(|names| names.bind(py))
+}
+
+/// Whether a gather that has failed strikes its caller out of all children's awaiters: late patches of Python 3.14 do.
+pub(crate) fn gather_leaves_children(py: Python<'_>) -> PyResult<bool> {
+    static ANSWER: PyOnceLock<bool> = PyOnceLock::new();
+    ANSWER.get_or_try_init(py, || py.import("asyncio.tasks")?.hasattr("_discard_awaited_by")).copied()
+}
+
+/// What a shield that was cancelled leaves in its future, in the Pythons where it reports that future's error.
+pub(crate) fn log_on_exception(py: Python<'_>) -> PyResult<Option<&Object>> {
+    static CALLBACK: PyOnceLock<Option<Object>> = PyOnceLock::new();
+    let callback = CALLBACK.get_or_try_init(py, || {
+        PyResult::Ok(py.import("asyncio.tasks")?.getattr_opt("_log_on_exception")?.map(Object::from))
+    })?;
+    Ok(callback.as_ref())
 }
 
 /// Whether `Server._attach` takes the transport (3.12.1 and later) or only counts.

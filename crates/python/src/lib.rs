@@ -3,6 +3,7 @@
 mod address;
 mod alarm;
 mod cell;
+mod combinators;
 mod datagram;
 mod delegate;
 mod error;
@@ -41,6 +42,7 @@ fn vocabulary(module: &Bound<'_, PyModule>) -> PyResult<()> {
     ffi::function::add_class(py)?;
     running::add(module)?;
     sleep::add(module)?;
+    combinators::add(module)?;
     queue::add(module)?;
     timeouts::add(module)?;
     wait_for::add(module)?;
@@ -49,6 +51,7 @@ fn vocabulary(module: &Bound<'_, PyModule>) -> PyResult<()> {
         ffi::asyncio::remember_stock(future, task);
         future::add_class(module, future)?;
         task::add_class(module, task)?;
+        combinators::add_classes(py, future)?;
     }
     Ok(())
 }

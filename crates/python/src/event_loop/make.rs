@@ -1,5 +1,7 @@
 //! What a loop makes for its users: futures, tasks, transports.
 
+use std::sync::atomic::Ordering;
+
 use crate::ffi::intern::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
@@ -18,6 +20,18 @@ fn create_future(slf: &Bound<'_, LoopCore>, _: Arguments<'_>) -> PyResult<Object
         return future::create(slf).map(Own::into_object);
     }
     call_named(&class, &[Arg::of(slf)], 0, Some(imports::only_loop(py)?))
+}
+
+impl LoopCore {
+    /// Whether `loop.create_task(coroutine)` makes tasks of ours, and is nobody's but ours: then it need not be called.
+    pub(crate) fn makes_tasks(slf: &Bound<'_, Self>) -> PyResult<bool> {
+        let (py, core) = (slf.py(), slf.get());
+        Ok(core.is_native()
+            && core.makes_tasks.load(Ordering::Relaxed)
+            && core.task_factory.with(|factory| factory.is_none())
+            && imports::task(py)?.is(imports::stock_task(py)?)
+            && imports::replaced_create_task(py)?.is_none())
+    }
 }
 
 /// `Task(coro, loop=self, **keywords)`: every keyword that this Python's tasks know. With a task factory, and in debug
@@ -54,7 +68,10 @@ fn create_task(slf: &Bound<'_, LoopCore>, arguments: Arguments<'_>) -> PyResult<
 }
 
 /// A task of ours, unless there are keywords that ask for more, or another class stands in asyncio's place.
-fn create_native_task(slf: &Bound<'_, LoopCore>, arguments: Arguments<'_>) -> PyResult<Option<Object>> {
+pub(crate) fn create_native_task(
+    slf: &Bound<'_, LoopCore>,
+    arguments: Arguments<'_>,
+) -> PyResult<Option<Object>> {
     let py = slf.py();
     if !imports::task(py)?.is(imports::stock_task(py)?) {
         return Ok(None);

@@ -26,6 +26,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyType;
 
 use crate::cell::LoopCell;
+use crate::combinators::Observer;
 use crate::datagram::DatagramTransport;
 use crate::error::os_error;
 use crate::ffi::class::Pool;
@@ -38,6 +39,7 @@ use crate::running;
 use crate::task::Task;
 use crate::transport::Transport;
 pub(crate) use listener::Listener;
+pub(crate) use make::create_native_task;
 pub(crate) use registration::Registration;
 pub(crate) use sources::{Source, Sources};
 
@@ -65,6 +67,8 @@ pub(crate) enum Item {
     Throw(Own<Task>, Object),
     /// A sleep is over.
     Awake(Own<Future>),
+    /// A combinator is to be told of a future that is done.
+    Told(Instance<Observer>, Object),
     /// A timeout is over: it, or the `wait_for` whose it is.
     Overdue(Object),
     /// A protocol is to be told of its connection.
@@ -121,6 +125,7 @@ impl Item {
             Self::Foreign(object) | Self::Overdue(object) => Some(object),
             Self::Step(task) | Self::Throw(task, _) => Some(task.object()),
             Self::Awake(future) => Some(future.object()),
+            Self::Told(observer, _) => Some(observer.object()),
             Self::Made(transport) | Self::Lost(transport) => Some(transport.object()),
             Self::DatagramMade(transport) | Self::DatagramLost(transport) => Some(transport.object()),
             Self::Ready(..) => None,
@@ -133,6 +138,7 @@ impl Item {
             Self::CallFromThread(handle) => handle.traverse_owned(visit),
             Self::Timer(handle) => handle.traverse_owned(visit),
             Self::Throw(task, error) => visit.all([task.object(), error]),
+            Self::Told(observer, future) => visit.all([observer.object(), future]),
             other => visit.all(other.object()),
         }
     }
@@ -196,6 +202,8 @@ pub(crate) struct LoopCore {
     plain: AtomicBool,
     /// Whether its tasks and futures are ours.
     native: AtomicBool,
+    /// Whether no subclass and no tool has another `create_task`.
+    makes_tasks: AtomicBool,
     /// The address of the task that `asyncio.current_task()` would still name although its step is made; 0 if none.
     pub(crate) lingering: AtomicUsize,
     /// Where signals are read from; -1 before the first run in the main thread.
@@ -308,6 +316,7 @@ impl LoopCore {
             task_factory: LoopCell::new(None),
             plain: AtomicBool::new(false),
             native: AtomicBool::new(false),
+            makes_tasks: AtomicBool::new(false),
             lingering: AtomicUsize::new(0),
             signals: AtomicI32::new(-1),
             thread: AtomicU64::new(0),
@@ -421,6 +430,16 @@ impl LoopCore {
         self.native.store(native && crate::ffi::asyncio::is_known(), Ordering::Relaxed);
     }
 
+    #[getter]
+    fn _makes_tasks(&self) -> bool {
+        self.makes_tasks.load(Ordering::Relaxed)
+    }
+
+    #[setter(_makes_tasks)]
+    fn set_makes_tasks(&self, makes_tasks: bool) {
+        self.makes_tasks.store(makes_tasks, Ordering::Relaxed);
+    }
+
     /// When the earliest timer is due, in seconds on the loop's clock.
     fn _next_deadline(&self) -> Option<f64> {
         self.state.with(|state| match state.engine.plan() {
@@ -455,11 +474,15 @@ impl LoopCore {
         enum Shown {
             Handle(Object),
             Step(Object),
+            Told(Object, Object),
         }
         let py = slf.py();
         let show = |item: &Item| match item {
             Item::Step(task) | Item::Throw(task, _) => Some(Shown::Step(task.object().clone_ref(py))),
             Item::Awake(future) => Some(Shown::Step(future.object().clone_ref(py))),
+            Item::Told(observer, future) => {
+                Some(Shown::Told(observer.object().clone_ref(py), future.clone_ref(py)))
+            }
             Item::Call(_) | Item::CallFromThread(_) | Item::Timer(_) | Item::Foreign(_) => {
                 item.object().map(|object| Shown::Handle(object.clone_ref(py)))
             }
@@ -469,6 +492,9 @@ impl LoopCore {
         let handle = |shown| match shown {
             Shown::Handle(handle) => Ok(handle),
             Shown::Step(task) => Self::step_handle(slf, &task).map(Instance::into_object),
+            Shown::Told(observer, future) => {
+                Self::told_handle(slf, &observer, &future).map(Instance::into_object)
+            }
         };
         shown.into_iter().map(|shown| Ok(handle(shown)?.as_py().clone_ref(py))).collect()
     }

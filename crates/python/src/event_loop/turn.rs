@@ -11,6 +11,7 @@ use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 
 use super::{Item, LoopCore, NOTIFIER, SIGNALS, Source, State};
+use crate::combinators::Observer;
 use crate::datagram::DatagramTransport;
 use crate::error::os_error;
 use crate::ffi::asyncio::wakeup_of;
@@ -228,6 +229,9 @@ impl LoopCore {
                 Source::Datagram(transport) => Some(transport.object().clone_ref(py)),
                 Source::Listener(_) => None,
             }),
+            Item::Told(observer, future) => {
+                Self::told_handle(slf, observer.object(), future).ok().map(Instance::into_object)
+            }
             other => other.object().map(|object| object.clone_ref(py)),
         }
     }
@@ -249,6 +253,8 @@ impl LoopCore {
             Item::Throw(task, wrong) => task::throw_into(slf, task, Some(wrong.clone_ref(py)))
                 .or_else(|error| Self::step_failed(slf, task, error)),
             Item::Awake(future) => future::wake(py, future),
+            Item::Told(observer, future) => Observer::told(observer, py, future)
+                .or_else(|error| Self::telling_failed(slf, observer, future, error)),
             Item::Overdue(target) => alarm::ring(slf, target),
             Item::Made(transport) => Transport::connection_made(transport, py),
             Item::Lost(transport) => Transport::connection_lost(transport, py),
@@ -271,6 +277,29 @@ impl LoopCore {
         let wakeup = wakeup_of(py, task)?;
         let callback = Callback::of_done(slf, &wakeup, task, Context::copy_current(py)?);
         Handle::class().instantiate(py, Handle(callback))
+    }
+
+    /// Tells of a combinator that could not be told as asyncio tells of a callback.
+    fn telling_failed(
+        slf: &Bound<'_, Self>,
+        observer: &Instance<Observer>,
+        future: &Object,
+        error: PyErr,
+    ) -> PyResult<()> {
+        let handle = Self::told_handle(slf, observer.object(), future)?;
+        let told = Self::callback_failed(slf, handle.object(), error);
+        handle.0.spend();
+        told
+    }
+
+    /// A handle such as asyncio has for a combinator's callback.
+    pub(super) fn told_handle(
+        slf: &Bound<'_, Self>,
+        observer: &Object,
+        future: &Object,
+    ) -> PyResult<Instance<Handle>> {
+        let callback = Callback::of_done(slf, observer, future, Context::copy_current(slf.py())?);
+        Handle::class().instantiate(slf.py(), Handle(callback))
     }
 
     /// Runs `function()` in a context, as if it were a callback of this turn.

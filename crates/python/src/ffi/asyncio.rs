@@ -21,6 +21,9 @@ pub(crate) static FUTURE: DerivedClass = DerivedClass::new();
 /// Our task class, exactly.
 pub(crate) static TASK: DerivedClass = DerivedClass::new();
 
+/// The class of what `gather` returns, exactly.
+pub(crate) static GATHERING: DerivedClass = DerivedClass::new();
+
 /// asyncio's own classes.
 static STOCK_FUTURE: AtomicPtr<ffi::PyTypeObject> = AtomicPtr::new(ptr::null_mut());
 static STOCK_TASK: AtomicPtr<ffi::PyTypeObject> = AtomicPtr::new(ptr::null_mut());
@@ -54,7 +57,7 @@ impl Deref for View<'_> {
 impl<'a> View<'a> {
     /// One of ours.
     pub(crate) fn of_ours(object: &'a Object) -> Option<Self> {
-        let ours = FUTURE.is_exactly(object.as_ptr()) || TASK.is_exactly(object.as_ptr());
+        let ours = [&TASK, &FUTURE, &GATHERING].iter().any(|class| class.is_exactly(object.as_ptr()));
         // SAFETY: instances of these classes begin with the fields.
         ours.then(|| unsafe { Self::cast(object) })
     }
@@ -237,6 +240,35 @@ macro_rules! own_method {
     }};
 }
 pub(crate) use own_method;
+
+/// A read-only attribute of one class; the function is `fn(Python, &Own<T>) -> PyResult<Object>`.
+macro_rules! own_getter {
+    ($class:ty, $name:literal, $function:expr) => {{
+        unsafe extern "C" fn wrapped(
+            receiver: *mut pyo3::ffi::PyObject,
+            _closure: *mut std::ffi::c_void,
+        ) -> *mut pyo3::ffi::PyObject {
+            // SAFETY: called by the interpreter for an attribute of this class.
+            unsafe {
+                $crate::ffi::asyncio::call_own::<$class>(
+                    receiver,
+                    std::ptr::null(),
+                    0,
+                    std::ptr::null_mut(),
+                    |py, own, _| $function(py, own),
+                )
+            }
+        }
+        pyo3::ffi::PyGetSetDef {
+            name: $name.as_ptr(),
+            get: Some(wrapped),
+            set: None,
+            doc: std::ptr::null(),
+            closure: std::ptr::null_mut(),
+        }
+    }};
+}
+pub(crate) use own_getter;
 
 /// What `__init__` does: `fn(Python, &Own<T>, positional, keywords)`.
 type Initialize<T> = fn(Python<'_>, &Own<T>, &Bound<'_, PyTuple>, Option<&Bound<'_, PyDict>>) -> PyResult<()>;

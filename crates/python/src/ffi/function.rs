@@ -11,6 +11,7 @@ use std::ptr;
 use pyo3::ffi;
 use pyo3::prelude::*;
 
+use super::callable::{Callable, call_slot, called};
 use super::code::Code;
 use super::method::enter;
 use super::{Arguments, Class, Instance, Native, Object, Visit};
@@ -85,19 +86,8 @@ impl Function {
     fn make_for(py: Python<'_>, body: Body, stands_for: Object, owner: Option<Object>) -> PyResult<Object> {
         let code = Code::of(py, &stands_for)?;
         FUNCTION
-            .instantiate(py, Self { vectorcall: called, body, stands_for, code, owner })
+            .instantiate(py, Self { vectorcall: called::<Self>, body, stands_for, code, owner })
             .map(Instance::into_object)
-    }
-
-    fn call(&self, py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
-        match self.body {
-            _ if !self.is_ours(arguments) => arguments.pass_on(py, &self.stands_for),
-            Body::Anywhere(body) => body(py, arguments),
-            Body::Native(body) => match Running::now(py)? {
-                Running::Native(core) => body(&core, arguments),
-                _ => arguments.pass_on(py, &self.stands_for),
-            },
-        }
     }
 
     /// A method is for instances of its class. A function gives way to a tool that has exchanged the code of the function
@@ -120,18 +110,16 @@ impl Function {
     }
 }
 
-unsafe extern "C" fn called(
-    function: *mut ffi::PyObject,
-    values: *const *mut ffi::PyObject,
-    count: usize,
-    names: *mut ffi::PyObject,
-) -> *mut ffi::PyObject {
-    // SAFETY: called by the interpreter on an attached thread with an instance of the class, and the arguments of a vectorcall.
-    unsafe {
-        let py = Python::assume_attached();
-        let arguments = Arguments::new(values, ffi::PyVectorcall_NARGS(count), names);
-        let function = &*FUNCTION.payload::<Function>(function);
-        enter(py, || function.call(py, arguments).map(Object::into_ptr))
+impl Callable for Function {
+    fn call(function: &Instance<Self>, py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
+        match function.body {
+            _ if !function.is_ours(arguments) => arguments.pass_on(py, &function.stands_for),
+            Body::Anywhere(body) => body(py, arguments),
+            Body::Native(body) => match Running::now(py)? {
+                Running::Native(core) => body(&core, arguments),
+                _ => arguments.pass_on(py, &function.stands_for),
+            },
+        }
     }
 }
 
@@ -212,7 +200,7 @@ pub(crate) fn add_class(py: Python<'_>) -> PyResult<()> {
         &[reduce],
         &[],
         &[
-            slot(ffi::Py_tp_call, ffi::PyVectorcall_Call as *mut std::ffi::c_void),
+            call_slot(),
             slot(ffi::Py_tp_descr_get, bound as *mut std::ffi::c_void),
             slot(ffi::Py_tp_getattro, attribute as *mut std::ffi::c_void),
             slot(ffi::Py_tp_setattro, set_attribute as *mut std::ffi::c_void),

@@ -1,17 +1,18 @@
 //! Who is told that a future is done.
 //!
 //! In the base's fields: the first callback with its context, the others in a list of pairs. A task of ours that waits stands
-//! there itself, without a context; it is no callable, and needs none.
+//! there itself, without a context; it is no callable, and needs none. So does a combinator's observer, which is one.
 
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PyTuple};
 
+use crate::combinators::Observer;
 use crate::event_loop::LoopCore;
 use crate::ffi::asyncio::{View, wakeup_of};
 use crate::ffi::derived::{Own, track};
 use crate::ffi::intern::intern;
-use crate::ffi::{Arguments, Context, Object};
+use crate::ffi::{Arguments, Context, Instance, Object};
 use crate::task::Task;
 
 /// One who is told.
@@ -56,6 +57,37 @@ impl View<'_> {
     /// A task waits. The future is pending.
     pub(crate) fn add_waiter(&self, py: Python<'_>, task: &Own<Task>) -> PyResult<()> {
         self.add_listener(py, Listener { callback: task.object().clone_ref(py), context: None })
+    }
+
+    /// A combinator is told, in the turn after the one in which the future becomes done.
+    pub(crate) fn add_observer(&self, py: Python<'_>, observer: &Instance<Observer>) -> PyResult<()> {
+        let listener = Listener { callback: observer.object().clone_ref(py), context: None };
+        if !self.is_pending() {
+            return self.schedule(py, listener);
+        }
+        // A pending task is held by the loop, or the collector knows it.
+        if !self.is_task() {
+            track(self.object);
+        }
+        self.add_listener(py, listener)
+    }
+
+    /// It is not told any more.
+    pub(crate) fn remove_observer(&self, py: Python<'_>, observer: &Instance<Observer>) -> PyResult<()> {
+        if self.callback0.is(observer.object()) {
+            drop((self.callback0.take(py), self.context0.take(py)));
+        }
+        let Some(list) = self.callbacks.get(py) else { return Ok(()) };
+        let list = list.bind(py).cast::<PyList>()?;
+        for index in (0..list.len()).rev() {
+            if list.get_item(index)?.get_item(0)?.is(observer.object().bind(py)) {
+                list.del_item(index)?;
+            }
+        }
+        if list.is_empty() {
+            drop(self.callbacks.take(py));
+        }
+        Ok(())
     }
 
     fn add_listener(&self, py: Python<'_>, listener: Listener) -> PyResult<()> {
@@ -106,6 +138,10 @@ impl View<'_> {
 
     fn schedule(&self, py: Python<'_>, listener: Listener) -> PyResult<()> {
         let native = self.native_loop(py);
+        let observer = Instance::<Observer>::of(&listener.callback);
+        if let (Some(owner), Some(observer), None) = (&native, observer, &listener.context) {
+            return LoopCore::tell_soon(owner, observer.clone_ref(py), self.object.clone_ref(py));
+        }
         match (native, Own::<Task>::of(&listener.callback), listener.context) {
             (Some(owner), Some(task), None) => LoopCore::step_soon(&owner, task.clone_ref(py)),
             (Some(owner), _, Some(context)) if LoopCore::calls_soon(&owner) => {

@@ -20,6 +20,7 @@ use crate::ffi::fields::FutureFields;
 use crate::ffi::intern::intern;
 use crate::ffi::{Arguments, Object};
 use crate::imports;
+use crate::task::Task;
 pub(crate) use outcome::Outcome;
 
 /// What stands behind the fields of a future of ours.
@@ -81,6 +82,10 @@ pub(crate) fn track_with_waiter(future: &Own<Future>) {
 }
 
 impl View<'_> {
+    pub(crate) fn is_task(&self) -> bool {
+        Own::<Task>::of(self.object).is_some()
+    }
+
     pub(crate) fn is_timed(&self) -> bool {
         Own::<Future>::of(self.object).is_some_and(|future| future.payload().timed.get())
     }
@@ -132,6 +137,24 @@ pub(crate) fn shared_methods() -> [pyo3::ffi::PyMethodDef; 2] {
     ]
 }
 
+/// The methods that futures share which are no tasks.
+pub(crate) fn setters() -> [pyo3::ffi::PyMethodDef; 2] {
+    [
+        future_method!(
+            c"set_result",
+            c"set_result($self, result, /)\n--\n\nThe future is done, and this its result. Raises InvalidStateError if it is \
+              done already. (asyncio: Future.set_result)",
+            set_result
+        ),
+        future_method!(
+            c"set_exception",
+            c"set_exception($self, exception, /)\n--\n\nThe future is done, and has failed so. Raises InvalidStateError \
+              if it is done already, TypeError for a StopIteration. (asyncio: Future.set_exception)",
+            set_exception
+        ),
+    ]
+}
+
 /// The attributes that futures and tasks share.
 pub(crate) fn shared_getters() -> [pyo3::ffi::PyGetSetDef; 1] {
     [future_getter!(c"_callbacks", callbacks::list)]
@@ -146,19 +169,10 @@ pub(crate) fn shared_slots() -> [pyo3::ffi::PyType_Slot; 2] {
 pub(crate) fn add_class(module: &Bound<'_, PyModule>, base: &Bound<'_, PyType>) -> PyResult<()> {
     iterator::add_class(module)?;
     let [add, remove] = shared_methods();
+    let [set_result, set_exception] = setters();
     let methods = [
-        future_method!(
-            c"set_result",
-            c"set_result($self, result, /)\n--\n\nThe future is done, and this its result. Raises InvalidStateError if it is \
-              done already. (asyncio: Future.set_result)",
-            set_result
-        ),
-        future_method!(
-            c"set_exception",
-            c"set_exception($self, exception, /)\n--\n\nThe future is done, and has failed so. Raises InvalidStateError \
-              if it is done already, TypeError for a StopIteration. (asyncio: Future.set_exception)",
-            set_exception
-        ),
+        set_result,
+        set_exception,
         future_method!(
             c"cancel",
             c"cancel($self, msg=None)\n--\n\nCancels the future; False if it is done already. (asyncio: Future.cancel)",

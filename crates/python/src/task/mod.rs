@@ -21,6 +21,8 @@ use crate::ffi::roll::Place;
 use crate::future;
 pub(crate) use current::{now as current, vacate};
 pub(crate) use make::create;
+#[cfg(Py_3_14)]
+pub(crate) use step::{awaited, not_awaited_any_more};
 pub(crate) use step::{step, throw_into, woken_by_call};
 
 /// What stands behind the fields of a task of ours.
