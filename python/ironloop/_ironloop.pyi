@@ -8,7 +8,7 @@ from asyncio import shield as shield
 from asyncio import sleep as sleep
 from asyncio import wait as wait
 from asyncio.transports import _FlowControlMixin
-from typing import TypeVar, final
+from typing import Any, TypeVar, final
 
 from typing_extensions import disjoint_base
 
@@ -18,9 +18,13 @@ __all__ = [
     "DatagramTransport",
     "Handle",
     "LoopCore",
+    "QueueCore",
     "StreamTransport",
     "TimerHandle",
     "__version__",
+    "equip_queues",
+    "native_methods",
+    "runs_elsewhere",
     "as_completed",
     "create_task",
     "ensure_future",
@@ -35,7 +39,13 @@ if sys.version_info >= (3, 14):
 
 __version__: str
 
+def equip_queues(
+    queue: type[asyncio.Queue[Any]],
+    lifo: type[asyncio.LifoQueue[Any]],
+    priority: type[asyncio.PriorityQueue[Any]],
+) -> None: ...
 def native_methods(class_: _Class, /) -> _Class: ...
+def runs_elsewhere() -> bool: ...
 
 @disjoint_base
 class LoopCore:
@@ -44,6 +54,10 @@ class LoopCore:
     def is_closed(self) -> bool: ...
     def get_debug(self) -> bool: ...
     def stop(self) -> None: ...
+
+@disjoint_base
+class QueueCore:
+    def __new__(cls, *_args: object, **_kwargs: object) -> QueueCore: ...
 
 @final
 class Handle(asyncio.Handle): ...

@@ -17,6 +17,7 @@ mod queue;
 mod running;
 mod sleep;
 mod task;
+mod task_group;
 mod timeouts;
 mod transport;
 mod wait_for;
@@ -46,6 +47,7 @@ fn vocabulary(module: &Bound<'_, PyModule>) -> PyResult<()> {
     queue::add(module)?;
     timeouts::add(module)?;
     wait_for::add(module)?;
+    task_group::add(module)?;
     let (future, task) = (imports::stock_future(py)?, imports::stock_task(py)?);
     if ffi::fields::layouts_fit(future, task) {
         ffi::asyncio::remember_stock(future, task);

@@ -6,18 +6,9 @@ use pyo3::types::PyInt;
 
 use super::waiters::Side;
 use super::{QueueCore, waiting};
-use crate::ffi::call::call;
 use crate::ffi::function::equip;
 use crate::ffi::{Arg, Arguments, Object};
 use crate::imports;
-
-/// An exception without a word.
-fn bare(py: Python<'_>, class: PyResult<&Object>) -> PyErr {
-    match class.and_then(|class| call(py, class, &[])) {
-        Ok(error) => PyErr::from_value(error.bind(py).clone()),
-        Err(error) => error,
-    }
-}
 
 impl QueueCore {
     /// The instance that a method was called on, and the arguments behind it.
@@ -30,18 +21,24 @@ impl QueueCore {
     }
 
     /// A `QueueShutDown`, if so it is.
+    #[cfg(Py_3_13)]
     pub(super) fn refuse_if_shut_down(slf: &Bound<'_, Self>) -> PyResult<()> {
-        #[cfg(Py_3_13)]
         if slf.get().state.with(|state| state.shut_down) {
-            return Err(bare(slf.py(), imports::queue_shut_down(slf.py())));
+            return Err(PyErr::from_type(imports::queue_shut_down(slf.py())?.clone(), ()));
         }
+        Ok(())
+    }
+
+    /// Older Pythons cannot shut queues down.
+    #[cfg(not(Py_3_13))]
+    pub(super) fn refuse_if_shut_down(_: &Bound<'_, Self>) -> PyResult<()> {
         Ok(())
     }
 
     pub(super) fn put_nowait(slf: &Bound<'_, Self>, item: &Object) -> PyResult<()> {
         Self::refuse_if_shut_down(slf)?;
         if Self::is_full(slf)? {
-            return Err(bare(slf.py(), imports::queue_full(slf.py())));
+            return Err(PyErr::from_type(imports::queue_full(slf.py())?.clone(), ()));
         }
         Self::place(slf, Self::hooks(slf)?, item)?;
         slf.get().state.with(|state| state.unfinished += 1);
@@ -52,7 +49,7 @@ impl QueueCore {
     pub(super) fn get_nowait(slf: &Bound<'_, Self>) -> PyResult<Object> {
         if Self::is_empty(slf)? {
             Self::refuse_if_shut_down(slf)?;
-            return Err(bare(slf.py(), imports::queue_empty(slf.py())));
+            return Err(PyErr::from_type(imports::queue_empty(slf.py())?.clone(), ()));
         }
         let item = Self::take(slf, Self::hooks(slf)?)?;
         Self::wake_next(slf, Side::Putters)?;
