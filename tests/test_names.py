@@ -20,17 +20,17 @@ pytestmark = needs_ironloop
 
 FUNCTIONS = (
     "as_completed",
+    "create_task",
+    "ensure_future",
     "gather",
     "open_connection",
     "open_unix_connection",
-    "run_coroutine_threadsafe",
     "shield",
     "sleep",
     "start_server",
     "start_unix_server",
     "timeout",
     "timeout_at",
-    "to_thread",
     "wait",
     "wait_for",
 )
@@ -115,6 +115,13 @@ def test_each_name_is_ironloops_for_the_time_of_a_run(name):
     run(main())
     assert getattr(asyncio, name) is STOCK[name]
     assert getattr(module, name) is STOCK[name]
+
+
+@pytest.mark.parametrize("name", ["run_coroutine_threadsafe", "to_thread"])
+def test_some_are_asyncios(installed, name):
+    import ironloop
+
+    assert getattr(ironloop, name) is getattr(asyncio, name)
 
 
 def test_other_modules_that_have_a_name_get_it_too(installed):

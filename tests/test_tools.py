@@ -21,7 +21,7 @@ each_order = pytest.mark.parametrize(
 
 
 def needs(module):
-    """The requirements leave a tool out where it does not run on the Python."""
+    """The requirements leave a tool out where it does not run on this Python."""
     return pytest.mark.skipif(importlib.util.find_spec(module) is None, reason=f"no {module} for this Python")
 
 

@@ -148,7 +148,9 @@ def _all() -> list[Name]:
         import ironloop
 
         for name, stock in _STOCK.items():
-            if (ours := vars(ironloop).get(name)) is not None:
+            ours = vars(ironloop).get(name, stock)
+            # Some are asyncio's there as well.
+            if inspect.unwrap(ours) is not stock:
                 _names.append((ClassName if isinstance(stock, type) else Name)(name, stock, ours))
     return _names
 
