@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from ironloop import queues
 from ironloop._ironloop import __version__
 from ironloop.loop import Loop
-from ironloop import queues
 from ironloop.queues import LifoQueue, PriorityQueue, Queue, QueueEmpty, QueueFull
 from ironloop.runner import install, new_event_loop, run, uninstall
 

@@ -95,7 +95,8 @@ pub(super) fn remember(classes: [&Bound<'_, PyAny>; 3]) -> PyResult<()> {
         plain.push(Object::from(queue.getattr(name)?));
     }
     let Ok(plain) = plain.try_into() else { return Ok(()) };
-    let originals = Originals { init: of_each("_init")?, get: of_each("_get")?, put: of_each("_put")?, plain };
+    let originals =
+        Originals { init: of_each("_init")?, get: of_each("_get")?, put: of_each("_put")?, plain };
     drop(ORIGINALS.set(queue.py(), originals));
     Ok(())
 }

@@ -142,11 +142,7 @@ impl QueueCore {
         Ok(())
     }
 
-    fn __setattr__(
-        slf: &Bound<'_, Self>,
-        name: &Bound<'_, PyAny>,
-        value: &Bound<'_, PyAny>,
-    ) -> PyResult<()> {
+    fn __setattr__(slf: &Bound<'_, Self>, name: &Bound<'_, PyAny>, value: &Bound<'_, PyAny>) -> PyResult<()> {
         if hooks::is_hook(name) {
             slf.get().state.with(|state| state.has_own_hooks = true);
         }

@@ -11,8 +11,7 @@ use crate::cell::LoopCell;
 use crate::ffi::call::call_method;
 use crate::ffi::class::Pool;
 use crate::ffi::coroutine::{
-    Coroutine, Input, Life, Resumable, Step, coroutine_getters, coroutine_slots, finalize,
-    resumable_methods,
+    Coroutine, Input, Life, Resumable, Step, coroutine_getters, coroutine_slots, finalize, resumable_methods,
 };
 use crate::ffi::derived::track;
 use crate::ffi::intern::intern;
@@ -138,9 +137,7 @@ impl<R: Request> Native for Waiting<R> {
 
     fn traverse(&self, visit: &mut Visit<'_>) -> c_int {
         let visited = self.stage.try_with(|stage| match stage {
-            Stage::Asked { queue, request } => {
-                visit.all([queue.object()].into_iter().chain(request.item()))
-            }
+            Stage::Asked { queue, request } => visit.all([queue.object()].into_iter().chain(request.item())),
             Stage::InLine { queue, request, waiter } => {
                 visit.all([queue.object(), waiter.future()].into_iter().chain(request.item()))
             }
