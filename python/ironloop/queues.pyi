@@ -4,6 +4,8 @@ from asyncio import QueueEmpty as QueueEmpty
 from asyncio import QueueFull as QueueFull
 from typing import TypeVar
 
+from _typeshed import SupportsRichComparisonT
+
 from ironloop._ironloop import QueueCore
 from ironloop.stand_in import StandIn
 
@@ -15,6 +17,6 @@ if sys.version_info >= (3, 13):
 
     __all__ += ["QueueShutDown"]
 
-class Queue(QueueCore, asyncio.Queue[_T], metaclass=StandIn): ...  # type: ignore[misc]
-class LifoQueue(Queue[_T], asyncio.LifoQueue[_T]): ...  # type: ignore[misc]
-class PriorityQueue(Queue[_T], asyncio.PriorityQueue[_T]): ...  # type: ignore[misc]
+class Queue(QueueCore, asyncio.Queue[_T], metaclass=StandIn): ...
+class LifoQueue(Queue[_T], asyncio.LifoQueue[_T]): ...
+class PriorityQueue(Queue[SupportsRichComparisonT], asyncio.PriorityQueue[SupportsRichComparisonT]): ...

@@ -4,7 +4,7 @@ use pyo3::exceptions::{PyRuntimeError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 
 use super::QueueCore;
-use super::hooks::Plain;
+use super::hooks::{Hooks, Plain};
 use super::state::State;
 use crate::ffi::Object;
 use crate::ffi::call::{call, call_method};
@@ -80,9 +80,9 @@ impl QueueCore {
     }
 
     /// `self._wakeup_next(waiters)`
-    pub(super) fn wake_next(slf: &Bound<'_, Self>, side: Side) -> PyResult<()> {
+    pub(super) fn wake_next(slf: &Bound<'_, Self>, hooks: Hooks, side: Side) -> PyResult<()> {
         let py = slf.py();
-        if !Self::hooks(slf)?.is_plain(Plain::WakeupNext) {
+        if !hooks.is_plain(Plain::WakeupNext) {
             let waiters = Self::waiters(slf, side)?;
             return call_method(py, &slf.into(), intern!(py, "_wakeup_next"), &[&waiters]).map(drop);
         }
