@@ -3,9 +3,7 @@
 use std::collections::VecDeque;
 use std::ffi::{CStr, c_int};
 
-use pyo3::exceptions::{
-    PyRuntimeError, PyStopAsyncIteration, PyStopIteration, PyTimeoutError, PyTypeError,
-};
+use pyo3::exceptions::{PyRuntimeError, PyStopAsyncIteration, PyStopIteration, PyTimeoutError, PyTypeError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PySet};
 
@@ -129,7 +127,8 @@ impl Progress {
         let view = View::of_own(waiter);
         view.cancel(py, None)?;
         let (gone, waits) = self.state.with(|queue| {
-            let place = queue.waiting.iter().position(|other| other.object().as_ptr() == waiter.object().as_ptr());
+            let place =
+                queue.waiting.iter().position(|other| other.object().as_ptr() == waiter.object().as_ptr());
             // From Python 3.14 on the next may ask again.
             queue.left += usize::from(cfg!(Py_3_14));
             (place.and_then(|place| queue.waiting.remove(place)), !queue.done.is_empty())
@@ -276,7 +275,10 @@ struct AsCompleted(LoopCell<Stage>);
 
 enum Stage {
     /// Until Python 3.12 it begins when it is first asked.
-    Asked { awaitables: Object, timeout: Option<Object> },
+    Asked {
+        awaitables: Object,
+        timeout: Option<Object>,
+    },
     Begun(Instance<Observer>),
     Over,
 }
@@ -296,7 +298,9 @@ impl Native for AsCompleted {
 
     fn traverse(&self, visit: &mut Visit<'_>) -> c_int {
         let visited = self.0.try_with(|stage| match stage {
-            Stage::Asked { awaitables, timeout } => visit.all([Some(&*awaitables), timeout.as_ref()].into_iter().flatten()),
+            Stage::Asked { awaitables, timeout } => {
+                visit.all([Some(&*awaitables), timeout.as_ref()].into_iter().flatten())
+            }
             Stage::Begun(progress) => visit.object(progress.object()),
             Stage::Over => 0,
         });
@@ -426,8 +430,7 @@ pub(super) fn add_classes(py: Python<'_>) -> PyResult<()> {
         &coroutine_getters::<Next>(),
         &coroutine_slots::<Next>(),
     )?;
-    let mut slots =
-        vec![itself_slot(pyo3::ffi::Py_tp_iter), object_slot!(Py_tp_iternext, AsCompleted, next)];
+    let mut slots = vec![itself_slot(pyo3::ffi::Py_tp_iter), object_slot!(Py_tp_iternext, AsCompleted, next)];
     if cfg!(Py_3_13) {
         slots.push(itself_slot(pyo3::ffi::Py_am_aiter));
         slots.push(object_slot!(Py_am_anext, AsCompleted, async_next));

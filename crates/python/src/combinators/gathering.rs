@@ -44,9 +44,7 @@ impl Derived for Gathering {
     fn end(&self, _: &FutureFields) {}
 
     fn traverse(&self, visit: &mut Visit<'_>) -> c_int {
-        self.observer
-            .try_with(|observer| visit.all(observer.as_ref().map(Instance::object)))
-            .unwrap_or(0)
+        self.observer.try_with(|observer| visit.all(observer.as_ref().map(Instance::object))).unwrap_or(0)
     }
 
     fn clear(&self) {
@@ -62,8 +60,13 @@ impl Gathering {
     }
 
     /// Lends what is known of the children.
-    fn with_gather<R>(&self, py: Python<'_>, body: impl FnOnce(&Gather) -> PyResult<R>) -> PyResult<Option<R>> {
-        let observer = self.observer.with(|observer| observer.as_ref().map(|observer| observer.clone_ref(py)));
+    fn with_gather<R>(
+        &self,
+        py: Python<'_>,
+        body: impl FnOnce(&Gather) -> PyResult<R>,
+    ) -> PyResult<Option<R>> {
+        let observer =
+            self.observer.with(|observer| observer.as_ref().map(|observer| observer.clone_ref(py)));
         match observer.as_ref().map(|observer| &observer.role) {
             Some(Role::Gather(gather)) => body(gather).map(Some),
             _ => Ok(None),

@@ -84,9 +84,7 @@ fn watch(py: Python<'_>, future: &Object, observer: &Instance<Observer>) -> PyRe
 fn unwatch(py: Python<'_>, future: &Object, observer: &Instance<Observer>) -> PyResult<()> {
     match View::of_ours(future) {
         Some(view) => view.remove_observer(py, observer),
-        None => {
-            call_method(py, future, intern!(py, "remove_done_callback"), &[observer.object()]).map(drop)
-        }
+        None => call_method(py, future, intern!(py, "remove_done_callback"), &[observer.object()]).map(drop),
     }
 }
 

@@ -123,6 +123,7 @@ impl Callable for Observer {
 }
 
 pub(super) fn add_class(py: Python<'_>) -> PyResult<()> {
-    let name = getter!(Observer, c"__qualname__", |py, observer| Ok(PyString::new(py, observer.name()).into()));
+    let name =
+        getter!(Observer, c"__qualname__", |py, observer| Ok(PyString::new(py, observer.name()).into()));
     OBSERVER.create_hidden::<Observer>(py, &[], &[name], &[call_slot()])
 }

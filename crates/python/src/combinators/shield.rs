@@ -39,7 +39,11 @@ impl Shield {
         observer: &Instance<Observer>,
         future: &Object,
     ) -> PyResult<()> {
-        if future.as_ptr() == self.inner.as_ptr() { self.inner_done(py) } else { self.outer_done(py, observer) }
+        if future.as_ptr() == self.inner.as_ptr() {
+            self.inner_done(py)
+        } else {
+            self.outer_done(py, observer)
+        }
     }
 
     /// What is shielded has ended, and so does the shield.

@@ -21,8 +21,8 @@ use crate::ffi::derived::{Own, track};
 use crate::ffi::intern::intern;
 use crate::ffi::{Arg, Arguments, Class, Instance, Native, Object, Visit};
 use crate::future::{self, Future};
-use crate::{delegate, imports};
 use crate::running::{Running, future_is_done};
+use crate::{delegate, imports};
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Until {

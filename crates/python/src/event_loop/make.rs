@@ -67,7 +67,10 @@ fn create_task(slf: &Bound<'_, LoopCore>, arguments: Arguments<'_>) -> PyResult<
 }
 
 /// A task of ours, unless there are keywords that ask for more, or another class stands in asyncio's place.
-pub(crate) fn create_native_task(slf: &Bound<'_, LoopCore>, arguments: Arguments<'_>) -> PyResult<Option<Object>> {
+pub(crate) fn create_native_task(
+    slf: &Bound<'_, LoopCore>,
+    arguments: Arguments<'_>,
+) -> PyResult<Option<Object>> {
     let py = slf.py();
     if !imports::task(py)?.is(imports::stock_task(py)?) {
         return Ok(None);

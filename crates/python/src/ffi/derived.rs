@@ -17,8 +17,8 @@ use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyTuple, PyType};
 
-use super::{Object, Visit};
 use super::class::{BEFORE, NO_GETTER, Pool, allocate, leak, release};
+use super::{Object, Visit};
 
 /// What stands behind the base's struct.
 pub(crate) trait Derived: Sized + 'static {
