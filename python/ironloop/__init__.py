@@ -11,8 +11,23 @@ from typing import Any
 from ironloop._ironloop import __version__
 from ironloop.loop import Loop
 from ironloop.runner import install, new_event_loop, run, uninstall
+from ironloop.taskgroups import TaskGroup
+from ironloop.timeouts import Timeout, timeout, timeout_at, wait_for
 
-__all__ = ("EventLoopPolicy", "Loop", "__version__", "install", "new_event_loop", "run", "uninstall")
+__all__ = (
+    "EventLoopPolicy",
+    "Loop",
+    "TaskGroup",
+    "Timeout",
+    "__version__",
+    "install",
+    "new_event_loop",
+    "run",
+    "timeout",
+    "timeout_at",
+    "uninstall",
+    "wait_for",
+)
 
 
 def __getattr__(name: str) -> Any:

@@ -1,6 +1,10 @@
 import asyncio
 import sys
+from asyncio import timeout as timeout
+from asyncio import timeout_at as timeout_at
+from asyncio import wait_for as wait_for
 from asyncio.transports import _FlowControlMixin
+from collections.abc import Awaitable, Callable
 from typing import TypeVar, final
 
 from typing_extensions import disjoint_base
@@ -12,9 +16,16 @@ __all__ = [
     "Handle",
     "LoopCore",
     "StreamTransport",
+    "TimeoutCore",
     "TimerHandle",
     "__version__",
+    "await_by",
+    "equip_task_group",
+    "equip_timeout",
     "native_methods",
+    "timeout",
+    "timeout_at",
+    "wait_for",
 ]
 if sys.version_info >= (3, 14):
     __all__ += ["ThreadSafeHandle"]
@@ -22,6 +33,12 @@ if sys.version_info >= (3, 14):
 __version__: str
 
 def native_methods(class_: _Class, /) -> _Class: ...
+def equip_timeout(class_: _Class, /) -> _Class: ...
+def equip_task_group(class_: _Class, /) -> _Class: ...
+def await_by(awaited: Callable[[Awaitable[object]], Awaitable[object]], /) -> None: ...
+
+@disjoint_base
+class TimeoutCore: ...
 
 @disjoint_base
 class LoopCore:
