@@ -9,6 +9,12 @@ from asyncio import sleep as sleep
 from asyncio import wait as wait
 from asyncio.transports import _FlowControlMixin
 from typing import Any, TypeVar, final
+from asyncio import timeout as timeout
+from asyncio import timeout_at as timeout_at
+from asyncio import wait_for as wait_for
+from asyncio.transports import _FlowControlMixin
+from collections.abc import Awaitable, Callable
+from typing import TypeVar, final
 
 from typing_extensions import disjoint_base
 
@@ -39,6 +45,16 @@ __all__ = [
     "equip_streams",
     "native_methods",
     "runs_elsewhere",
+    "TimeoutCore",
+    "TimerHandle",
+    "__version__",
+    "await_by",
+    "equip_task_group",
+    "equip_timeout",
+    "native_methods",
+    "timeout",
+    "timeout_at",
+    "wait_for",
 ]
 if sys.version_info >= (3, 14):
     __all__ += ["ThreadSafeHandle"]
@@ -53,6 +69,12 @@ def equip_queues(
 def equip_streams(reader: type, writer: type, protocol: type, /) -> None: ...
 def native_methods(class_: _Class, /) -> _Class: ...
 def runs_elsewhere() -> bool: ...
+def equip_timeout(class_: _Class, /) -> _Class: ...
+def equip_task_group(class_: _Class, /) -> _Class: ...
+def await_by(awaited: Callable[[Awaitable[object]], Awaitable[object]], /) -> None: ...
+
+@disjoint_base
+class TimeoutCore: ...
 
 @disjoint_base
 class LoopCore:

@@ -209,6 +209,9 @@ impl<'a> Arguments<'a> {
         function: &str,
         names: [&str; N],
     ) -> PyResult<[Arg<'a>; N]> {
+        if let (None, Ok(values)) = (self.names, <[Arg<'a>; N]>::try_from(self.values)) {
+            return Ok(values);
+        }
         complete(self.bind(py, function, names, N)?, &names, function)
     }
 }
