@@ -1,6 +1,7 @@
 //! `ironloop._ironloop`: the native half of ironloop.
 
 mod address;
+mod awaited;
 mod cell;
 mod datagram;
 mod error;
@@ -9,6 +10,7 @@ mod ffi;
 mod future;
 mod handle;
 mod imports;
+mod locks;
 mod running;
 mod sleep;
 mod task;
@@ -35,6 +37,7 @@ fn vocabulary(module: &Bound<'_, PyModule>) -> PyResult<()> {
     ffi::function::add_class(py)?;
     running::add(module)?;
     sleep::add(module)?;
+    locks::add(module)?;
     let (future, task) = (imports::stock_future(py)?, imports::stock_task(py)?);
     if ffi::fields::layouts_fit(future, task) {
         ffi::asyncio::remember_stock(future, task);

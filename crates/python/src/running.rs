@@ -1,14 +1,17 @@
 //! Which loop runs in this thread, and how native coroutines wait on any.
 
+use std::ffi::c_int;
+
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 
 use crate::event_loop::LoopCore;
-use crate::ffi::Object;
+use crate::ffi::{Object, Visit};
 use crate::ffi::asyncio::{Resumed, View, as_native_loop, send};
 use crate::ffi::call::{call, call_method};
 use crate::ffi::coroutine::Step;
 use crate::ffi::derived::Own;
+use crate::ffi::fields::State;
 use crate::ffi::intern::intern;
 use crate::future::{self, Future, Outcome};
 use crate::imports;
@@ -56,7 +59,12 @@ pub(crate) enum Waiter {
 impl Waiter {
     /// A new pending future of the running loop.
     pub(crate) fn new(py: Python<'_>) -> PyResult<Self> {
-        match Running::now(py)? {
+        Self::on(py, Running::now(py)?)
+    }
+
+    /// The same for who knows the loop that runs.
+    pub(crate) fn on(py: Python<'_>, running: Running<'_>) -> PyResult<Self> {
+        match running {
             Running::Native(core) => future::create(&core).map(Self::Own),
             running => {
                 let future = running.object()?.call_method0(intern!(py, "create_future"))?;
@@ -102,15 +110,20 @@ impl Waiter {
         }
     }
 
+    /// For the garbage collector.
+    pub(crate) fn traverse(&self, visit: &mut Visit<'_>) -> c_int {
+        match self {
+            Self::Own(own) => visit.object(own.object()),
+            Self::Other { future, iterator } => visit.all([future, iterator]),
+        }
+    }
+
     pub(crate) fn is_done(&self, py: Python<'_>) -> PyResult<bool> {
         future_is_done(py, self.future())
     }
 
     pub(crate) fn is_cancelled(&self, py: Python<'_>) -> PyResult<bool> {
-        match View::of(self.future()) {
-            Some(view) => Ok(view.state() == crate::ffi::fields::State::Cancelled),
-            None => call_method(py, self.future(), intern!(py, "cancelled"), &[])?.bind(py).is_truthy(),
-        }
+        future_is_cancelled(py, self.future())
     }
 
     /// It will not be waited for any more.
@@ -127,6 +140,14 @@ pub(crate) fn future_is_done(py: Python<'_>, future: &Object) -> PyResult<bool> 
     match View::of(future) {
         Some(view) => Ok(!view.is_pending()),
         None => call_method(py, future, intern!(py, "done"), &[])?.bind(py).is_truthy(),
+    }
+}
+
+/// `future.cancelled()`
+pub(crate) fn future_is_cancelled(py: Python<'_>, future: &Object) -> PyResult<bool> {
+    match View::of(future) {
+        Some(view) => Ok(view.state() == State::Cancelled),
+        None => call_method(py, future, intern!(py, "cancelled"), &[])?.bind(py).is_truthy(),
     }
 }
 
