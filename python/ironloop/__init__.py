@@ -11,6 +11,7 @@ from typing import Any
 from ironloop import queues
 from ironloop._ironloop import __version__, sleep
 from ironloop.combinators import (as_completed, create_task, ensure_future, gather, run_coroutine_threadsafe, shield, to_thread, wait)
+from ironloop.locks import (Barrier, BoundedSemaphore, Condition, Event, Lock, Semaphore)
 from ironloop.loop import Loop
 from ironloop.queues import (LifoQueue, PriorityQueue, Queue, QueueEmpty, QueueFull)
 from ironloop.runner import (Runner, install, new_event_loop, run, uninstall)
@@ -19,14 +20,20 @@ from ironloop.taskgroups import TaskGroup
 from ironloop.timeouts import Timeout, timeout, timeout_at, wait_for
 
 __all__ = [
+    "Barrier",
+    "BoundedSemaphore",
+    "Condition",
+    "Event",
     "EventLoopPolicy",
     "LifoQueue",
+    "Lock",
     "Loop",
     "PriorityQueue",
     "Queue",
     "QueueEmpty",
     "QueueFull",
     "Runner",
+    "Semaphore",
     "StreamReader",
     "StreamReaderProtocol",
     "StreamWriter",

@@ -10,6 +10,12 @@ from ironloop.combinators import run_coroutine_threadsafe as run_coroutine_threa
 from ironloop.combinators import shield as shield
 from ironloop.combinators import to_thread as to_thread
 from ironloop.combinators import wait as wait
+from ironloop.locks import Barrier as Barrier
+from ironloop.locks import BoundedSemaphore as BoundedSemaphore
+from ironloop.locks import Condition as Condition
+from ironloop.locks import Event as Event
+from ironloop.locks import Lock as Lock
+from ironloop.locks import Semaphore as Semaphore
 from ironloop.loop import Loop as Loop
 from ironloop.queues import LifoQueue as LifoQueue
 from ironloop.queues import PriorityQueue as PriorityQueue
@@ -36,14 +42,20 @@ from ironloop.timeouts import wait_for as wait_for
 from ironloop.policy import EventLoopPolicy as EventLoopPolicy
 
 __all__ = [
+    "Barrier",
+    "BoundedSemaphore",
+    "Condition",
+    "Event",
     "EventLoopPolicy",
     "LifoQueue",
+    "Lock",
     "Loop",
     "PriorityQueue",
     "Queue",
     "QueueEmpty",
     "QueueFull",
     "Runner",
+    "Semaphore",
     "StreamReader",
     "StreamReaderProtocol",
     "StreamWriter",

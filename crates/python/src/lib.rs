@@ -2,6 +2,7 @@
 
 mod address;
 mod alarm;
+mod awaited;
 mod cell;
 mod combinators;
 mod datagram;
@@ -12,6 +13,7 @@ mod ffi;
 mod future;
 mod handle;
 mod imports;
+mod locks;
 mod momentary;
 mod queue;
 mod running;
@@ -50,6 +52,7 @@ fn vocabulary(module: &Bound<'_, PyModule>) -> PyResult<()> {
     wait_for::add(module)?;
     task_group::add(module)?;
     streams::add(module)?;
+    locks::add(module)?;
     let (future, task) = (imports::stock_future(py)?, imports::stock_task(py)?);
     if ffi::fields::layouts_fit(future, task) {
         ffi::asyncio::remember_stock(future, task);

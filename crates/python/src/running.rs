@@ -1,18 +1,20 @@
 //! Which loop runs in this thread, and how native coroutines wait on any.
 
+use std::ffi::c_int;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 
 use crate::event_loop::LoopCore;
-use crate::ffi::Object;
 use crate::ffi::asyncio::{Resumed, View, as_native_loop, send};
 use crate::ffi::call::{call, call_method};
 use crate::ffi::coroutine::Step;
 use crate::ffi::derived::Own;
+use crate::ffi::fields::State;
 use crate::ffi::intern::intern;
 use crate::ffi::object::current_thread;
+use crate::ffi::{Object, Visit};
 use crate::future::{self, Future, Outcome};
 use crate::imports;
 
@@ -144,6 +146,14 @@ impl Waiter {
         }
     }
 
+    /// For the garbage collector.
+    pub(crate) fn traverse(&self, visit: &mut Visit<'_>) -> c_int {
+        match self {
+            Self::Own(own) => visit.object(own.object()),
+            Self::Other { future, iterator } => visit.all([future, iterator]),
+        }
+    }
+
     pub(crate) fn is_done(&self, py: Python<'_>) -> PyResult<bool> {
         future_is_done(py, self.future())
     }
@@ -172,7 +182,7 @@ pub(crate) fn future_is_done(py: Python<'_>, future: &Object) -> PyResult<bool> 
 /// `future.cancelled()`
 pub(crate) fn future_is_cancelled(py: Python<'_>, future: &Object) -> PyResult<bool> {
     match View::of(future) {
-        Some(view) => Ok(view.state() == crate::ffi::fields::State::Cancelled),
+        Some(view) => Ok(view.state() == State::Cancelled),
         None => call_method(py, future, intern!(py, "cancelled"), &[])?.bind(py).is_truthy(),
     }
 }

@@ -259,7 +259,8 @@ impl Enter {
     fn natively(&self, py: Python<'_>) -> PyResult<bool> {
         let Some(timeout) = plain(py, &self.0)? else { return Ok(false) };
         let Running::Native(owner) = Running::now(py)? else { return Ok(false) };
-        let (state, when) = timeout.get().inner.with(|inner| (inner.state, point_of(py, inner.when.as_ref())));
+        let (state, when) =
+            timeout.get().inner.with(|inner| (inner.state, point_of(py, inner.when.as_ref())));
         let Some(when) = when.filter(|_| state == State::Created && alarm::is_kept_by(&owner)) else {
             return Ok(false);
         };

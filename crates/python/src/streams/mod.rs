@@ -32,11 +32,7 @@ fn shown<S>(
 }
 
 /// Puts an object there; None is none.
-fn put<S>(
-    state: &LoopCell<S>,
-    object: &Bound<'_, PyAny>,
-    place: impl FnOnce(&mut S) -> &mut Option<Object>,
-) {
+fn put<S>(state: &LoopCell<S>, object: &Bound<'_, PyAny>, place: impl FnOnce(&mut S) -> &mut Option<Object>) {
     let object = (!object.is_none()).then(|| Object::from(object));
     let old = state.with(|state| std::mem::replace(place(state), object));
     drop(old);

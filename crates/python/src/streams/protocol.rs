@@ -46,8 +46,7 @@ impl StreamReaderProtocolCore {
     }
 
     fn reader<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
-        let Some(weak) = self.state.with(|state| state.reader.as_ref().map(|weak| weak.clone_ref(py)))
-        else {
+        let Some(weak) = self.state.with(|state| state.reader.as_ref().map(|weak| weak.clone_ref(py))) else {
             return Ok(None);
         };
         match weak.bind(py).cast::<PyWeakrefReference>() {
@@ -133,11 +132,7 @@ impl StreamReaderProtocolCore {
         Ok(())
     }
 
-    fn __setattr__(
-        slf: &Bound<'_, Self>,
-        name: &Bound<'_, PyAny>,
-        value: &Bound<'_, PyAny>,
-    ) -> PyResult<()> {
+    fn __setattr__(slf: &Bound<'_, Self>, name: &Bound<'_, PyAny>, value: &Bound<'_, PyAny>) -> PyResult<()> {
         if HOOKS.has(name) {
             slf.get().state.with(|state| state.plain = Plain::No);
         }

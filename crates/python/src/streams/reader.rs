@@ -271,11 +271,7 @@ impl StreamReaderCore {
         put(&self.state, transport, |state| &mut state.transport);
     }
 
-    fn __setattr__(
-        slf: &Bound<'_, Self>,
-        name: &Bound<'_, PyAny>,
-        value: &Bound<'_, PyAny>,
-    ) -> PyResult<()> {
+    fn __setattr__(slf: &Bound<'_, Self>, name: &Bound<'_, PyAny>, value: &Bound<'_, PyAny>) -> PyResult<()> {
         if HOOKS.has(name) {
             slf.get().state.with(|state| state.plain = Plain::No);
         }

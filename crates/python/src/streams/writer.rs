@@ -13,8 +13,7 @@ use crate::ffi::asyncio::{Resumed, send};
 use crate::ffi::call::{call, call_method};
 use crate::ffi::class::Pool;
 use crate::ffi::coroutine::{
-    Coroutine, Input, Life, Resumable, Step, coroutine_getters, coroutine_slots, finalize,
-    resumable_methods,
+    Coroutine, Input, Life, Resumable, Step, coroutine_getters, coroutine_slots, finalize, resumable_methods,
 };
 use crate::ffi::derived::track;
 use crate::ffi::function::Method;
