@@ -20,6 +20,7 @@ use crate::event_loop::LoopCore;
 use crate::ffi::arguments::tuple;
 use crate::ffi::call::{call, call_tuple};
 use crate::ffi::class::Pool;
+use crate::ffi::derived::is_tracked;
 use crate::ffi::{Arg, Arguments, Class, Context, Instance, Native, Object, Shared, Visit, getter, method};
 pub(crate) use threadsafe::ThreadSafeHandle;
 
@@ -263,7 +264,13 @@ impl Callback {
 impl<T: AnyHandle> Instance<T> {
     /// Shows the collector a handle that a loop holds: if nobody else does, its references are the loop's.
     pub(crate) fn traverse_owned(&self, visit: &mut Visit<'_>) -> c_int {
-        if self.is_exclusive() { self.callback().traverse(visit) } else { 0 }
+        if is_tracked(self.object()) {
+            visit.object(self.object())
+        } else if self.is_exclusive() {
+            self.callback().traverse(visit)
+        } else {
+            0
+        }
     }
 }
 

@@ -14,6 +14,7 @@ use crate::ffi::derived::Own;
 use crate::ffi::fields::State;
 use crate::ffi::intern::intern;
 use crate::ffi::object::current_thread;
+use crate::ffi::raise::raised;
 use crate::ffi::{Object, Visit};
 use crate::future::{self, Future, Outcome};
 use crate::imports;
@@ -137,7 +138,7 @@ impl Waiter {
         match self {
             Self::Own(own) => match View::of_own(own).outcome(py)? {
                 Outcome::Result(result) => Ok(Step::Return(result)),
-                Outcome::Error(error) => Err(PyErr::from_value(error.bind(py).clone())),
+                Outcome::Error(error) => Err(raised(py, &error)),
             },
             Self::Other { iterator, .. } => Ok(match send(py, iterator)? {
                 Resumed::Yielded(yielded) => Step::Yield(yielded),

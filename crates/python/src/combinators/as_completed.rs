@@ -24,6 +24,7 @@ use crate::ffi::coroutine::{
 use crate::ffi::derived::{Own, track};
 use crate::ffi::fields::State;
 use crate::ffi::intern::intern;
+use crate::ffi::raise::raised;
 use crate::ffi::{Arguments, Class, Instance, Native, Object, Visit, object_slot};
 use crate::future::{self, Future, Outcome};
 use crate::imports;
@@ -253,7 +254,7 @@ impl Next {
         };
         match view.outcome(py)? {
             Outcome::Result(result) => Ok(result),
-            Outcome::Error(error) => Err(PyErr::from_value(error.bind(py).clone())),
+            Outcome::Error(error) => Err(raised(py, &error)),
         }
     }
 

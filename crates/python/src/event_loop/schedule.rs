@@ -11,7 +11,7 @@ use pyo3::types::PyFloat;
 use super::clock::deadline;
 use super::{Item, LoopCore, Timer};
 use crate::combinators::Observer;
-use crate::ffi::derived::Own;
+use crate::ffi::derived::{Own, track};
 use crate::ffi::{Arg, Arguments, Context, Instance, Native, Object, method_of};
 use crate::handle::{Callback, Handle, ThreadSafeHandle, TimerHandle};
 use crate::imports;
@@ -116,6 +116,10 @@ fn call_soon(slf: &Bound<'_, LoopCore>, arguments: Arguments<'_>) -> PyResult<Ob
     let py = slf.py();
     let callback = callback_of(slf, arguments, "call_soon", Caller::LoopThread)?;
     let handle = Handle::class().instantiate(py, Handle(callback))?;
+    if slf.get().is_debug() {
+        // It stays whole when it has run, for the log of slow ones.
+        track(handle.object());
+    }
     slf.get().push(Item::Call(handle.clone_ref(py)));
     Ok(handle.into_object())
 }
@@ -176,6 +180,9 @@ fn schedule(
     let (py, core) = (slf.py(), slf.get());
     let callback = callback(slf, function, rest, context, method, Caller::LoopThread)?;
     let handle = TimerHandle::class().instantiate(py, TimerHandle::new(callback, when))?;
+    if core.is_debug() {
+        track(handle.object());
+    }
     let timer = Timer::Handle(handle.clone_ref(py));
     handle.set_slot(core.schedule(when, timer));
     Ok(handle)

@@ -372,14 +372,18 @@ impl LoopCore {
 }
 
 fn run(slf: &Bound<'_, LoopCore>, _: Arguments<'_>) -> PyResult<Object> {
-    LoopCore::run(slf)?;
+    // The thread is attached already; PyO3 has to know it. What it drops elsewhere lives on until it next hears of the
+    // interpreter, which a busy loop never lets it.
+    Python::attach(|_| LoopCore::run(slf))?;
     Ok(Object::none(slf.py()))
 }
 
 fn run_once(slf: &Bound<'_, LoopCore>, _: Arguments<'_>) -> PyResult<Object> {
     let poller = slf.get().open_poller()?;
-    let turned = LoopCore::turn(slf, &poller, &mut Events::with_capacity(EVENTS));
-    LoopCore::leave(slf, turned)?;
+    Python::attach(|_| {
+        let turned = LoopCore::turn(slf, &poller, &mut Events::with_capacity(EVENTS));
+        LoopCore::leave(slf, turned)
+    })?;
     Ok(Object::none(slf.py()))
 }
 

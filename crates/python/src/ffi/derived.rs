@@ -220,6 +220,12 @@ pub(crate) fn track(instance: &Object) {
     }
 }
 
+/// Whether the collector knows of it.
+pub(crate) fn is_tracked(instance: &Object) -> bool {
+    // SAFETY: a live object.
+    unsafe { ffi::PyObject_GC_IsTracked(instance.as_ptr()) != 0 }
+}
+
 /// Whether a reference to the object can be part of a cycle.
 pub(crate) fn may_lead_back(object: &Object) -> bool {
     // SAFETY: a live object.

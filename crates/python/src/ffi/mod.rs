@@ -22,6 +22,7 @@ pub(crate) mod instance;
 pub(crate) mod intern;
 pub(crate) mod method;
 pub(crate) mod object;
+pub(crate) mod raise;
 pub(crate) mod roll;
 pub(crate) mod shared;
 pub(crate) mod stop;

@@ -11,6 +11,7 @@ use crate::ffi::asyncio::View;
 use crate::ffi::class::Pool;
 use crate::ffi::coroutine::{Input, Resumable, Step, itself_slot, resumable_methods, resumable_slots};
 use crate::ffi::derived::track;
+use crate::ffi::raise::raised;
 use crate::ffi::{Class, Instance, Native, Object, Visit};
 
 /// The iterator of one `await`.
@@ -75,7 +76,7 @@ impl Resumable for FutureIterator {
         drop(iterator.future.with(Option::take));
         match future.outcome(py)? {
             Outcome::Result(result) => Ok(Step::Return(result)),
-            Outcome::Error(error) => Err(PyErr::from_value(error.bind(py).clone())),
+            Outcome::Error(error) => Err(raised(py, &error)),
         }
     }
 }

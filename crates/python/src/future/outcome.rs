@@ -2,13 +2,13 @@
 
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
-use pyo3::types::PyTraceback;
 
 use crate::ffi::Object;
 use crate::ffi::asyncio::View;
 use crate::ffi::derived::{may_lead_back, track};
 use crate::ffi::fields::State;
 use crate::ffi::intern::intern;
+use crate::ffi::raise::{set_traceback, traceback_of};
 use crate::imports;
 
 /// What a done future holds for those who waited.
@@ -54,11 +54,9 @@ impl View<'_> {
     /// The same for what was raised.
     pub(crate) fn fail(&self, py: Python<'_>, exception: Bound<'_, PyAny>) -> PyResult<()> {
         track(self.object);
-        let error = PyErr::from_value(exception.clone());
-        if let Some(traceback) = error.traceback(py) {
-            self.exception_traceback.set(py, traceback.into());
-        }
-        self.exception.set(py, exception.into());
+        let exception = Object::from(exception);
+        drop(self.exception_traceback.replace(py, traceback_of(py, &exception)));
+        self.exception.set(py, exception);
         self.set_state(State::Finished);
         self.schedule_callbacks(py)?;
         self.set_log_traceback(true);
@@ -106,10 +104,7 @@ impl View<'_> {
             return Ok(Outcome::Result(self.result.get(py).unwrap_or_else(|| Object::none(py))));
         };
         // What raised it before has added to its traceback.
-        let traceback = self.exception_traceback.take(py);
-        let traceback =
-            traceback.as_ref().and_then(|traceback| traceback.bind(py).cast::<PyTraceback>().ok());
-        PyErr::from_value(exception.bind(py).clone()).set_traceback(py, traceback.cloned());
+        set_traceback(&exception, self.exception_traceback.take(py));
         Ok(Outcome::Error(exception))
     }
 }

@@ -11,6 +11,7 @@ use super::{put, shown, transport};
 use crate::cell::LoopCell;
 use crate::ffi::function::Method;
 use crate::ffi::object::set_attribute;
+use crate::ffi::raise::raised;
 use crate::ffi::{Arguments, ByteArray, Chunk, Object};
 use crate::imports;
 use crate::running::{future_is_cancelled, set_result};
@@ -98,7 +99,7 @@ impl StreamReaderCore {
     /// The error that `set_exception` has left.
     pub(super) fn check(&self, py: Python<'_>) -> PyResult<()> {
         match self.state.with(|state| state.exception.as_ref().map(|error| error.clone_ref(py))) {
-            Some(error) => Err(PyErr::from_value(error.bind(py).clone())),
+            Some(error) => Err(raised(py, &error)),
             None => Ok(()),
         }
     }

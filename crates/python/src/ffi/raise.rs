@@ -1,0 +1,31 @@
+//! Exceptions as objects.
+
+use pyo3::ffi;
+use pyo3::prelude::*;
+
+use super::Object;
+
+/// What `raise exception` does: the one that is being handled becomes its context.
+pub(crate) fn raised(py: Python<'_>, exception: &Object) -> PyErr {
+    // SAFETY: a live exception.
+    unsafe { ffi::PyErr_SetObject(ffi::Py_TYPE(exception.as_ptr()).cast(), exception.as_ptr()) };
+    PyErr::fetch(py)
+}
+
+/// `exception.__traceback__`
+pub(crate) fn traceback_of(py: Python<'_>, exception: &Object) -> Option<Object> {
+    // SAFETY: a live exception; the result is new, or there is none.
+    unsafe {
+        let traceback = ffi::PyException_GetTraceback(exception.as_ptr());
+        (!traceback.is_null()).then(|| Object::from_owned(py, traceback))
+    }
+}
+
+/// `exception.__traceback__ = traceback`
+pub(crate) fn set_traceback(exception: &Object, traceback: Option<Object>) {
+    // SAFETY: a live exception, and a traceback or None.
+    unsafe {
+        let traceback = traceback.as_ref().map_or_else(|| ffi::Py_None(), Object::as_ptr);
+        ffi::PyException_SetTraceback(exception.as_ptr(), traceback);
+    }
+}
