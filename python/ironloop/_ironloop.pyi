@@ -1,7 +1,14 @@
 import asyncio
 import sys
+from asyncio import as_completed as as_completed
+from asyncio import create_task as create_task
+from asyncio import ensure_future as ensure_future
+from asyncio import gather as gather
+from asyncio import shield as shield
+from asyncio import sleep as sleep
+from asyncio import wait as wait
 from asyncio.transports import _FlowControlMixin
-from typing import TypeVar, final
+from typing import Any, TypeVar, final
 
 from typing_extensions import disjoint_base
 
@@ -11,17 +18,46 @@ __all__ = [
     "DatagramTransport",
     "Handle",
     "LoopCore",
+    "QueueCore",
+    "StreamReaderCore",
+    "StreamReaderProtocolCore",
     "StreamTransport",
+    "StreamWriterCore",
     "TimerHandle",
     "__version__",
+    "equip_queues",
     "native_methods",
+    "runs_elsewhere",
+    "as_completed",
+    "create_task",
+    "ensure_future",
+    "gather",
+    "native_methods",
+    "shield",
+    "sleep",
+    "wait",
+    "equip_streams",
+    "native_methods",
+    "runs_elsewhere",
 ]
 if sys.version_info >= (3, 14):
     __all__ += ["ThreadSafeHandle"]
 
 __version__: str
 
+def equip_queues(
+    queue: type[asyncio.Queue[Any]],
+    lifo: type[asyncio.LifoQueue[Any]],
+    priority: type[asyncio.PriorityQueue[Any]],
+) -> None: ...
+def equip_streams(reader: type, writer: type, protocol: type, /) -> None: ...
+def native_bounded_semaphore(class_: _Class, /) -> _Class: ...
+def native_condition(class_: _Class, /) -> _Class: ...
+def native_event(class_: _Class, /) -> _Class: ...
+def native_lock(class_: _Class, /) -> _Class: ...
+def native_semaphore(class_: _Class, /) -> _Class: ...
 def native_methods(class_: _Class, /) -> _Class: ...
+def runs_elsewhere() -> bool: ...
 
 @disjoint_base
 class LoopCore:
@@ -30,6 +66,39 @@ class LoopCore:
     def is_closed(self) -> bool: ...
     def get_debug(self) -> bool: ...
     def stop(self) -> None: ...
+
+@disjoint_base
+class PrimitiveCore: ...
+
+@disjoint_base
+class LockCore(PrimitiveCore):
+    def __new__(cls, *_args: object, **_kwargs: object) -> LockCore: ...
+
+@disjoint_base
+class EventCore(PrimitiveCore):
+    def __new__(cls, *_args: object, **_kwargs: object) -> EventCore: ...
+
+@disjoint_base
+class ConditionCore(PrimitiveCore):
+    def __new__(cls, *_args: object, **_kwargs: object) -> ConditionCore: ...
+
+@disjoint_base
+class SemaphoreCore(PrimitiveCore):
+    def __new__(cls, *_args: object, **_kwargs: object) -> SemaphoreCore: ...
+
+@disjoint_base
+class QueueCore:
+    def __new__(cls, *_args: object, **_kwargs: object) -> QueueCore: ...
+class StreamReaderCore:
+    def __new__(cls, *_args: object, **_kwargs: object) -> StreamReaderCore: ...
+
+@disjoint_base
+class StreamReaderProtocolCore:
+    def __new__(cls, *_args: object, **_kwargs: object) -> StreamReaderProtocolCore: ...
+
+@disjoint_base
+class StreamWriterCore:
+    def __new__(cls, *_args: object, **_kwargs: object) -> StreamWriterCore: ...
 
 @final
 class Handle(asyncio.Handle): ...

@@ -140,7 +140,7 @@ impl<'a> Arguments<'a> {
     }
 
     /// `Some(None)` without keywords, `Some(value)` where the only keyword has this (interned) name.
-    fn only_keyword(&self, name: &Bound<'_, PyString>) -> Option<Option<Arg<'a>>> {
+    pub(crate) fn only_keyword(&self, name: &Bound<'_, PyString>) -> Option<Option<Arg<'a>>> {
         let Some(names) = self.names else {
             return Some(None);
         };

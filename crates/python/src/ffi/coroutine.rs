@@ -146,8 +146,7 @@ fn end<R: Resumable>(py: Python<'_>, instance: &Instance<R>) -> PyResult<()> {
         Ok(Step::Yield(_)) => Err(PyRuntimeError::new_err("coroutine ignored GeneratorExit")),
         Ok(Step::Return(_)) => Ok(()),
         Err(error)
-            if error.is_instance_of::<PyGeneratorExit>(py)
-                || error.is_instance_of::<PyStopIteration>(py) =>
+            if error.is_instance_of::<PyGeneratorExit>(py) || error.is_instance_of::<PyStopIteration>(py) =>
         {
             Ok(())
         }
@@ -247,7 +246,9 @@ pub(super) unsafe fn is_native(object: *mut ffi::PyObject) -> bool {
     // SAFETY: the caller's.
     let methods = unsafe { (*ffi::Py_TYPE(object)).tp_as_async };
     // SAFETY: null, or the type's table.
-    !methods.is_null() && unsafe { (*methods).am_await }.is_some_and(|own| std::ptr::fn_addr_eq(own, itself as ffi::unaryfunc))
+    !methods.is_null()
+        && unsafe { (*methods).am_await }
+            .is_some_and(|own| std::ptr::fn_addr_eq(own, itself as ffi::unaryfunc))
 }
 
 unsafe extern "C" fn itself(object: *mut ffi::PyObject) -> *mut ffi::PyObject {
@@ -363,11 +364,7 @@ fn throw_method<R: Resumable>(
     R::resume(py, instance, Input::Throw(error)).and_then(|step| answer(py, step))
 }
 
-fn close_method<R: Resumable>(
-    py: Python<'_>,
-    instance: &Instance<R>,
-    _: Arguments<'_>,
-) -> PyResult<Object> {
+fn close_method<R: Resumable>(py: Python<'_>, instance: &Instance<R>, _: Arguments<'_>) -> PyResult<Object> {
     end(py, instance)?;
     Ok(Object::none(py))
 }

@@ -38,7 +38,7 @@ impl Waiters {
             }
             None => self.bind(Some(running.object()?.into())),
         }
-        Waiter::on(py, running)
+        Waiter::on(running)
     }
 
     pub(super) fn bind(&self, owner: Option<Object>) {
