@@ -1,11 +1,12 @@
 //! `await` inside of a native coroutine, of whatever can be awaited.
 
-use pyo3::exceptions::{PyAttributeError, PyStopIteration, PyTypeError};
+use pyo3::exceptions::{PyAttributeError, PyTypeError};
 use pyo3::prelude::*;
 
+use crate::delegate;
 use crate::ffi::Object;
-use crate::ffi::asyncio::{Resumed, is_coroutine, send};
-use crate::ffi::call::{call, call_method};
+use crate::ffi::asyncio::is_coroutine;
+use crate::ffi::call::call_method;
 use crate::ffi::coroutine::{Input, Step};
 use crate::ffi::intern::intern;
 
@@ -30,26 +31,7 @@ impl Awaited {
 
     /// Resumes it. What it returns, and what it raises, is the outcome of the `await`.
     pub(crate) fn resume(&self, py: Python<'_>, input: Input) -> PyResult<Step> {
-        match input {
-            Input::Next => Ok(match send(py, &self.0)? {
-                Resumed::Yielded(yielded) => Step::Yield(yielded),
-                Resumed::Returned(value) => Step::Return(value),
-            }),
-            Input::Throw(error) => self.throw(py, error),
-        }
-    }
-
-    fn throw(&self, py: Python<'_>, error: PyErr) -> PyResult<Step> {
-        let Some(throw) = self.0.bind(py).getattr_opt(intern!(py, "throw"))? else {
-            return Err(error);
-        };
-        match call(py, &throw.into(), &[&error.into_value(py).into()]) {
-            Ok(yielded) => Ok(Step::Yield(yielded)),
-            Err(stop) if stop.is_instance_of::<PyStopIteration>(py) => {
-                stop.value(py).getattr(intern!(py, "value")).map(|value| Step::Return(value.into()))
-            }
-            Err(error) => Err(error),
-        }
+        delegate::resume(py, &self.0, input)
     }
 
     /// For the garbage collector.

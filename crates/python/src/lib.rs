@@ -48,6 +48,7 @@ fn vocabulary(module: &Bound<'_, PyModule>) -> PyResult<()> {
     sleep::add(module)?;
     combinators::add(module)?;
     queue::add(module)?;
+    locks::add(module)?;
     timeouts::add(module)?;
     wait_for::add(module)?;
     task_group::add(module)?;

@@ -11,7 +11,6 @@ use crate::ffi::asyncio::{Resumed, View, as_native_loop, send};
 use crate::ffi::call::{call, call_method};
 use crate::ffi::coroutine::Step;
 use crate::ffi::derived::Own;
-use crate::ffi::fields::State;
 use crate::ffi::intern::intern;
 use crate::ffi::object::current_thread;
 use crate::ffi::raise::raised;
@@ -147,14 +146,6 @@ impl Waiter {
         }
     }
 
-    /// For the garbage collector.
-    pub(crate) fn traverse(&self, visit: &mut Visit<'_>) -> c_int {
-        match self {
-            Self::Own(own) => visit.object(own.object()),
-            Self::Other { future, iterator } => visit.all([future, iterator]),
-        }
-    }
-
     pub(crate) fn is_done(&self, py: Python<'_>) -> PyResult<bool> {
         future_is_done(py, self.future())
     }
@@ -183,7 +174,7 @@ pub(crate) fn future_is_done(py: Python<'_>, future: &Object) -> PyResult<bool> 
 /// `future.cancelled()`
 pub(crate) fn future_is_cancelled(py: Python<'_>, future: &Object) -> PyResult<bool> {
     match View::of(future) {
-        Some(view) => Ok(view.state() == State::Cancelled),
+        Some(view) => Ok(view.state() == crate::ffi::fields::State::Cancelled),
         None => call_method(py, future, intern!(py, "cancelled"), &[])?.bind(py).is_truthy(),
     }
 }

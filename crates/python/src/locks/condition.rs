@@ -77,10 +77,9 @@ impl Native for ConditionWait {
     fn traverse(&self, visit: &mut Visit<'_>) -> c_int {
         let visited = self.stage.try_with(|stage| match stage {
             Stage::Asked { condition } => visit.object(condition),
-            Stage::Waiting { condition, waiter } => match visit.object(condition) {
-                0 => waiter.traverse(visit),
-                stop => stop,
-            },
+            Stage::Waiting { condition, waiter } => {
+                visit.all(waiter.objects().into_iter().flatten().chain([&*condition]))
+            }
             Stage::Acquiring { condition, acquiring, ending } => {
                 let errors = ending.error.iter().chain(&ending.cancelled);
                 visit.all([&*condition, acquiring.object()].into_iter().chain(errors))

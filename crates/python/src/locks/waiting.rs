@@ -71,10 +71,9 @@ impl<P: Primitive> Native for Wait<P> {
     fn traverse(&self, visit: &mut Visit<'_>) -> c_int {
         let visited = self.stage.try_with(|stage| match stage {
             Stage::Asked { primitive } => visit.object(primitive),
-            Stage::Waiting { primitive, waiter } => match visit.object(primitive) {
-                0 => waiter.traverse(visit),
-                stop => stop,
-            },
+            Stage::Waiting { primitive, waiter } => {
+                visit.all(waiter.objects().into_iter().flatten().chain([&*primitive]))
+            }
             Stage::Over => 0,
         });
         visited.unwrap_or(0)
