@@ -207,9 +207,10 @@ impl TimeoutCore {
     /// The alarm's turn: what is to be called.
     pub(crate) fn ring(slf: &Bound<'_, Self>) -> PyResult<Option<Ending>> {
         let py = slf.py();
-        let (place, task) = slf.get().inner.with(|inner| {
-            (inner.alarm.ring(), inner.task.as_ref().map(|task| task.clone_ref(py)))
-        });
+        let (place, task) = slf
+            .get()
+            .inner
+            .with(|inner| (inner.alarm.ring(), inner.task.as_ref().map(|task| task.clone_ref(py))));
         let (Some(_), Some(task)) = (place, task) else { return Ok(None) };
         Ok(Some(Ending { on_timeout: slf.getattr(intern!(py, "_on_timeout"))?.into(), task }))
     }
@@ -258,7 +259,8 @@ impl Enter {
     fn natively(&self, py: Python<'_>) -> PyResult<bool> {
         let Some(timeout) = plain(py, &self.0)? else { return Ok(false) };
         let Running::Native(owner) = Running::now(py)? else { return Ok(false) };
-        let (state, when) = timeout.get().inner.with(|inner| (inner.state, point_of(py, inner.when.as_ref())));
+        let (state, when) =
+            timeout.get().inner.with(|inner| (inner.state, point_of(py, inner.when.as_ref())));
         let Some(when) = when.filter(|_| state == State::Created && alarm::is_kept_by(&owner)) else {
             return Ok(false);
         };
@@ -348,7 +350,11 @@ impl Deed for Exit {
 }
 
 /// asyncio's own `Timeout.__aexit__`, which never waits.
-pub(crate) fn leave(py: Python<'_>, timeout: &Object, [kind, value, traceback]: [&Object; 3]) -> PyResult<Object> {
+pub(crate) fn leave(
+    py: Python<'_>,
+    timeout: &Object,
+    [kind, value, traceback]: [&Object; 3],
+) -> PyResult<Object> {
     let method = stock_method(py, "__aexit__")?;
     delegate::complete(py, &call(py, &method, &[timeout, kind, value, traceback])?)
 }

@@ -32,8 +32,14 @@ pub(crate) struct WaitFor {
 }
 
 enum Stage {
-    Asked { awaitable: Object, timeout: Object },
-    Waiting { iterator: Object, limit: Limit },
+    Asked {
+        awaitable: Object,
+        timeout: Object,
+    },
+    Waiting {
+        iterator: Object,
+        limit: Limit,
+    },
     /// asyncio's own coroutine does it.
     Elsewhere(Object),
     Over,
@@ -43,7 +49,12 @@ enum Stage {
 enum Limit {
     Never,
     /// The time is not over.
-    Set { alarm: Alarm, when: f64, task: Object, cancelling: i64 },
+    Set {
+        alarm: Alarm,
+        when: f64,
+        task: Object,
+        cancelling: i64,
+    },
     /// It is: asyncio's own timeout.
     Passed(Object),
 }
@@ -157,7 +168,9 @@ impl WaitFor {
             return Ok(());
         };
         let native = match Running::now(py)? {
-            Running::Native(owner) if alarm::is_kept_by(&owner) => task::current(&owner)?.map(|task| (owner, task)),
+            Running::Native(owner) if alarm::is_kept_by(&owner) => {
+                task::current(&owner)?.map(|task| (owner, task))
+            }
             _ => None,
         };
         let seconds = timeouts::seconds_of(py, &timeout).filter(|seconds| !seconds.is_some_and(|s| s <= 0.0));
