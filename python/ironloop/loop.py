@@ -32,6 +32,10 @@ if TYPE_CHECKING:
     from traceback import StackSummary
 
 
+# The methods that the native core calls as its own, as long as no subclass and no tool has others.
+_WATCHED = ("call_at", "call_soon", "create_task")
+
+
 @native_methods
 class Loop(  # type: ignore[misc]
     LoopCore, Resolver, SignalWakeup, ChildWatching, Internals, asyncio.SelectorEventLoop
@@ -80,7 +84,7 @@ class Loop(  # type: ignore[misc]
         super().__init__(Selector(self))
         self._resolver_threads = None
         self._foreign_clock = type(self).time is not Loop.time
-        self._plain = type(self).call_soon is Loop.call_soon and type(self).create_task is Loop.create_task
+        self._plain = all(getattr(type(self), name) is getattr(Loop, name) for name in _WATCHED)
         self._native = is_wanted() if native is None else native
         if self._native:
             roll.show()
@@ -89,7 +93,7 @@ class Loop(  # type: ignore[misc]
         if name == "time":
             # Tools replace the clock on the instance: timers must follow it.
             self._foreign_clock = True
-        elif name in ("call_soon", "create_task"):
+        elif name in _WATCHED:
             self._plain = False
         super().__setattr__(name, value)
 
