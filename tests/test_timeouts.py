@@ -1,4 +1,4 @@
-"""`timeout`, `timeout_at`, `Timeout` and `wait_for`: what CPython's own suite does not ask, on asyncio and on ironloop."""
+"""`timeout`, `timeout_at`, `Timeout` and `wait_for`: what CPython's suite does not ask, on both loops."""
 
 import asyncio
 import gc
@@ -12,7 +12,9 @@ from conftest import needs_ironloop
 from support import PATIENCE
 
 NAMES = ("timeout", "timeout_at", "Timeout", "wait_for")
-since_312 = pytest.mark.skipif(sys.version_info < (3, 12), reason="Python 3.11 makes a task and waits for that")
+since_312 = pytest.mark.skipif(
+    sys.version_info < (3, 12), reason="Python 3.11 makes a task and waits for that"
+)
 
 
 @pytest.fixture

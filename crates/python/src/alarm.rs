@@ -35,11 +35,6 @@ pub(crate) enum Place {
     Soon(Shared<LoopCore>),
 }
 
-/// Whether a loop's timers are its own alone: no tool looks at them, and none has another clock.
-pub(crate) fn is_kept_by(owner: &Bound<'_, LoopCore>) -> bool {
-    LoopCore::calls_soon(owner) && !owner.get().has_foreign_clock()
-}
-
 /// Sets an entry for `target` at `when`, in seconds on the loop's clock.
 pub(crate) fn set(owner: &Bound<'_, LoopCore>, when: f64, target: &Object) -> PyResult<Place> {
     let target = target.clone_ref(owner.py());

@@ -48,12 +48,11 @@ fn vocabulary(module: &Bound<'_, PyModule>) -> PyResult<()> {
     sleep::add(module)?;
     combinators::add(module)?;
     queue::add(module)?;
-    locks::add(module)?;
     timeouts::add(module)?;
     wait_for::add(module)?;
+    locks::add(module)?;
     task_group::add(module)?;
     streams::add(module)?;
-    locks::add(module)?;
     let (future, task) = (imports::stock_future(py)?, imports::stock_task(py)?);
     if ffi::fields::layouts_fit(future, task) {
         ffi::asyncio::remember_stock(future, task);

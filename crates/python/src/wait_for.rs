@@ -168,7 +168,7 @@ impl WaitFor {
             return Ok(());
         };
         let native = match Running::now(py)? {
-            Running::Native(owner) if alarm::is_kept_by(&owner) => {
+            Running::Native(owner) if LoopCore::calls_soon(&owner) => {
                 task::current(&owner)?.map(|task| (owner, task))
             }
             _ => None,

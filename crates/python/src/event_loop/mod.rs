@@ -200,7 +200,7 @@ pub(crate) struct LoopCore {
     /// Whether `time` was replaced by a subclass or on the instance.
     foreign_clock: AtomicBool,
     task_factory: LoopCell<Option<Object>>,
-    /// Whether no subclass and no tool has another `call_soon` or `create_task`.
+    /// Whether no subclass and no tool has another `call_soon`, `call_at` or `create_task`.
     plain: AtomicBool,
     /// Whether its tasks and futures are ours.
     native: AtomicBool,
