@@ -5,9 +5,8 @@ import gc
 import sys
 import weakref
 
-import pytest
-
 import ironloop
+import pytest
 from ironloop import _ironloop
 
 if not hasattr(_ironloop, "Task"):

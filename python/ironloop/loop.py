@@ -17,8 +17,8 @@ from asyncio.log import logger
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from ironloop._ironloop import LoopCore, StreamTransport, native_methods
 from ironloop import roll
+from ironloop._ironloop import LoopCore, StreamTransport, native_methods
 from ironloop.internals import Internals, Selector
 from ironloop.native import is_wanted
 from ironloop.processes import ChildWatching

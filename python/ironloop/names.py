@@ -1,11 +1,11 @@
 """ironloop's functions and classes behind asyncio's own names, and asyncio's back again.
 
-A name is exchanged in the package `asyncio` and in each of its modules that has it. What is put there looks at
-the loop that runs: on one that is not ironloop's it is what asyncio had. So a name may stay exchanged longer
-than a run of ours lasts, and in threads that know nothing of it, without harm.
+A name is exchanged in the package `asyncio` and in each of its modules that has it. What is put there looks
+at the loop that runs: on one that is not ironloop's it is what asyncio had. So a name may stay exchanged
+longer than a run of ours lasts, and in threads that know nothing of it, without harm.
 
-Tools wrap the same names, and methods of the same classes. What they have put there stays: in a proxy (wrapt's)
-what it is around is exchanged; a function of a tool's own goes on calling what it has got hold of.
+Tools wrap the same names, and methods of the same classes. What they have put there stays: in a proxy
+(wrapt's) what it is around is exchanged; a function of a tool's own goes on calling what it has got hold of.
 """
 
 from __future__ import annotations
@@ -111,7 +111,7 @@ class _Method:
         return vars(stock_class).get(self._name) is not self._stock or code is not self._code
 
     def give_back(self, our_class: type, stock_class: type) -> None:
-        """What a tool has put around ours goes to asyncio's class, where the tool looks for it from now on."""
+        """What a tool has put around ours goes to asyncio's class, where the tool looks for it now."""
         held = inspect.getattr_static(our_class, self._name)
         if held is self._ours:
             return
@@ -148,7 +148,9 @@ def _all() -> list[Name]:
         import ironloop
 
         for name, stock in _STOCK.items():
-            if (ours := vars(ironloop).get(name)) is not None:
+            ours = vars(ironloop).get(name, stock)
+            # Some are asyncio's there as well.
+            if inspect.unwrap(ours) is not stock:
                 _names.append((ClassName if isinstance(stock, type) else Name)(name, stock, ours))
     return _names
 
@@ -175,7 +177,7 @@ def restore() -> None:
 
 @contextlib.contextmanager
 def exchanged(native: bool | None = None) -> Iterator[None]:
-    """The names are ironloop's for the time of a `with` block, unless `native` (or the environment) says no."""
+    """The names are ironloop's in a `with` block, unless `native` (or the environment) says no."""
     if not is_wanted(native):
         yield
         return

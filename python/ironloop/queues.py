@@ -19,8 +19,8 @@ if hasattr(queues, "QueueShutDown"):
 class Queue(QueueCore, queues.Queue, metaclass=StandIn):  # type: ignore[misc,type-arg]
     """A queue between tasks, first in, first out. (asyncio: Queue)
 
-    `maxsize` is how many items it holds at most; 0 or less is no limit. `put` waits while it is full, `get` while it
-    is empty. On a loop that is not ironloop's, calling the class makes asyncio's own.
+    `maxsize` is how many items it holds at most; 0 or less is no limit. `put` waits while it is full, `get`
+    while it is empty. On a loop that is not ironloop's, calling the class makes asyncio's own.
 
     Subclasses may override `_init(maxsize)`, `_put(item)` and `_get()`, which keep the items in `_queue`.
     """

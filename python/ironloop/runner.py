@@ -76,8 +76,8 @@ class Runner(asyncio.Runner):
 def run(main: Coroutine[Any, Any, _T], *, debug: bool | None = None, native: bool | None = None) -> _T:
     """Runs a coroutine on a new loop, closes the loop, and returns the result.
 
-    Meanwhile asyncio's names (`asyncio.sleep`, `asyncio.Queue`…) are ironloop's, in all threads: each looks at
-    the loop that runs, and is asyncio's own on any other. Inside a running loop that is nested
+    Meanwhile asyncio's names (`asyncio.sleep`, `asyncio.Queue`…) are ironloop's, in all threads: each looks
+    at the loop that runs, and is asyncio's own on any other. Inside a running loop that is nested
     (`new_event_loop(nested=True)`) it runs the coroutine on that one, whatever `debug` says.
 
     Args:
@@ -120,13 +120,13 @@ _installed: _Installed | None = None
 def install(*, native: bool | None = None) -> None:
     """Puts ironloop behind asyncio's own names, until `uninstall`.
 
-    `asyncio.run`, `Runner` and `new_event_loop` use its loop (the event loop policy of the process is set), and
-    `asyncio.sleep`, `gather`, `Queue`, `Lock`, `open_connection`… are its own where such a loop runs. Loops that
-    exist already stay what they are, and have asyncio's.
+    `asyncio.run`, `Runner` and `new_event_loop` use its loop (the event loop policy of the process is set),
+    and `asyncio.sleep`, `gather`, `Queue`, `Lock`, `open_connection`… are its own where such a loop runs.
+    Loops that exist already stay what they are, and have asyncio's.
 
     Args:
-        native: whether tasks, futures and asyncio's names are ironloop's own, or only the loop; None leaves it
-            to the environment: `IRONLOOP_NATIVE=0` turns them off.
+        native: whether tasks, futures and asyncio's names are ironloop's own, or only the loop; None leaves
+            it to the environment: `IRONLOOP_NATIVE=0` turns them off.
     """
     global _installed
     wanted = is_wanted(native)

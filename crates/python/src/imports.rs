@@ -32,14 +32,15 @@ pub(crate) fn prepare(py: Python<'_>) -> PyResult<()> {
 
 /// Functions that import a class once.
 macro_rules! classes {
-    ($($function:ident: $module:literal, $name:literal;)*) => {$(
+    ($($(#[$only:meta])* $function:ident: $module:literal, $name:literal;)*) => {$(
+        $(#[$only])*
         pub(crate) fn $function(py: Python<'_>) -> PyResult<&Bound<'_, PyType>> {
             static CLASS: PyOnceLock<Py<PyType>> = PyOnceLock::new();
             CLASS.import(py, $module, $name)
         }
     )*
         fn classes(py: Python<'_>) -> PyResult<()> {
-            $($function(py)?;)*
+            $($(#[$only])* $function(py)?;)*
             Ok(())
         }
     };
@@ -57,6 +58,15 @@ classes! {
     stock_timeout_state: "asyncio.timeouts", "_State";
     stock_task_group: "asyncio.taskgroups", "TaskGroup";
     invalid_state_error: "asyncio.exceptions", "InvalidStateError";
+    queue_empty: "asyncio.queues", "QueueEmpty";
+    queue_full: "asyncio.queues", "QueueFull";
+    #[cfg(Py_3_13)]
+    queue_shut_down: "asyncio.queues", "QueueShutDown";
+    incomplete_read_error: "asyncio.exceptions", "IncompleteReadError";
+    limit_overrun_error: "asyncio.exceptions", "LimitOverrunError";
+    stock_stream_reader: "asyncio.streams", "StreamReader";
+    stock_stream_writer: "asyncio.streams", "StreamWriter";
+    stock_stream_protocol: "asyncio.streams", "StreamReaderProtocol";
 }
 
 /// `InvalidStateError(text)`
@@ -94,10 +104,6 @@ objects! {
     stock_create_task: "asyncio.tasks", "create_task";
     is_future: "asyncio.futures", "isfuture";
     is_awaitable: "inspect", "isawaitable";
-    queue_empty: "asyncio.queues", "QueueEmpty";
-    queue_full: "asyncio.queues", "QueueFull";
-    #[cfg(Py_3_13)]
-    queue_shut_down: "asyncio.queues", "QueueShutDown";
     stock_event: "asyncio.locks", "Event";
     heap_push: "heapq", "heappush";
     heap_pop: "heapq", "heappop";

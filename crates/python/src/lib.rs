@@ -2,6 +2,7 @@
 
 mod address;
 mod alarm;
+mod awaited;
 mod cell;
 mod combinators;
 mod datagram;
@@ -12,11 +13,14 @@ mod ffi;
 mod future;
 mod handle;
 mod imports;
+mod locks;
 mod momentary;
 mod queue;
 mod running;
 mod sleep;
+mod streams;
 mod task;
+mod task_group;
 mod timeouts;
 mod transport;
 mod wait_for;
@@ -46,6 +50,9 @@ fn vocabulary(module: &Bound<'_, PyModule>) -> PyResult<()> {
     queue::add(module)?;
     timeouts::add(module)?;
     wait_for::add(module)?;
+    task_group::add(module)?;
+    streams::add(module)?;
+    locks::add(module)?;
     let (future, task) = (imports::stock_future(py)?, imports::stock_task(py)?);
     if ffi::fields::layouts_fit(future, task) {
         ffi::asyncio::remember_stock(future, task);

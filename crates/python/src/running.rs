@@ -1,18 +1,20 @@
 //! Which loop runs in this thread, and how native coroutines wait on any.
 
+use std::ffi::c_int;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 
 use crate::event_loop::LoopCore;
-use crate::ffi::Object;
 use crate::ffi::asyncio::{Resumed, View, as_native_loop, send};
 use crate::ffi::call::{call, call_method};
 use crate::ffi::coroutine::Step;
 use crate::ffi::derived::Own;
+use crate::ffi::fields::State;
 use crate::ffi::intern::intern;
 use crate::ffi::object::current_thread;
+use crate::ffi::{Object, Visit};
 use crate::future::{self, Future, Outcome};
 use crate::imports;
 
@@ -74,25 +76,44 @@ pub(crate) enum Waiter {
 impl Waiter {
     /// A new pending future of the running loop.
     pub(crate) fn new(py: Python<'_>) -> PyResult<Self> {
-        Self::on(py, Running::now(py)?)
+        Self::on(Running::now(py)?)
     }
 
     /// The same for who knows the loop that runs.
-    pub(crate) fn on(py: Python<'_>, running: Running<'_>) -> PyResult<Self> {
+    pub(crate) fn on(running: Running<'_>) -> PyResult<Self> {
         match running {
             Running::Native(core) => future::create(&core).map(Self::Own),
-            running => {
-                let future = running.object()?.call_method0(intern!(py, "create_future"))?;
-                let iterator = future.call_method0(intern!(py, "__await__"))?;
-                Ok(Self::Other { future: future.into(), iterator: iterator.into() })
-            }
+            running => Self::made_by(&running.object()?),
         }
+    }
+
+    /// A new pending future of this loop.
+    pub(crate) fn of_loop(py: Python<'_>, owner: &Object) -> PyResult<Self> {
+        match as_native_loop(py, owner) {
+            Some(core) if core.get().is_native() => future::create(&core).map(Self::Own),
+            _ => Self::made_by(owner.bind(py)),
+        }
+    }
+
+    fn made_by(owner: &Bound<'_, PyAny>) -> PyResult<Self> {
+        let py = owner.py();
+        let future = owner.call_method0(intern!(py, "create_future"))?;
+        let iterator = future.call_method0(intern!(py, "__await__"))?;
+        Ok(Self::Other { future: future.into(), iterator: iterator.into() })
     }
 
     pub(crate) fn future(&self) -> &Object {
         match self {
             Self::Own(own) => own.object(),
             Self::Other { future, .. } => future,
+        }
+    }
+
+    /// For the collector.
+    pub(crate) fn objects(&self) -> [Option<&Object>; 2] {
+        match self {
+            Self::Own(own) => [Some(own.object()), None],
+            Self::Other { future, iterator } => [Some(future), Some(iterator)],
         }
     }
 
@@ -125,15 +146,20 @@ impl Waiter {
         }
     }
 
+    /// For the garbage collector.
+    pub(crate) fn traverse(&self, visit: &mut Visit<'_>) -> c_int {
+        match self {
+            Self::Own(own) => visit.object(own.object()),
+            Self::Other { future, iterator } => visit.all([future, iterator]),
+        }
+    }
+
     pub(crate) fn is_done(&self, py: Python<'_>) -> PyResult<bool> {
         future_is_done(py, self.future())
     }
 
     pub(crate) fn is_cancelled(&self, py: Python<'_>) -> PyResult<bool> {
-        match View::of(self.future()) {
-            Some(view) => Ok(view.state() == crate::ffi::fields::State::Cancelled),
-            None => call_method(py, self.future(), intern!(py, "cancelled"), &[])?.bind(py).is_truthy(),
-        }
+        future_is_cancelled(py, self.future())
     }
 
     /// It will not be waited for any more.
@@ -150,6 +176,14 @@ pub(crate) fn future_is_done(py: Python<'_>, future: &Object) -> PyResult<bool> 
     match View::of(future) {
         Some(view) => Ok(!view.is_pending()),
         None => call_method(py, future, intern!(py, "done"), &[])?.bind(py).is_truthy(),
+    }
+}
+
+/// `future.cancelled()`
+pub(crate) fn future_is_cancelled(py: Python<'_>, future: &Object) -> PyResult<bool> {
+    match View::of(future) {
+        Some(view) => Ok(view.state() == State::Cancelled),
+        None => call_method(py, future, intern!(py, "cancelled"), &[])?.bind(py).is_truthy(),
     }
 }
 

@@ -216,21 +216,24 @@ impl TimeoutCore {
     }
 }
 
-/// A point in time, or none; or something that only Python can compare.
-enum When {
-    Never,
-    At(f64),
-    Unclear,
+/// A point in time, or none (`Some(None)`); nothing if it is something that only Python can compare.
+fn point_of(py: Python<'_>, when: Option<&Object>) -> Option<Option<f64>> {
+    match when {
+        None => Some(None),
+        Some(when) => seconds_of(py, when),
+    }
 }
 
-fn point_of(py: Python<'_>, when: Option<&Object>) -> When {
-    let Some(when) = when.map(|when| when.bind(py)).filter(|when| !when.is_none()) else {
-        return When::Never;
-    };
-    if when.is_exact_instance_of::<PyFloat>() || when.is_exact_instance_of::<PyInt>() {
-        return when.extract().map_or(When::Unclear, When::At);
+/// The same in seconds, of an argument. Runs no Python.
+pub(crate) fn seconds_of(py: Python<'_>, seconds: &Object) -> Option<Option<f64>> {
+    let seconds = seconds.bind(py);
+    if let Ok(seconds) = seconds.cast_exact::<PyFloat>() {
+        return Some(Some(seconds.value()));
     }
-    When::Unclear
+    if seconds.is_none() {
+        return Some(None);
+    }
+    seconds.cast_exact::<PyInt>().ok()?.extract().ok().map(Some)
 }
 
 /// The timeout, if it is of our class itself: what a subclass replaces only Python finds.
@@ -256,14 +259,10 @@ impl Enter {
     fn natively(&self, py: Python<'_>) -> PyResult<bool> {
         let Some(timeout) = plain(py, &self.0)? else { return Ok(false) };
         let Running::Native(owner) = Running::now(py)? else { return Ok(false) };
-        if timeout.get().state() != State::Created || !alarm::is_kept_by(&owner) {
+        let (state, when) =
+            timeout.get().inner.with(|inner| (inner.state, point_of(py, inner.when.as_ref())));
+        let Some(when) = when.filter(|_| state == State::Created && alarm::is_kept_by(&owner)) else {
             return Ok(false);
-        }
-        let when = timeout.get().inner.with(|inner| inner.when.as_ref().map(|when| when.clone_ref(py)));
-        let when = match point_of(py, when.as_ref()) {
-            When::Never => None,
-            When::At(when) => Some(when),
-            When::Unclear => return Ok(false),
         };
         let Some(task) = task::current(&owner)? else { return Ok(false) };
         let cancelling = alarm::cancelling(py, &task)?;
@@ -282,13 +281,14 @@ impl Exit {
     /// In time; false where asyncio's own code has to do it.
     fn natively(&self, py: Python<'_>) -> PyResult<bool> {
         let Some(timeout) = plain(py, &self.timeout)? else { return Ok(false) };
-        let timeout = timeout.get();
-        if timeout.state() != State::Entered || timeout.handle(py).is_some() {
-            return Ok(false);
-        }
-        drop(timeout.switch_off(py));
-        timeout.inner.with(|inner| inner.state = State::Exited);
-        Ok(true)
+        let left = timeout.get().inner.with(|inner| {
+            let native = inner.state == State::Entered && inner.handle.is_none();
+            native.then(|| {
+                inner.state = State::Exited;
+                inner.alarm.switch_off(py)
+            })
+        });
+        Ok(left.is_some())
     }
 }
 
@@ -382,13 +382,8 @@ fn reschedule(py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
         let native = plain.get().state() == State::Entered
             && alarm::is_kept_by(&owner)
             && plain.get().handle(py).is_none();
-        let point = match point_of(py, Some(&when)) {
-            When::Never => Some(None),
-            When::At(when) => Some(Some(when)),
-            When::Unclear => None,
-        };
-        if let (true, Some(point)) = (native, point) {
-            let known = Some(when).filter(|when| !when.bind(py).is_none());
+        if let (true, Some(point)) = (native, seconds_of(py, &when)) {
+            let known = Some(when).filter(|_| point.is_some());
             drop(plain.get().inner.with(|inner| std::mem::replace(&mut inner.when, known)));
             TimeoutCore::set_alarm(&plain, &owner, point)?;
             return Ok(Object::none(py));

@@ -8,7 +8,6 @@ use std::ffi::{CStr, c_int};
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyFloat, PyInt};
 
 use crate::alarm::{self, Alarm, Ending, Place};
 use crate::cell::LoopCell;
@@ -174,7 +173,8 @@ impl WaitFor {
             }
             _ => None,
         };
-        let stage = match (seconds_of(py, &timeout), native) {
+        let seconds = timeouts::seconds_of(py, &timeout).filter(|seconds| !seconds.is_some_and(|s| s <= 0.0));
+        let stage = match (seconds, native) {
             (Some(seconds), Some((owner, task))) => {
                 let iterator = delegate::iterator_of(py, &awaitable, awaited(py)?)?;
                 Stage::Waiting { iterator, limit: Self::limit(waiting, &owner, task, seconds)? }
@@ -237,18 +237,6 @@ impl WaitFor {
     }
 }
 
-/// The limit in seconds, if there is one; nothing where asyncio's own code looks at it.
-fn seconds_of(py: Python<'_>, timeout: &Object) -> Option<Option<f64>> {
-    let timeout = timeout.bind(py);
-    if timeout.is_none() {
-        return Some(None);
-    }
-    let known = timeout.is_exact_instance_of::<PyFloat>() || timeout.is_exact_instance_of::<PyInt>();
-    let seconds: f64 = timeout.extract().ok().filter(|_| known)?;
-    // A number that is none is not passed.
-    (!(seconds <= 0.0)).then_some(Some(seconds))
-}
-
 static AWAITED: PyOnceLock<Object> = PyOnceLock::new();
 
 fn awaited(py: Python<'_>) -> PyResult<&Object> {
@@ -279,6 +267,8 @@ pub(crate) fn add(module: &Bound<'_, PyModule>) -> PyResult<()> {
         &coroutine_slots::<WaitFor>(),
     )?;
     module.add_function(wrap_pyfunction!(await_by, module)?)?;
-    let function = Function::make(py, Body::Native(wait_for), imports::stock_wait_for(py)?.clone_ref(py))?;
+    let stock = imports::stock_wait_for(py)?.clone_ref(py);
+    // Python 3.11 makes a task and waits for that, on any loop.
+    let function = if cfg!(Py_3_12) { Function::make(py, Body::Native(wait_for), stock)? } else { stock };
     module.add("wait_for", function.bind(py))
 }

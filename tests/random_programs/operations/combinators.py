@@ -38,8 +38,15 @@ async def gather(scope: Any, awaitables: list[Any], return_exceptions: bool) -> 
 )
 async def wait(scope: Any, awaitables: list[Any], timeout: float | None, return_when: str) -> Any:
     started = [_started(scope, awaitable) for awaitable in awaitables]
-    done, pending = await asyncio.wait(started, timeout=timeout, return_when=getattr(asyncio, return_when))
-    return done, pending
+    try:
+        return await asyncio.wait(started, timeout=timeout, return_when=getattr(asyncio, return_when))
+    finally:
+        # It looks at the exceptions of some, and asyncio goes through them in a set's order: here at all.
+        scope.note("outcomes", [_outcome(future) for future in started])
+
+
+def _outcome(future: Any) -> Any:
+    return future.done() and (future.cancelled() or future.exception())
 
 
 @operation(AWAITABLE, TIMEOUT, weight=4)

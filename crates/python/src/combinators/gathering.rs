@@ -78,10 +78,7 @@ impl Gathering {
 pub(super) fn create(owner: &Bound<'_, LoopCore>, observer: &Instance<Observer>) -> PyResult<Own<Gathering>> {
     let py = owner.py();
     let outer = GATHERING.instantiate::<Gathering>(py)?;
-    outer.owner.set(py, owner.into());
-    if owner.get().is_debug() {
-        future::note_source(py, outer.object(), owner)?;
-    }
+    future::own(owner, View::of_own(&outer))?;
     drop(outer.payload().observer.with(|place| place.replace(observer.clone_ref(py))));
     track(outer.object());
     Ok(outer)

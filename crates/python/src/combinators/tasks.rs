@@ -63,7 +63,7 @@ pub(super) fn create_task(owner: &Bound<'_, LoopCore>, arguments: Arguments<'_>)
     let py = owner.py();
     if arguments.positional().len() == 1 && LoopCore::makes_tasks(owner)? {
         if let Some(task) = create_native_task(owner, arguments)? {
-            return Ok(task);
+            return Ok(task.into_object());
         }
     }
     arguments.pass_on(py, imports::stock_create_task(py)?)

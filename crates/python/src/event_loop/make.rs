@@ -11,7 +11,8 @@ use crate::datagram::DatagramTransport;
 use crate::ffi::call::call_named;
 use crate::ffi::derived::Own;
 use crate::ffi::{Arg, Arguments, Context, Object, method_of};
-use crate::{future, imports, task, transport};
+use crate::task::{self, Task};
+use crate::{future, imports, transport};
 
 fn create_future(slf: &Bound<'_, LoopCore>, _: Arguments<'_>) -> PyResult<Object> {
     let py = slf.py();
@@ -29,6 +30,7 @@ impl LoopCore {
         Ok(core.is_native()
             && core.makes_tasks.load(Ordering::Relaxed)
             && core.task_factory.with(|factory| factory.is_none())
+            && imports::replaced_create_task(py)?.is_none()
             && imports::task(py)?.is(imports::stock_task(py)?))
     }
 }
@@ -43,10 +45,8 @@ fn create_task(slf: &Bound<'_, LoopCore>, arguments: Arguments<'_>) -> PyResult<
         all.extend_from_slice(values);
         return call_named(&method, &all, positional + 1, names.map(|names| names.bind(py)).as_deref());
     }
-    if core.is_native() && core.task_factory.with(|factory| factory.is_none()) {
-        if let Some(task) = create_native_task(slf, arguments)? {
-            return Ok(task);
-        }
+    if let Some(task) = create_native_task(slf, arguments)? {
+        return Ok(task.into_object());
     }
     if core.is_debug() || positional != 1 || core.task_factory.with(|factory| factory.is_some()) {
         let method = slf.getattr(intern!(py, "_create_task"))?;
@@ -66,12 +66,15 @@ fn create_task(slf: &Bound<'_, LoopCore>, arguments: Arguments<'_>) -> PyResult<
     call_named(&task, &list, 1, Some(&all))
 }
 
-/// A task of ours, unless there are keywords that ask for more, or another class stands in asyncio's place.
+/// A task of ours, unless the loop's are not, there are keywords that ask for more, or another class stands in asyncio's place.
 pub(crate) fn create_native_task(
     slf: &Bound<'_, LoopCore>,
     arguments: Arguments<'_>,
-) -> PyResult<Option<Object>> {
-    let py = slf.py();
+) -> PyResult<Option<Own<Task>>> {
+    let (py, core) = (slf.py(), slf.get());
+    if !core.is_native() || core.task_factory.with(|factory| factory.is_some()) {
+        return Ok(None);
+    }
     if !imports::task(py)?.is(imports::stock_task(py)?) {
         return Ok(None);
     }
@@ -84,8 +87,7 @@ pub(crate) fn create_native_task(
     let given = |argument: Option<Arg<'_>>| {
         argument.filter(|argument| !argument.is_none()).map(|argument| argument.to_object(py))
     };
-    let task = task::create(slf, coroutine.to_object(py), given(name), given(context))?;
-    Ok(Some(task.into_object()))
+    task::create(slf, coroutine.to_object(py), given(name), given(context)).map(Some)
 }
 
 /// The transport of a connected socket; its protocol is told in the next turn.

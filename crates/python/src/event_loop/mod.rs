@@ -165,6 +165,8 @@ pub(crate) struct State {
     /// Reused from read to read; gone while one is under way.
     read_buffer: Vec<u8>,
     turns_since_poll: u32,
+    /// Sockets that were read until nothing was left, since the last wait.
+    emptied: usize,
     /// Empty between collections of the inbox; kept for its room.
     arrivals: VecDeque<Item>,
 }
@@ -198,7 +200,7 @@ pub(crate) struct LoopCore {
     /// Whether `time` was replaced by a subclass or on the instance.
     foreign_clock: AtomicBool,
     task_factory: LoopCell<Option<Object>>,
-    /// Whether no subclass and no tool has another `call_soon`.
+    /// Whether no subclass and no tool has another `call_soon` or `create_task`.
     plain: AtomicBool,
     /// Whether its tasks and futures are ours.
     native: AtomicBool,
@@ -257,6 +259,11 @@ impl LoopCore {
         result
     }
 
+    /// A socket that was reported to have data has none any more.
+    pub(crate) fn note_emptied(&self) {
+        self.state.with(|state| state.emptied += 1);
+    }
+
     pub(crate) fn is_native(&self) -> bool {
         self.native.load(Ordering::Relaxed)
     }
@@ -303,6 +310,7 @@ impl LoopCore {
                 unsent: Vec::new(),
                 read_buffer: Vec::new(),
                 turns_since_poll: 0,
+                emptied: 0,
                 arrivals: VecDeque::new(),
             }),
             inbox: Inbox::default(),

@@ -120,6 +120,7 @@ impl LoopCore {
     /// Lets the kernel fill `events`. The interpreter is released only for a wait that can block.
     fn wait(slf: &Bound<'_, Self>, poller: &Arc<Poller>, events: &mut Events) -> PyResult<()> {
         let (py, core) = (slf.py(), slf.get());
+        let answered = core.has_answered_all(events);
         events.clear();
         let wait = if core.stopping.load(Ordering::Relaxed) {
             Wait::No
@@ -135,7 +136,7 @@ impl LoopCore {
             },
         };
         let result = if timeout == Timeout::Now {
-            if !core.is_poll_due() {
+            if !core.is_poll_due(answered) {
                 return py.check_signals();
             }
             poller.wait(events, timeout)
@@ -159,9 +160,19 @@ impl LoopCore {
         py.check_signals()
     }
 
-    fn is_poll_due(&self) -> bool {
+    /// Whether all that the last turn was told of was sockets with data, and all of that data was read.
+    fn has_answered_all(&self, events: &Events) -> bool {
+        let emptied = self.state.with(|state| std::mem::take(&mut state.emptied));
+        emptied > 0 && emptied == events.len()
+    }
+
+    /// Who was just told of data, and has read all, hardly learns more by asking at once: tasks that the data has woken run
+    /// first. A turn later the kernel is asked in any case.
+    fn is_poll_due(&self, answered: bool) -> bool {
         self.state.with(|state| {
-            let due = !state.sources.is_empty() || state.turns_since_poll >= MOST_TURNS_WITHOUT_POLL;
+            let idle = state.sources.is_empty() && state.turns_since_poll < MOST_TURNS_WITHOUT_POLL;
+            let stopping = self.stopping.load(Ordering::Relaxed);
+            let due = !idle && (stopping || !answered);
             state.turns_since_poll = if due { 0 } else { state.turns_since_poll + 1 };
             due
         })

@@ -1,10 +1,10 @@
-//! `bytes` in and out.
+//! `bytes` in and out, and `bytearray`.
 
 use std::slice;
 
 use pyo3::ffi;
 use pyo3::prelude::*;
-use pyo3::types::PyBytes;
+use pyo3::types::{PyByteArray, PyBytes};
 
 use super::{Arg, Object};
 
@@ -40,6 +40,62 @@ impl AsRef<[u8]> for Chunk {
         unsafe {
             let start = ffi::PyBytes_AsString(self.0.as_ptr()).cast::<u8>();
             slice::from_raw_parts(start, ffi::PyBytes_Size(self.0.as_ptr()) as usize)
+        }
+    }
+}
+
+/// A `bytearray` that others may hold, and change, as well.
+pub(crate) struct ByteArray(Object);
+
+impl ByteArray {
+    pub(crate) fn new(py: Python<'_>, bytes: &[u8]) -> Self {
+        Self(PyByteArray::new(py, bytes).into())
+    }
+
+    /// The object itself, if it is exactly a `bytearray`.
+    pub(crate) fn of(object: &Bound<'_, PyAny>) -> Option<Self> {
+        object.cast_exact::<PyByteArray>().ok().map(|array| Self(array.into()))
+    }
+
+    pub(crate) fn object(&self) -> &Object {
+        &self.0
+    }
+
+    /// Whether nobody else refers to it.
+    pub(crate) fn is_exclusive(&self) -> bool {
+        // SAFETY: a live object.
+        unsafe { ffi::Py_REFCNT(self.0.as_ptr()) == 1 }
+    }
+
+    pub(crate) fn bytes(&self) -> &[u8] {
+        // SAFETY: a bytearray, by construction. It may change only while this thread runs Python, and the borrow does not last
+        // that long.
+        unsafe {
+            let start = ffi::PyByteArray_AsString(self.0.as_ptr()).cast::<u8>();
+            slice::from_raw_parts(start, ffi::PyByteArray_Size(self.0.as_ptr()) as usize)
+        }
+    }
+
+    /// Raises BufferError while somebody has a view of it. Runs no Python, nor do the others.
+    pub(crate) fn append(&mut self, py: Python<'_>, bytes: &[u8]) -> PyResult<()> {
+        let before = self.bytes().len();
+        // SAFETY: as above; after the call there is room for that many bytes.
+        unsafe {
+            if ffi::PyByteArray_Resize(self.0.as_ptr(), (before + bytes.len()) as ffi::Py_ssize_t) < 0 {
+                return Err(PyErr::fetch(py));
+            }
+            let end = ffi::PyByteArray_AsString(self.0.as_ptr()).cast::<u8>().add(before);
+            end.copy_from_nonoverlapping(bytes.as_ptr(), bytes.len());
+        }
+        Ok(())
+    }
+
+    /// Raises BufferError as above.
+    pub(crate) fn remove_front(&mut self, py: Python<'_>, count: usize) -> PyResult<()> {
+        // SAFETY: a bytearray, which is a sequence.
+        match unsafe { ffi::PySequence_DelSlice(self.0.as_ptr(), 0, count as ffi::Py_ssize_t) } {
+            0 => Ok(()),
+            _ => Err(PyErr::fetch(py)),
         }
     }
 }

@@ -183,6 +183,11 @@ impl Class {
             .cast()
     }
 
+    pub(super) fn has_attributes<T: Native>(&self, instance: *mut ffi::PyObject) -> bool {
+        // SAFETY: an instance of the class; the extras are there if it is open.
+        T::OPEN && unsafe { !(*self.extras(instance)).dict.is_null() }
+    }
+
     /// A new instance around `payload`.
     pub(crate) fn instantiate<T: Native>(&self, py: Python<'_>, payload: T) -> PyResult<Instance<T>> {
         let kind = self.kind();

@@ -79,6 +79,12 @@ pub(crate) fn equip(
 }
 
 impl Function {
+    /// Whether this is one, and no function of anybody else.
+    pub(crate) fn is(object: &Bound<'_, PyAny>) -> bool {
+        // SAFETY: a live object.
+        unsafe { ffi::Py_TYPE(object.as_ptr()) == FUNCTION.kind() }
+    }
+
     pub(crate) fn make(py: Python<'_>, body: Body, stands_for: Object) -> PyResult<Object> {
         Self::make_for(py, body, stands_for, None)
     }
@@ -90,9 +96,12 @@ impl Function {
             .map(Instance::into_object)
     }
 
-    /// No method, or called on an instance of its class.
-    fn is_for(&self, arguments: Arguments<'_>) -> bool {
-        let Some(owner) = &self.owner else { return true };
+    /// A method is for instances of its class. A function gives way to a tool that has exchanged the code of the function
+    /// that it stands for: the tool wants to see the call.
+    fn is_ours(&self, arguments: Arguments<'_>) -> bool {
+        let Some(owner) = &self.owner else {
+            return self.code.is_run_by(&self.stands_for);
+        };
         // SAFETY: live objects; the owner is a class.
         arguments.positional().first().is_some_and(|instance| unsafe {
             ffi::PyObject_TypeCheck(instance.as_ptr(), owner.as_ptr().cast()) != 0
@@ -110,13 +119,12 @@ impl Function {
 impl Callable for Function {
     fn call(function: &Instance<Self>, py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
         match function.body {
-            Body::Anywhere(body) if function.is_for(arguments) => body(py, arguments),
-            // With new code (Datadog's) it belongs to a tool, which wants to see the call.
-            Body::Native(body) if function.code.is_run_by(&function.stands_for) => match Running::now(py)? {
+            _ if !function.is_ours(arguments) => arguments.pass_on(py, &function.stands_for),
+            Body::Anywhere(body) => body(py, arguments),
+            Body::Native(body) => match Running::now(py)? {
                 Running::Native(core) => body(&core, arguments),
                 _ => arguments.pass_on(py, &function.stands_for),
             },
-            _ => arguments.pass_on(py, &function.stands_for),
         }
     }
 }

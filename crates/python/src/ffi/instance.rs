@@ -3,6 +3,7 @@
 use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
 use std::ops::Deref;
+use std::ptr;
 
 use pyo3::ffi;
 use pyo3::prelude::*;
@@ -20,13 +21,17 @@ impl<T: Native> Instance<T> {
         Self(object, PhantomData)
     }
 
-    /// The instance behind an object, if it is of this very class.
+    /// The object, if it is an instance of exactly this class.
     pub(crate) fn of(object: &Object) -> Option<&Self> {
-        // SAFETY: a live object. `Instance` is an `Object`, and this one is of the class.
+        // SAFETY: a live object; `Instance` is an `Object`, and this one is of the class.
         unsafe {
-            let exactly = ffi::Py_TYPE(object.as_ptr()) == T::class().kind();
-            exactly.then(|| &*std::ptr::from_ref(object).cast())
+            (ffi::Py_TYPE(object.as_ptr()) == T::class().kind()).then(|| &*ptr::from_ref(object).cast())
         }
+    }
+
+    /// Whether somebody has given it attributes, which may stand before its methods.
+    pub(crate) fn has_attributes(&self) -> bool {
+        T::class().has_attributes::<T>(self.0.as_ptr())
     }
 
     /// Lends an instance that somebody else keeps alive.

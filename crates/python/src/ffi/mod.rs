@@ -27,7 +27,7 @@ pub(crate) mod shared;
 pub(crate) mod stop;
 
 pub(crate) use arguments::{Arg, Arguments};
-pub(crate) use bytes::Chunk;
+pub(crate) use bytes::{ByteArray, Chunk};
 pub(crate) use class::{Class, Native, Visit};
 pub(crate) use context::Context;
 pub(crate) use instance::Instance;

@@ -90,6 +90,13 @@ impl View<'_> {
         Ok(())
     }
 
+    /// `add_done_callback(callback)`; the future is pending.
+    pub(crate) fn add_callback(&self, py: Python<'_>, callback: Object) -> PyResult<()> {
+        let context = Context::copy_current(py)?.into_object();
+        track(self.object);
+        self.add_listener(py, Listener { callback, context: Some(context) })
+    }
+
     fn add_listener(&self, py: Python<'_>, listener: Listener) -> PyResult<()> {
         if self.callback0.is_empty() && self.callbacks.is_empty() {
             self.callback0.set(py, listener.callback);

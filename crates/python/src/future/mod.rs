@@ -55,10 +55,7 @@ impl IsFuture for Own<Future> {}
 pub(crate) fn create(owner: &Bound<'_, LoopCore>) -> PyResult<Own<Future>> {
     let py = owner.py();
     let future = FUTURE.instantiate::<Future>(py)?;
-    future.owner.set(py, owner.into());
-    if owner.get().is_debug() {
-        note_source(py, future.object(), owner)?;
-    }
+    own(owner, View::of_own(&future))?;
     Ok(future)
 }
 
@@ -91,13 +88,18 @@ impl View<'_> {
     }
 }
 
-/// Debug mode: the base writes down where the future or task is made.
-pub(crate) fn note_source(py: Python<'_>, future: &Object, owner: &Bound<'_, LoopCore>) -> PyResult<()> {
+/// It is a future of the loop's. In debug mode the base begins it, and writes down where that was.
+pub(crate) fn own(owner: &Bound<'_, LoopCore>, future: View<'_>) -> PyResult<()> {
+    let py = owner.py();
+    if !owner.get().is_debug() {
+        future.owner.set(py, owner.into());
+        return Ok(());
+    }
     let keywords = pyo3::types::PyDict::new(py);
     keywords.set_item(intern!(py, "loop"), owner)?;
     let initialize = imports::stock_future(py)?.getattr(intern!(py, "__init__"))?;
-    initialize.call((future.bind(py),), Some(&keywords))?;
-    track(future);
+    initialize.call((future.object.bind(py),), Some(&keywords))?;
+    track(future.object);
     Ok(())
 }
 

@@ -83,24 +83,22 @@ impl QueueCore {
     }
 
     /// `len(self._queue)`, in its own words.
-    pub(super) fn count(slf: &Bound<'_, Self>) -> PyResult<usize> {
-        Self::items(slf, Self::hooks(slf)?)?.bind(slf.py()).len()
+    pub(super) fn count(slf: &Bound<'_, Self>, hooks: Hooks) -> PyResult<usize> {
+        Self::items(slf, hooks)?.bind(slf.py()).len()
     }
 
     /// `not self._queue`
-    pub(super) fn has_none(slf: &Bound<'_, Self>) -> PyResult<bool> {
-        Ok(!Self::items(slf, Self::hooks(slf)?)?.bind(slf.py()).is_truthy()?)
+    pub(super) fn has_none(slf: &Bound<'_, Self>, hooks: Hooks) -> PyResult<bool> {
+        Ok(!Self::items(slf, hooks)?.bind(slf.py()).is_truthy()?)
     }
 
     /// Whether there are as many as there may be.
-    pub(super) fn has_all(slf: &Bound<'_, Self>) -> PyResult<bool> {
+    pub(super) fn has_all(slf: &Bound<'_, Self>, hooks: Hooks) -> PyResult<bool> {
         let py = slf.py();
         let limit = slf.get().state.with(|state| state.limit);
-        let hooks = Self::hooks(slf)?;
-        let counted = hooks.is_plain(Plain::QSize);
         match limit {
             Limit::None => Ok(false),
-            Limit::Items(most) if counted => Ok(Self::count(slf)? >= most),
+            Limit::Items(most) if hooks.is_plain(Plain::QSize) => Ok(Self::count(slf, hooks)? >= most),
             _ => {
                 let maxsize = slf.getattr(intern!(py, "_maxsize"))?;
                 if maxsize.le(0)? {
@@ -112,17 +110,17 @@ impl QueueCore {
     }
 
     /// `self.empty()`
-    pub(super) fn is_empty(slf: &Bound<'_, Self>) -> PyResult<bool> {
-        if Self::hooks(slf)?.is_plain(Plain::Empty) {
-            return Self::has_none(slf);
+    pub(super) fn is_empty(slf: &Bound<'_, Self>, hooks: Hooks) -> PyResult<bool> {
+        if hooks.is_plain(Plain::Empty) {
+            return Self::has_none(slf, hooks);
         }
         slf.call_method0(intern!(slf.py(), "empty"))?.is_truthy()
     }
 
     /// `self.full()`
-    pub(super) fn is_full(slf: &Bound<'_, Self>) -> PyResult<bool> {
-        if Self::hooks(slf)?.is_plain(Plain::Full) {
-            return Self::has_all(slf);
+    pub(super) fn is_full(slf: &Bound<'_, Self>, hooks: Hooks) -> PyResult<bool> {
+        if hooks.is_plain(Plain::Full) {
+            return Self::has_all(slf, hooks);
         }
         slf.call_method0(intern!(slf.py(), "full"))?.is_truthy()
     }

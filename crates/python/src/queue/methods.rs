@@ -4,20 +4,12 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyInt;
 
+use super::hooks::Hooks;
 use super::waiters::Side;
 use super::{QueueCore, waiting};
-use crate::ffi::call::call;
 use crate::ffi::function::equip;
 use crate::ffi::{Arg, Arguments, Object};
 use crate::imports;
-
-/// An exception without a word.
-fn bare(py: Python<'_>, class: PyResult<&Object>) -> PyErr {
-    match class.and_then(|class| call(py, class, &[])) {
-        Ok(error) => PyErr::from_value(error.bind(py).clone()),
-        Err(error) => error,
-    }
-}
 
 impl QueueCore {
     /// The instance that a method was called on, and the arguments behind it.
@@ -30,32 +22,32 @@ impl QueueCore {
     }
 
     /// A `QueueShutDown`, if so it is.
+    #[cfg(Py_3_13)]
     pub(super) fn refuse_if_shut_down(slf: &Bound<'_, Self>) -> PyResult<()> {
-        #[cfg(Py_3_13)]
         if slf.get().state.with(|state| state.shut_down) {
-            return Err(bare(slf.py(), imports::queue_shut_down(slf.py())));
+            return Err(PyErr::from_type(imports::queue_shut_down(slf.py())?.clone(), ()));
         }
         Ok(())
     }
 
-    pub(super) fn put_nowait(slf: &Bound<'_, Self>, item: &Object) -> PyResult<()> {
-        Self::refuse_if_shut_down(slf)?;
-        if Self::is_full(slf)? {
-            return Err(bare(slf.py(), imports::queue_full(slf.py())));
-        }
-        Self::place(slf, Self::hooks(slf)?, item)?;
-        slf.get().state.with(|state| state.unfinished += 1);
-        Self::mark_finished(slf, false)?;
-        Self::wake_next(slf, Side::Getters)
+    /// Older Pythons cannot shut queues down.
+    #[cfg(not(Py_3_13))]
+    pub(super) fn refuse_if_shut_down(_: &Bound<'_, Self>) -> PyResult<()> {
+        Ok(())
     }
 
-    pub(super) fn get_nowait(slf: &Bound<'_, Self>) -> PyResult<Object> {
-        if Self::is_empty(slf)? {
-            Self::refuse_if_shut_down(slf)?;
-            return Err(bare(slf.py(), imports::queue_empty(slf.py())));
-        }
-        let item = Self::take(slf, Self::hooks(slf)?)?;
-        Self::wake_next(slf, Side::Putters)?;
+    /// What `put_nowait` does once it knows that there is room.
+    pub(super) fn add(slf: &Bound<'_, Self>, hooks: Hooks, item: &Object) -> PyResult<()> {
+        Self::place(slf, hooks, item)?;
+        slf.get().state.with(|state| state.unfinished += 1);
+        Self::mark_finished(slf, false)?;
+        Self::wake_next(slf, hooks, Side::Getters)
+    }
+
+    /// What `get_nowait` does once it knows that there is an item.
+    pub(super) fn remove(slf: &Bound<'_, Self>, hooks: Hooks) -> PyResult<Object> {
+        let item = Self::take(slf, hooks)?;
+        Self::wake_next(slf, hooks, Side::Putters)?;
         Ok(item)
     }
 }
@@ -85,32 +77,44 @@ fn initialize(py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
 fn put_nowait(py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
     let (queue, arguments) = QueueCore::receiver(py, arguments)?;
     let [item] = arguments.exactly(py, "Queue.put_nowait", ["item"])?;
-    QueueCore::put_nowait(&queue, &item.to_object(py))?;
+    let hooks = QueueCore::hooks(&queue)?;
+    QueueCore::refuse_if_shut_down(&queue)?;
+    if QueueCore::is_full(&queue, hooks)? {
+        return Err(PyErr::from_type(imports::queue_full(py)?.clone(), ()));
+    }
+    QueueCore::add(&queue, hooks, &item.to_object(py))?;
     Ok(Object::none(py))
 }
 
 fn get_nowait(py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
     let (queue, arguments) = QueueCore::receiver(py, arguments)?;
     let [] = arguments.exactly(py, "Queue.get_nowait", [])?;
-    QueueCore::get_nowait(&queue)
+    let hooks = QueueCore::hooks(&queue)?;
+    if QueueCore::is_empty(&queue, hooks)? {
+        QueueCore::refuse_if_shut_down(&queue)?;
+        return Err(PyErr::from_type(imports::queue_empty(py)?.clone(), ()));
+    }
+    QueueCore::remove(&queue, hooks)
 }
 
 fn qsize(py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
     let (queue, arguments) = QueueCore::receiver(py, arguments)?;
     let [] = arguments.exactly(py, "Queue.qsize", [])?;
-    Ok(QueueCore::count(&queue)?.into_pyobject(py)?.into())
+    Ok(QueueCore::count(&queue, QueueCore::hooks(&queue)?)?.into_pyobject(py)?.into())
 }
 
 fn empty(py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
     let (queue, arguments) = QueueCore::receiver(py, arguments)?;
     let [] = arguments.exactly(py, "Queue.empty", [])?;
-    Ok(QueueCore::has_none(&queue)?.into_pyobject(py)?.to_owned().into())
+    let none = QueueCore::has_none(&queue, QueueCore::hooks(&queue)?)?;
+    Ok(none.into_pyobject(py)?.to_owned().into())
 }
 
 fn full(py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
     let (queue, arguments) = QueueCore::receiver(py, arguments)?;
     let [] = arguments.exactly(py, "Queue.full", [])?;
-    Ok(QueueCore::has_all(&queue)?.into_pyobject(py)?.to_owned().into())
+    let all = QueueCore::has_all(&queue, QueueCore::hooks(&queue)?)?;
+    Ok(all.into_pyobject(py)?.to_owned().into())
 }
 
 fn task_done(py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {

@@ -39,6 +39,7 @@ pub(super) struct State {
     pub(super) finished: bool,
     /// `_finished`, made when first somebody joins or looks.
     pub(super) event: Option<Object>,
+    #[cfg(Py_3_13)]
     pub(super) shut_down: bool,
     /// The loop: the first on which anybody had to wait.
     pub(super) owner: Option<Object>,
@@ -58,6 +59,7 @@ impl Default for State {
             unfinished: 0,
             finished: true,
             event: None,
+            #[cfg(Py_3_13)]
             shut_down: false,
             owner: None,
             hooks: Hooks::default(),

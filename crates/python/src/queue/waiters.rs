@@ -4,7 +4,7 @@ use pyo3::exceptions::{PyRuntimeError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 
 use super::QueueCore;
-use super::hooks::Plain;
+use super::hooks::{Hooks, Plain};
 use super::state::State;
 use crate::ffi::Object;
 use crate::ffi::call::{call, call_method};
@@ -65,7 +65,7 @@ impl QueueCore {
             let text = format!("{} is bound to a different event loop", slf.repr()?);
             return Err(PyRuntimeError::new_err(text));
         }
-        let waiter = Waiter::on(py, running)?;
+        let waiter = Waiter::on(running)?;
         call(py, imports::deque_append(py)?, &[&Self::waiters(slf, side)?, waiter.future()])?;
         Ok(waiter)
     }
@@ -80,9 +80,9 @@ impl QueueCore {
     }
 
     /// `self._wakeup_next(waiters)`
-    pub(super) fn wake_next(slf: &Bound<'_, Self>, side: Side) -> PyResult<()> {
+    pub(super) fn wake_next(slf: &Bound<'_, Self>, hooks: Hooks, side: Side) -> PyResult<()> {
         let py = slf.py();
-        if !Self::hooks(slf)?.is_plain(Plain::WakeupNext) {
+        if !hooks.is_plain(Plain::WakeupNext) {
             let waiters = Self::waiters(slf, side)?;
             return call_method(py, &slf.into(), intern!(py, "_wakeup_next"), &[&waiters]).map(drop);
         }

@@ -5,7 +5,7 @@ use std::ffi::{CStr, c_int};
 use pyo3::prelude::*;
 
 use super::QueueCore;
-use super::hooks::Plain;
+use super::hooks::{Hooks, Plain};
 use super::waiters::Side;
 use crate::cell::LoopCell;
 use crate::ffi::call::call_method;
@@ -15,7 +15,7 @@ use crate::ffi::coroutine::{
 };
 use crate::ffi::derived::track;
 use crate::ffi::intern::intern;
-use crate::ffi::{Arguments, Class, Instance, Native, Object, Visit};
+use crate::ffi::{Arguments, Class, Instance, Native, Object, Shared, Visit};
 use crate::running::Waiter;
 
 /// What is asked of a queue.
@@ -29,10 +29,10 @@ trait Request: Send + Sync + Sized + 'static {
     fn pool() -> &'static Pool;
 
     /// Whether it has to wait.
-    fn must_wait(queue: &Bound<'_, QueueCore>) -> PyResult<bool>;
+    fn must_wait(queue: &Bound<'_, QueueCore>, hooks: Hooks) -> PyResult<bool>;
 
-    /// Does it.
-    fn perform(self, queue: &Bound<'_, QueueCore>) -> PyResult<Object>;
+    /// Does it, now that it has not.
+    fn perform(self, queue: &Bound<'_, QueueCore>, hooks: Hooks) -> PyResult<Object>;
 
     /// What it holds.
     fn item(&self) -> Option<&Object>;
@@ -57,14 +57,15 @@ impl Request for Put {
         &PUT_POOL
     }
 
-    fn must_wait(queue: &Bound<'_, QueueCore>) -> PyResult<bool> {
-        QueueCore::is_full(queue)
+    fn must_wait(queue: &Bound<'_, QueueCore>, hooks: Hooks) -> PyResult<bool> {
+        QueueCore::is_full(queue, hooks)
     }
 
-    fn perform(self, queue: &Bound<'_, QueueCore>) -> PyResult<Object> {
+    fn perform(self, queue: &Bound<'_, QueueCore>, hooks: Hooks) -> PyResult<Object> {
         let py = queue.py();
-        if QueueCore::hooks(queue)?.is_plain(Plain::PutNowait) {
-            return QueueCore::put_nowait(queue, &self.0).map(|()| Object::none(py));
+        if hooks.is_plain(Plain::PutNowait) && hooks.is_plain(Plain::Full) {
+            QueueCore::refuse_if_shut_down(queue)?;
+            return QueueCore::add(queue, hooks, &self.0).map(|()| Object::none(py));
         }
         call_method(py, &queue.into(), intern!(py, "put_nowait"), &[&self.0])
     }
@@ -93,14 +94,14 @@ impl Request for Get {
         &GET_POOL
     }
 
-    fn must_wait(queue: &Bound<'_, QueueCore>) -> PyResult<bool> {
-        QueueCore::is_empty(queue)
+    fn must_wait(queue: &Bound<'_, QueueCore>, hooks: Hooks) -> PyResult<bool> {
+        QueueCore::is_empty(queue, hooks)
     }
 
-    fn perform(self, queue: &Bound<'_, QueueCore>) -> PyResult<Object> {
+    fn perform(self, queue: &Bound<'_, QueueCore>, hooks: Hooks) -> PyResult<Object> {
         let py = queue.py();
-        if QueueCore::hooks(queue)?.is_plain(Plain::GetNowait) {
-            return QueueCore::get_nowait(queue);
+        if hooks.is_plain(Plain::GetNowait) && hooks.is_plain(Plain::Empty) {
+            return QueueCore::remove(queue, hooks);
         }
         call_method(py, &queue.into(), intern!(py, "get_nowait"), &[])
     }
@@ -117,8 +118,8 @@ struct Waiting<R> {
 }
 
 enum Stage<R> {
-    Asked { queue: Object, request: R },
-    InLine { queue: Object, request: R, waiter: Waiter },
+    Asked { queue: Shared<QueueCore>, request: R },
+    InLine { queue: Shared<QueueCore>, request: R, waiter: Waiter },
     Over,
 }
 
@@ -136,9 +137,9 @@ impl<R: Request> Native for Waiting<R> {
 
     fn traverse(&self, visit: &mut Visit<'_>) -> c_int {
         let visited = self.stage.try_with(|stage| match stage {
-            Stage::Asked { queue, request } => visit.all([&*queue].into_iter().chain(request.item())),
+            Stage::Asked { queue, request } => visit.all([queue.object()].into_iter().chain(request.item())),
             Stage::InLine { queue, request, waiter } => {
-                visit.all([&*queue, waiter.future()].into_iter().chain(request.item()))
+                visit.all([queue.object(), waiter.future()].into_iter().chain(request.item()))
             }
             Stage::Over => 0,
         });
@@ -201,32 +202,39 @@ impl<R: Request> Waiting<R> {
     }
 
     fn make(py: Python<'_>, queue: &Bound<'_, QueueCore>, request: R) -> PyResult<Object> {
-        let stage = LoopCell::new(Stage::Asked { queue: queue.into(), request });
+        let stage = LoopCell::new(Stage::Asked { queue: Shared::new(queue), request });
         R::class().instantiate(py, Self { life: Life::new(), stage }).map(Instance::into_object)
     }
 
-    fn attempt(py: Python<'_>, slf: &Instance<Self>, object: Object, request: R) -> PyResult<Step> {
-        let queue = object.bind(py).cast::<QueueCore>()?;
-        if !R::must_wait(queue)? {
-            return request.perform(queue).map(Step::Return);
+    fn attempt(
+        py: Python<'_>,
+        slf: &Instance<Self>,
+        shared: Shared<QueueCore>,
+        request: R,
+    ) -> PyResult<Step> {
+        let queue = shared.bind(py);
+        let hooks = QueueCore::hooks(queue)?;
+        if !R::must_wait(queue, hooks)? {
+            return request.perform(queue, hooks).map(Step::Return);
         }
         QueueCore::refuse_if_shut_down(queue)?;
         let waiter = QueueCore::enqueue(queue, R::SIDE)?;
         let step = waiter.wait(py)?;
-        slf.set(Stage::InLine { queue: object, request, waiter });
+        slf.set(Stage::InLine { queue: shared, request, waiter });
         track(slf.object());
         Ok(step)
     }
 }
 
 /// It waits no more. If it was called up already, the next in line is.
-fn give_up<R: Request>(py: Python<'_>, queue: &Object, waiter: &Waiter, error: PyErr) -> PyErr {
+fn give_up<R: Request>(py: Python<'_>, queue: &Shared<QueueCore>, waiter: &Waiter, error: PyErr) -> PyErr {
     let leave = || {
-        let queue = queue.bind(py).cast::<QueueCore>()?;
+        let queue = queue.bind(py);
         waiter.cancel(py)?;
         QueueCore::dequeue(queue, R::SIDE, waiter)?;
-        if !R::must_wait(queue)? && !waiter.is_cancelled(py)? {
-            QueueCore::wake_next(queue, R::SIDE)?;
+        let hooks = QueueCore::hooks(queue)?;
+        if !R::must_wait(queue, hooks)? && !waiter.is_cancelled(py)? {
+            QueueCore::wake_next(queue, hooks, R::SIDE)?;
         }
         Ok(())
     };

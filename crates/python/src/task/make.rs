@@ -42,10 +42,7 @@ fn begin(
     context: Option<Object>,
 ) -> PyResult<()> {
     let py = owner.py();
-    task.future.owner.set(py, owner.into());
-    if owner.get().is_debug() {
-        future::note_source(py, task.object(), owner)?;
-    }
+    future::own(owner, task.view())?;
     if !crate::ffi::asyncio::is_coroutine(&coroutine) && !is_like_coroutine(py, &coroutine)? {
         return Err(PyTypeError::new_err(format!(
             "a coroutine was expected, got {}",

@@ -9,6 +9,10 @@ use crate::ffi::call::call_method;
 use crate::ffi::{Instance, Object};
 
 impl Transport {
+    pub(crate) fn is_closing(&self) -> bool {
+        self.state.with(|state| state.stream.is_closing())
+    }
+
     /// No more reading; the protocol is told once all is sent.
     pub(super) fn close(this: &Instance<Self>, py: Python<'_>) -> PyResult<()> {
         if this.state.with(|state| state.stream.close()) {

@@ -187,7 +187,7 @@ pub(crate) fn add_class(module: &Bound<'_, PyModule>) -> PyResult<()> {
             Transport,
             c"is_closing",
             c"is_closing($self)\n--\n\nWhether it is closed or closing. (asyncio: BaseTransport.is_closing)",
-            |py, this: This<'_>, _| boolean(py, this.state.with(|state| state.stream.is_closing()))
+            |py, this: This<'_>, _| boolean(py, this.is_closing())
         ),
         method!(
             Transport,
@@ -254,9 +254,7 @@ pub(crate) fn add_class(module: &Bound<'_, PyModule>) -> PyResult<()> {
         getter!(Transport, c"_sock", get_socket),
         getter!(Transport, c"_sock_fd", get_fd),
         getter!(Transport, c"_extra", |py, this: This<'_>| Ok(this.complete_extra(py)?.into())),
-        getter!(Transport, c"_closing", |py, this: This<'_>| {
-            boolean(py, this.state.with(|state| state.stream.is_closing()))
-        }),
+        getter!(Transport, c"_closing", |py, this: This<'_>| { boolean(py, this.is_closing()) }),
         getter!(Transport, c"_paused", |py, this: This<'_>| {
             boolean(py, this.state.with(|state| state.stream.is_reading_paused()))
         }),

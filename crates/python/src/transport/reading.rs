@@ -3,7 +3,7 @@
 use std::io;
 
 use crate::ffi::intern::intern;
-use ironloop_driver::socket;
+use ironloop_driver::{RawFd, socket};
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyInt};
@@ -13,12 +13,16 @@ use crate::error::os_error;
 use crate::ffi::buffer::Buffer;
 use crate::ffi::call::{call, call_method};
 use crate::ffi::{Instance, Object};
-use crate::imports;
+use crate::{imports, streams};
+
+const NOT_RECEIVED: &str = "Fatal error: protocol.data_received() call failed.";
 
 /// The methods by which a protocol takes data.
 pub(super) enum Receiver {
     /// `data_received`
     Bytes(Object),
+    /// A protocol whose `data_received` gives all to a stream reader, which takes it as it is.
+    Stream(Object),
     /// `get_buffer` and `buffer_updated`
     Buffer { get: Object, updated: Object },
 }
@@ -26,6 +30,9 @@ pub(super) enum Receiver {
 impl Receiver {
     fn of(py: Python<'_>, protocol: &Object) -> PyResult<Self> {
         let protocol = protocol.bind(py);
+        if streams::is_plain_protocol(protocol)? {
+            return Ok(Self::Stream(protocol.into()));
+        }
         if protocol.is_instance(imports::buffered_protocol(py)?)? {
             return Ok(Self::Buffer {
                 get: protocol.getattr(intern!(py, "get_buffer"))?.into(),
@@ -38,6 +45,7 @@ impl Receiver {
     fn clone_ref(&self, py: Python<'_>) -> Self {
         match self {
             Self::Bytes(receive) => Self::Bytes(receive.clone_ref(py)),
+            Self::Stream(protocol) => Self::Stream(protocol.clone_ref(py)),
             Self::Buffer { get, updated } => {
                 Self::Buffer { get: get.clone_ref(py), updated: updated.clone_ref(py) }
             }
@@ -47,6 +55,7 @@ impl Receiver {
     pub(super) fn objects(&self) -> [Option<&Object>; 2] {
         match self {
             Self::Bytes(receive) => [Some(receive), None],
+            Self::Stream(protocol) => [Some(protocol), None],
             Self::Buffer { get, updated } => [Some(get), Some(updated)],
         }
     }
@@ -99,28 +108,47 @@ impl Transport {
     }
 
     fn read_and_deliver(&self, py: Python<'_>) -> Result<Read, Failure> {
-        let no_receiver = |error| Failure(error, "Fatal error: protocol.data_received() call failed.");
-        match self.receiver(py).map_err(no_receiver)? {
+        match self.receiver(py).map_err(|error| Failure(error, NOT_RECEIVED))? {
             Receiver::Bytes(receive) => self.read_bytes(py, &receive),
+            Receiver::Stream(protocol) => self.read_stream(py, &protocol),
             Receiver::Buffer { get, updated } => self.read_into(py, &get, &updated),
         }
     }
 
-    fn fd(&self) -> ironloop_driver::RawFd {
+    fn fd(&self) -> RawFd {
         self.state.with(|state| state.descriptor.fd())
+    }
+
+    fn receive(&self, py: Python<'_>, fd: RawFd, buffer: &mut [u8]) -> Result<(Read, usize), Failure> {
+        let result = Read::of(socket::receive(fd, buffer));
+        if matches!(result, Ok((Read::Data, count)) if count < buffer.len()) {
+            self.owner.get(py).note_emptied();
+        }
+        result
     }
 
     fn read_bytes(&self, py: Python<'_>, receive: &Object) -> Result<Read, Failure> {
         let fd = self.fd();
         let (read, data) = self.owner.get(py).with_read_buffer(|buffer| {
-            let (read, count) = Read::of(socket::receive(fd, buffer))?;
+            let (read, count) = self.receive(py, fd, buffer)?;
             Ok((read, (count > 0).then(|| Object::from(PyBytes::new(py, &buffer[..count])))))
         })?;
         if let Some(data) = data {
-            call(py, receive, &[&data])
-                .map_err(|error| Failure(error, "Fatal error: protocol.data_received() call failed."))?;
+            call(py, receive, &[&data]).map_err(|error| Failure(error, NOT_RECEIVED))?;
         }
         Ok(read)
+    }
+
+    fn read_stream(&self, py: Python<'_>, protocol: &Object) -> Result<Read, Failure> {
+        let fd = self.fd();
+        self.owner.get(py).with_read_buffer(|buffer| {
+            let (read, count) = self.receive(py, fd, buffer)?;
+            if count > 0 {
+                streams::receive(py, protocol, &buffer[..count])
+                    .map_err(|error| Failure(error, NOT_RECEIVED))?;
+            }
+            Ok(read)
+        })
     }
 
     fn read_into(&self, py: Python<'_>, get: &Object, updated: &Object) -> Result<Read, Failure> {
@@ -136,7 +164,7 @@ impl Transport {
         };
         let mut buffer =
             filled().map_err(|error| Failure(error, "Fatal error: protocol.get_buffer() call failed."))?;
-        let (read, count) = Read::of(socket::receive(fd, buffer.bytes_mut()))?;
+        let (read, count) = self.receive(py, fd, buffer.bytes_mut())?;
         drop(buffer);
         if count > 0 {
             let count = Object::from(PyInt::new(py, count));
@@ -166,11 +194,11 @@ impl Transport {
         }
     }
 
-    pub(super) fn pause_reading(&self) {
+    pub(crate) fn pause_reading(&self) {
         self.state.with(|state| state.stream.pause_reading());
     }
 
-    pub(super) fn resume_reading(this: &Instance<Self>, py: Python<'_>) -> PyResult<()> {
+    pub(crate) fn resume_reading(this: &Instance<Self>, py: Python<'_>) -> PyResult<()> {
         if this.state.with(|state| state.stream.resume_reading()) {
             this.watch_what_is_wanted(this, py)?;
         }

@@ -31,7 +31,7 @@ fn after_eof(_: AfterEof) -> PyErr {
 }
 
 impl Transport {
-    pub(super) fn write(this: &Instance<Self>, py: Python<'_>, data: Arg<'_>) -> PyResult<()> {
+    pub(crate) fn write(this: &Instance<Self>, py: Python<'_>, data: Arg<'_>) -> PyResult<()> {
         match Chunk::from_bytes(py, data) {
             Some(chunk) => this.gather(this, py, chunk),
             None => this.write_buffer(this, py, data),

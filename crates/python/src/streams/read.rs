@@ -1,0 +1,393 @@
+//! The coroutines that take data out of a `StreamReader`: read, readexactly, readuntil, readline, and the step of `async for`.
+//!
+//! All are one state machine: a [`Request`] is tried on the buffer; if there is too little in it, the coroutine waits, and
+//! tries again. What is asked for in an unusual way is left to asyncio's own coroutines.
+
+use std::ffi::{CStr, c_int};
+use std::marker::PhantomData;
+
+use pyo3::exceptions::{PyRuntimeError, PyStopAsyncIteration};
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyInt};
+
+use super::reader::{StreamReaderCore, pass_to_stock, receiver};
+use super::until::{Separators, Until, incomplete, line_after};
+use crate::cell::LoopCell;
+use crate::ffi::class::Pool;
+use crate::ffi::coroutine::{
+    Coroutine, Input, Life, Resumable, Step, coroutine_getters, coroutine_slots, finalize, resumable_methods,
+};
+use crate::ffi::derived::track;
+use crate::ffi::function::Method;
+use crate::ffi::intern::intern;
+use crate::ffi::{Arg, Arguments, Class, Instance, Native, Object, Shared, Visit};
+use crate::running::Waiter;
+
+/// What is wanted.
+enum Request {
+    /// Whatever is there, up to so many bytes.
+    Some(usize),
+    /// All until the end, gathered in parts.
+    All(Vec<Object>),
+    Exactly(usize),
+    Until(Until),
+    /// Until the end of the line; the end of the stream is the end of the last one.
+    Line(Until),
+    /// The same for `async for`.
+    NextLine(Until),
+}
+
+/// How far it came.
+pub(super) enum Attempt {
+    Done(Object),
+    /// There is not enough yet. The error that says that somebody else waits already names this function.
+    Wait(&'static str),
+}
+
+struct Progress {
+    request: Request,
+    waiter: Option<Waiter>,
+}
+
+/// A coroutine of one of the methods.
+pub(super) struct Reading<M> {
+    life: Life,
+    reader: Shared<StreamReaderCore>,
+    /// None while it runs, and at the end.
+    progress: LoopCell<Option<Progress>>,
+    method: PhantomData<M>,
+}
+
+/// One of the methods, as a type: each has a class of its own, since a coroutine's class knows its name.
+pub(super) trait Reads: Send + Sync + 'static {
+    const NAME: &'static CStr;
+    const QUALIFIED_NAME: &'static str;
+
+    fn class() -> &'static Class;
+    fn pool() -> &'static Pool;
+}
+
+macro_rules! reads {
+    ($($method:ident: $name:literal, $qualified:literal;)*) => {
+        $(
+            pub(super) struct $method;
+
+            impl Reads for $method {
+                const NAME: &'static CStr = $name;
+                const QUALIFIED_NAME: &'static str = $qualified;
+
+                fn class() -> &'static Class {
+                    static CLASS: Class = Class::new();
+                    &CLASS
+                }
+
+                fn pool() -> &'static Pool {
+                    static POOL: Pool = Pool::new();
+                    &POOL
+                }
+            }
+        )*
+
+        pub(super) fn add_classes(py: Python<'_>) -> PyResult<()> {
+            $(add_class::<$method>(py)?;)*
+            Ok(())
+        }
+    };
+}
+
+reads! {
+    Read: c"ironloop.StreamReader.read", "StreamReader.read";
+    ReadExactly: c"ironloop.StreamReader.readexactly", "StreamReader.readexactly";
+    ReadUntil: c"ironloop.StreamReader.readuntil", "StreamReader.readuntil";
+    ReadLine: c"ironloop.StreamReader.readline", "StreamReader.readline";
+    NextLine: c"ironloop.StreamReader.__anext__", "StreamReader.__anext__";
+}
+
+fn add_class<M: Reads>(py: Python<'_>) -> PyResult<()> {
+    M::class().create_hidden::<Reading<M>>(
+        py,
+        &resumable_methods::<Reading<M>>(),
+        &coroutine_getters::<Reading<M>>(),
+        &coroutine_slots::<Reading<M>>(),
+    )
+}
+
+impl<M: Reads> Native for Reading<M> {
+    const NAME: &'static CStr = M::NAME;
+    const DOC: &'static CStr = c"A read from a stream that can be awaited.";
+    const OPEN: bool = false;
+    // Once it waits the collector must know it: the reader leads to the future, to the task, and so back to it.
+    const TRACKED: bool = false;
+    const FINALIZES: bool = true;
+
+    fn class() -> &'static Class {
+        M::class()
+    }
+
+    fn traverse(&self, visit: &mut Visit<'_>) -> c_int {
+        match visit.object(self.reader.object()) {
+            0 => {}
+            result => return result,
+        }
+        let visited = self.progress.try_with(|progress| {
+            let waiter = progress.as_ref().and_then(|progress| progress.waiter.as_ref());
+            visit.all(waiter.map(Waiter::objects).into_iter().flatten().flatten())
+        });
+        visited.unwrap_or(0)
+    }
+
+    fn clear(&self, _py: Python<'_>) {
+        drop(self.progress.with(Option::take));
+    }
+
+    fn needs_finalizer(&self) -> bool {
+        self.life.is_open()
+    }
+
+    fn finalize(instance: &Instance<Self>, py: Python<'_>) {
+        finalize(instance, py);
+    }
+
+    fn pool(&self) -> Option<&Pool> {
+        Some(M::pool())
+    }
+}
+
+impl<M: Reads> Coroutine for Reading<M> {
+    const QUALIFIED_NAME: &'static str = M::QUALIFIED_NAME;
+
+    fn life(&self) -> &Life {
+        &self.life
+    }
+}
+
+impl<M: Reads> Resumable for Reading<M> {
+    fn resume(py: Python<'_>, reading: &Instance<Self>, input: Input) -> PyResult<Step> {
+        reading.life.drive(input, |first, input| {
+            let Some(mut progress) = reading.progress.with(Option::take) else {
+                return Ok(Step::nothing(py));
+            };
+            let reader = reading.reader.get(py);
+            let waited = progress.waited(py, reader, first, input);
+            let attempt = match waited {
+                Ok(None) => progress.request.attempt(py, reader, first),
+                Ok(Some(yielded)) => {
+                    reading.progress.with(|place| *place = Some(progress));
+                    return Ok(Step::Yield(yielded));
+                }
+                Err(error) => Err(error),
+            };
+            match progress.request.finish(py, reader, attempt)? {
+                Attempt::Done(result) => Ok(Step::Return(result)),
+                Attempt::Wait(function) => {
+                    let waiter = begin_to_wait(py, reader, function)?;
+                    track(reading.object());
+                    let step = waiter.wait(py)?;
+                    progress.waiter = Some(waiter);
+                    reading.progress.with(|place| *place = Some(progress));
+                    Ok(step)
+                }
+            }
+        })
+    }
+}
+
+/// The future of one who waits for data, on the reader's loop.
+fn begin_to_wait(py: Python<'_>, reader: &StreamReaderCore, function: &str) -> PyResult<Waiter> {
+    if reader.state.with(|state| state.waiter.is_some()) {
+        return Err(PyRuntimeError::new_err(format!(
+            "{function}() called while another coroutine is already waiting for incoming data"
+        )));
+    }
+    reader.resume_if_paused(py)?;
+    let waiter = Waiter::of_loop(py, &reader.owner(py))?;
+    let future = waiter.future().clone_ref(py);
+    let old = reader.state.with(|state| state.waiter.replace(future));
+    drop(old);
+    Ok(waiter)
+}
+
+impl Progress {
+    /// What the future says that was waited for; something to yield if it is not content yet.
+    fn waited(
+        &mut self,
+        py: Python<'_>,
+        reader: &StreamReaderCore,
+        first: bool,
+        input: Input,
+    ) -> PyResult<Option<Object>> {
+        if first {
+            return Ok(None);
+        }
+        if let Input::Next = input
+            && let Some(waiter) = &self.waiter
+            && let Step::Yield(yielded) = waiter.resume(py)?
+        {
+            return Ok(Some(yielded));
+        }
+        let done = (self.waiter.take(), reader.state.with(|state| state.waiter.take()));
+        drop(done);
+        match input {
+            Input::Next => Ok(None),
+            Input::Throw(error) => Err(error),
+        }
+    }
+}
+
+impl Request {
+    fn attempt(&mut self, py: Python<'_>, reader: &StreamReaderCore, first: bool) -> PyResult<Attempt> {
+        if first {
+            reader.check(py)?;
+        }
+        match self {
+            Self::Some(0) => Ok(Attempt::Done(PyBytes::new(py, b"").into())),
+            Self::Some(count) => some(py, reader, *count, first),
+            Self::All(parts) => all(py, reader, parts, first),
+            Self::Exactly(count) => exactly(py, reader, *count),
+            Self::Until(until) | Self::Line(until) | Self::NextLine(until) => until.attempt(py, reader),
+        }
+    }
+
+    /// What comes of an attempt, for the one who asked.
+    fn finish(
+        &self,
+        py: Python<'_>,
+        reader: &StreamReaderCore,
+        attempt: PyResult<Attempt>,
+    ) -> PyResult<Attempt> {
+        let is_line = matches!(self, Self::Line(_) | Self::NextLine(_));
+        let attempt = match attempt {
+            Ok(attempt) => attempt,
+            Err(error) if is_line => Attempt::Done(line_after(py, reader, error)?),
+            Err(error) => return Err(error),
+        };
+        match (self, &attempt) {
+            (Self::NextLine(_), Attempt::Done(line)) if line.bind(py).is_empty()? => {
+                Err(PyStopAsyncIteration::new_err(()))
+            }
+            _ => Ok(attempt),
+        }
+    }
+}
+
+/// Takes up to `count` bytes, and lets the transport go on if that has made room.
+pub(super) fn take(py: Python<'_>, reader: &StreamReaderCore, count: usize) -> PyResult<Object> {
+    let taken = reader.state.with(|state| state.buffer.take(py, count))?;
+    reader.resume_if_drained(py)?;
+    Ok(taken)
+}
+
+/// Waits once at most: then it is content with nothing.
+fn some(py: Python<'_>, reader: &StreamReaderCore, count: usize, first: bool) -> PyResult<Attempt> {
+    if first && reader.state.with(|state| state.buffer.is_empty() && !state.eof) {
+        return Ok(Attempt::Wait("read"));
+    }
+    take(py, reader, count).map(Attempt::Done)
+}
+
+/// Reads again and again, each time up to the limit: so the transport may go on while the rest is on its way.
+fn all(py: Python<'_>, reader: &StreamReaderCore, parts: &mut Vec<Object>, first: bool) -> PyResult<Attempt> {
+    let mut first = first;
+    loop {
+        // A number of bytes; fractions are cut.
+        let limit = reader.state.with(|state| state.limit()) as usize;
+        match some(py, reader, limit, first)? {
+            Attempt::Done(part) if part.bind(py).is_empty()? => {
+                let joined = PyBytes::new(py, b"").call_method1(intern!(py, "join"), (bound(py, parts),))?;
+                return Ok(Attempt::Done(joined.into()));
+            }
+            Attempt::Done(part) => parts.push(part),
+            wait => return Ok(wait),
+        }
+        first = true;
+        reader.check(py)?;
+    }
+}
+
+fn bound<'py>(py: Python<'py>, parts: &[Object]) -> Vec<Bound<'py, PyAny>> {
+    parts.iter().map(|part| part.bind(py).clone()).collect()
+}
+
+fn exactly(py: Python<'_>, reader: &StreamReaderCore, count: usize) -> PyResult<Attempt> {
+    if count == 0 {
+        return Ok(Attempt::Done(PyBytes::new(py, b"").into()));
+    }
+    let (missing, eof) = reader.state.with(|state| (state.buffer.len() < count, state.eof));
+    match (missing, eof) {
+        (false, _) => take(py, reader, count).map(Attempt::Done),
+        (true, false) => Ok(Attempt::Wait("readexactly")),
+        (true, true) => Err(incomplete(py, reader, Some(count))),
+    }
+}
+
+/// A coroutine that does it, unless the reader has methods of its own: then it is up to asyncio's method, as it is where the
+/// arguments are none that we know.
+fn begin<M: Reads>(
+    py: Python<'_>,
+    name: &str,
+    arguments: Arguments<'_>,
+    request: impl FnOnce(Arguments<'_>) -> PyResult<Option<Request>>,
+) -> PyResult<Object> {
+    let (reader, rest) = receiver(py, &arguments)?;
+    let request = if StreamReaderCore::is_plain(&reader)? { request(rest)? } else { None };
+    let Some(request) = request else { return pass_to_stock(py, name, arguments) };
+    let reading = Reading::<M> {
+        life: Life::new(),
+        reader: Shared::new(&reader),
+        progress: LoopCell::new(Some(Progress { request, waiter: None })),
+        method: PhantomData,
+    };
+    M::class().instantiate(py, reading).map(Instance::into_object)
+}
+
+fn size(py: Python<'_>, argument: Arg<'_>) -> Option<isize> {
+    argument.bind(py).cast_exact::<PyInt>().ok()?.extract().ok()
+}
+
+fn read(py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
+    begin::<Read>(py, "read", arguments, |rest| {
+        let [count] = rest.bind(py, "read", ["n"], 0)?;
+        let Some(count) = count else { return Ok(Some(Request::All(Vec::new()))) };
+        Ok(size(py, count)
+            .map(|count| usize::try_from(count).map_or_else(|_| Request::All(Vec::new()), Request::Some)))
+    })
+}
+
+fn readexactly(py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
+    begin::<ReadExactly>(py, "readexactly", arguments, |rest| {
+        let [count] = rest.exactly(py, "readexactly", ["n"])?;
+        Ok(size(py, count).and_then(|count| usize::try_from(count).ok()).map(Request::Exactly))
+    })
+}
+
+fn readuntil(py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
+    begin::<ReadUntil>(py, "readuntil", arguments, |rest| {
+        let [separator] = rest.bind(py, "readuntil", ["separator"], 0)?;
+        let separators = match separator {
+            Some(separator) => Separators::of(py, separator),
+            None => Some(Separators::Newline),
+        };
+        Ok(separators.map(|separators| Request::Until(Until::new(separators))))
+    })
+}
+
+fn readline(py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
+    begin::<ReadLine>(py, "readline", arguments, |rest| {
+        let [] = rest.exactly(py, "readline", [])?;
+        Ok(Some(Request::Line(Until::new(Separators::Newline))))
+    })
+}
+
+fn next_line(py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
+    begin::<NextLine>(py, "__anext__", arguments, |_| {
+        Ok(Some(Request::NextLine(Until::new(Separators::Newline))))
+    })
+}
+
+pub(super) const METHODS: &[(&str, Method)] = &[
+    ("read", read),
+    ("readexactly", readexactly),
+    ("readuntil", readuntil),
+    ("readline", readline),
+    ("__anext__", next_line),
+];

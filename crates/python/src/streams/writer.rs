@@ -1,0 +1,222 @@
+//! `StreamWriter`: `write` goes straight into a transport of ours, and `drain` waits only if it must.
+
+use std::ffi::{CStr, c_int};
+
+use pyo3::gc::{PyTraverseError, PyVisit};
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyTuple};
+
+use super::reader::StreamReaderCore;
+use super::{protocol, put, shown, transport};
+use crate::cell::LoopCell;
+use crate::ffi::asyncio::{Resumed, send};
+use crate::ffi::call::{call, call_method};
+use crate::ffi::class::Pool;
+use crate::ffi::coroutine::{
+    Coroutine, Input, Life, Resumable, Step, coroutine_getters, coroutine_slots, finalize, resumable_methods,
+};
+use crate::ffi::derived::track;
+use crate::ffi::function::Method;
+use crate::ffi::intern::intern;
+use crate::ffi::{Arguments, Class, Instance, Native, Object, Shared, Visit};
+use crate::imports;
+
+#[derive(Default)]
+struct State {
+    transport: Option<Object>,
+    protocol: Option<Object>,
+    reader: Option<Object>,
+}
+
+/// The native half of a `StreamWriter`.
+#[pyclass(subclass, frozen, module = "ironloop._ironloop")]
+pub(crate) struct StreamWriterCore {
+    state: LoopCell<State>,
+}
+
+impl StreamWriterCore {
+    fn transport(&self, py: Python<'_>) -> Object {
+        let transport = self.state.with(|state| state.transport.as_ref().map(|found| found.clone_ref(py)));
+        transport.unwrap_or_else(|| Object::none(py))
+    }
+
+    /// Whether `drain` has nothing to wait for, and nothing to raise.
+    fn is_free(&self, py: Python<'_>) -> PyResult<bool> {
+        let (reader, protocol) = self.state.with(|state| {
+            let reader = state.reader.as_ref().map(|reader| reader.clone_ref(py));
+            (reader, state.protocol.as_ref().map(|protocol| protocol.clone_ref(py)))
+        });
+        if let Some(reader) = reader {
+            match reader.bind(py).cast::<StreamReaderCore>() {
+                Ok(reader) if StreamReaderCore::is_plain(reader)? && !reader.get().has_failed() => {}
+                _ => return Ok(false),
+            }
+        }
+        let Some(protocol) = protocol else { return Ok(false) };
+        Ok(protocol::is_free(protocol.bind(py))? && !transport::is_closing(py, &self.transport(py))?)
+    }
+}
+
+#[pymethods]
+impl StreamWriterCore {
+    #[new]
+    #[pyo3(signature = (*_args, **_kwargs))]
+    fn new(_args: &Bound<'_, PyTuple>, _kwargs: Option<&Bound<'_, PyDict>>) -> Self {
+        Self { state: LoopCell::default() }
+    }
+
+    #[getter]
+    fn _transport(&self, py: Python<'_>) -> Py<PyAny> {
+        shown(py, &self.state, |state| &mut state.transport)
+    }
+
+    #[setter(_transport)]
+    fn set_transport(&self, transport: &Bound<'_, PyAny>) {
+        put(&self.state, transport, |state| &mut state.transport);
+    }
+
+    #[getter]
+    fn _protocol(&self, py: Python<'_>) -> Py<PyAny> {
+        shown(py, &self.state, |state| &mut state.protocol)
+    }
+
+    #[setter(_protocol)]
+    fn set_protocol(&self, protocol: &Bound<'_, PyAny>) {
+        put(&self.state, protocol, |state| &mut state.protocol);
+    }
+
+    #[getter]
+    fn _reader(&self, py: Python<'_>) -> Py<PyAny> {
+        shown(py, &self.state, |state| &mut state.reader)
+    }
+
+    #[setter(_reader)]
+    fn set_reader(&self, reader: &Bound<'_, PyAny>) {
+        put(&self.state, reader, |state| &mut state.reader);
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        let show = |state: &mut State| {
+            let all = [&state.transport, &state.protocol, &state.reader];
+            all.into_iter().flatten().try_for_each(|object| visit.call(object.as_py()))
+        };
+        self.state.try_with(show).unwrap_or(Ok(()))
+    }
+
+    fn __clear__(&self) {
+        drop(self.state.with(std::mem::take));
+    }
+}
+
+/// `StreamWriter.drain`
+struct Drain {
+    life: Life,
+    writer: Shared<StreamWriterCore>,
+    /// asyncio's own coroutine, if there is something to wait for.
+    waiting: LoopCell<Option<Object>>,
+}
+
+static DRAIN: Class = Class::new();
+static POOL: Pool = Pool::new();
+
+impl Native for Drain {
+    const NAME: &'static CStr = c"ironloop.StreamWriter.drain";
+    const DOC: &'static CStr = c"A wait for a writer's transport that can be awaited.";
+    const OPEN: bool = false;
+    // Once it waits the collector must know it.
+    const TRACKED: bool = false;
+    const FINALIZES: bool = true;
+
+    fn class() -> &'static Class {
+        &DRAIN
+    }
+
+    fn traverse(&self, visit: &mut Visit<'_>) -> c_int {
+        match visit.object(self.writer.object()) {
+            0 => self.waiting.try_with(|waiting| visit.all(waiting.as_ref())).unwrap_or(0),
+            result => result,
+        }
+    }
+
+    fn clear(&self, _py: Python<'_>) {
+        drop(self.waiting.with(Option::take));
+    }
+
+    fn needs_finalizer(&self) -> bool {
+        self.life.is_open()
+    }
+
+    fn finalize(instance: &Instance<Self>, py: Python<'_>) {
+        finalize(instance, py);
+    }
+
+    fn pool(&self) -> Option<&Pool> {
+        Some(&POOL)
+    }
+}
+
+impl Coroutine for Drain {
+    const QUALIFIED_NAME: &'static str = "StreamWriter.drain";
+
+    fn life(&self) -> &Life {
+        &self.life
+    }
+}
+
+impl Resumable for Drain {
+    fn resume(py: Python<'_>, drain: &Instance<Self>, input: Input) -> PyResult<Step> {
+        drain.life.drive(input, |first, input| {
+            let waiting = if !first {
+                drain.waiting.with(Option::take)
+            } else if drain.writer.get(py).is_free(py)? {
+                None
+            } else {
+                let stock = imports::stock_stream_writer(py)?.getattr(intern!(py, "drain"))?.into();
+                Some(call(py, &stock, &[drain.writer.object()])?)
+            };
+            let Some(waiting) = waiting else { return Ok(Step::nothing(py)) };
+            let step = match input {
+                Input::Next => match send(py, &waiting)? {
+                    Resumed::Yielded(yielded) => Step::Yield(yielded),
+                    Resumed::Returned(value) => Step::Return(value),
+                },
+                // It has nothing to say to an error but that error.
+                Input::Throw(error) => {
+                    let error = error.into_value(py).into();
+                    Step::Yield(call_method(py, &waiting, intern!(py, "throw"), &[&error])?)
+                }
+            };
+            drain.waiting.with(|place| *place = Some(waiting));
+            track(drain.object());
+            Ok(step)
+        })
+    }
+}
+
+fn write(py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
+    let (writer, rest) = arguments.split_receiver()?;
+    let [data] = rest.exactly(py, "write", ["data"])?;
+    let writer = writer.bind(py);
+    let transport = writer.cast::<StreamWriterCore>()?.get().transport(py);
+    transport::write(py, &transport, data)?;
+    Ok(Object::none(py))
+}
+
+fn drain(py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
+    let (writer, rest) = arguments.split_receiver()?;
+    let [] = rest.exactly(py, "drain", [])?;
+    let writer = Shared::new(&*writer.bind(py).cast::<StreamWriterCore>()?);
+    let drain = Drain { life: Life::new(), writer, waiting: LoopCell::default() };
+    DRAIN.instantiate(py, drain).map(Instance::into_object)
+}
+
+pub(super) const METHODS: &[(&str, Method)] = &[("write", write), ("drain", drain)];
+
+pub(super) fn add_class(py: Python<'_>) -> PyResult<()> {
+    DRAIN.create_hidden::<Drain>(
+        py,
+        &resumable_methods::<Drain>(),
+        &coroutine_getters::<Drain>(),
+        &coroutine_slots::<Drain>(),
+    )
+}
