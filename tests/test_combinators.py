@@ -167,7 +167,7 @@ def test_arguments_that_are_wrong(run, aio):
             with pytest.raises(TypeError, match="Passing coroutines is forbidden"):
                 await aio.wait([coroutine])
             with pytest.raises(AssertionError):
-                await aio.wait(future for future in ())
+                await aio.wait(iter(()))
             with pytest.raises(TypeError):
                 aio.wait([pending()], 1)
             with pytest.raises(TypeError, match="an iterable of"):
@@ -229,7 +229,7 @@ def test_wait_sorts_futures(run, aio):
     async def main():
         done, never, failing = aio.create_task(answer(1)), pending(), aio.create_task(fail(OSError()))
         assert await aio.wait([done, never], return_when=asyncio.FIRST_COMPLETED) == ({done}, {never})
-        both = await aio.wait((f for f in (failing, never)), return_when=asyncio.FIRST_EXCEPTION)
+        both = await aio.wait(iter((failing, never)), return_when=asyncio.FIRST_EXCEPTION)
         assert both == ({failing}, {never})
         assert await aio.wait({done, failing}, timeout=None) == ({done, failing}, set())
         assert await aio.wait([done, never], timeout=0.001) == ({done}, {never})
