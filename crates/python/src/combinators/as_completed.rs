@@ -11,7 +11,7 @@ use super::awaiter::Awaiter;
 use super::observer::{Observer, Role};
 use super::tasks::Futures;
 use super::wait::is_awaited_itself;
-use super::{is_plain_collection, unwatch, watch};
+use super::{has_other_tasks, is_plain_collection, unwatch, watch};
 use crate::cell::LoopCell;
 use crate::event_loop::LoopCore;
 use crate::ffi::asyncio::View;
@@ -163,7 +163,7 @@ impl Native for Next {
     const NAME: &'static CStr = c"ironloop.as_completed_next";
     const DOC: &'static CStr = c"The next of several futures.";
     const OPEN: bool = false;
-    // Once it waits the collector must know it.
+    // Not at once, so that its memory can come from the pool: see `make`.
     const TRACKED: bool = false;
     const FINALIZES: bool = true;
 
@@ -235,7 +235,10 @@ impl Next {
     fn make(py: Python<'_>, progress: &Instance<Observer>, gives: Gives) -> PyResult<Object> {
         let progress = progress.clone_ref(py);
         let next = Self { life: Life::new(), gives, progress, waiter: LoopCell::new(None) };
-        NEXT.instantiate(py, next).map(Instance::into_object)
+        let next = NEXT.instantiate(py, next)?;
+        // What is shared may lead to the task that keeps this.
+        track(next.object());
+        Ok(next.into_object())
     }
 
     fn progress(&self) -> &Progress {
@@ -265,7 +268,6 @@ impl Next {
         let waiter = future::create(&core)?;
         next.progress().state.with(|queue| queue.waiting.push_back(waiter.clone_ref(py)));
         drop(next.waiter.with(|place| place.replace(waiter.clone_ref(py))));
-        track(next.object());
         View::of_own(&waiter).set_blocking(true);
         Ok(Step::Yield(waiter.into_object()))
     }
@@ -414,6 +416,9 @@ pub(super) fn as_completed(owner: &Bound<'_, LoopCore>, arguments: Arguments<'_>
     let (Ok([Some(awaitables), timeout]), 0..=1) = (bound, arguments.positional().len()) else {
         return arguments.pass_on(py, imports::stock_as_completed(py)?);
     };
+    if has_other_tasks(py)? {
+        return arguments.pass_on(py, imports::stock_as_completed(py)?);
+    }
     let awaitables = awaitables.to_object(py);
     let timeout = timeout.filter(|timeout| !timeout.is_none()).map(|timeout| timeout.to_object(py));
     let stage = if cfg!(Py_3_13) {

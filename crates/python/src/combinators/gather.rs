@@ -9,7 +9,7 @@ use super::awaiter::Awaiter;
 use super::gathering::{self, Gathering};
 use super::observer::{Observer, Role};
 use super::tasks::Futures;
-use super::{Ending, cancelled_error, ending, is_cancelled, watch};
+use super::{Ending, cancelled_error, ending, has_other_tasks, is_cancelled, watch};
 use crate::cell::LoopCell;
 use crate::event_loop::LoopCore;
 use crate::ffi::asyncio::{View, is_coroutine};
@@ -189,7 +189,7 @@ pub(super) fn gather(owner: &Bound<'_, LoopCore>, arguments: Arguments<'_>) -> P
     let (Some(option), Some(first)) = (option, awaitables.first()) else {
         return arguments.pass_on(py, imports::stock_gather(py)?);
     };
-    if is_elsewhere(owner, *first)? {
+    if has_other_tasks(py)? || is_elsewhere(owner, *first)? {
         return arguments.pass_on(py, imports::stock_gather(py)?);
     }
     let return_exceptions = option.map_or(Ok(false), |option| option.bind(py).is_truthy())?;

@@ -7,7 +7,7 @@ use pyo3::prelude::*;
 use super::awaiter::Awaiter;
 use super::observer::{Observer, Role};
 use super::tasks::Futures;
-use super::{Ending, ending, is_cancelled, unwatch, watch};
+use super::{Ending, ending, has_other_tasks, is_cancelled, unwatch, watch};
 use crate::event_loop::LoopCore;
 use crate::ffi::asyncio::{View, is_coroutine};
 use crate::ffi::call::call_method;
@@ -89,7 +89,7 @@ pub(super) fn shield(owner: &Bound<'_, LoopCore>, arguments: Arguments<'_>) -> P
         Some(view) => view.owner.as_ptr() == owner.as_ptr(),
         None => is_coroutine(&given),
     };
-    if !here {
+    if !here || has_other_tasks(py)? {
         return arguments.pass_on(py, imports::stock_shield(py)?);
     }
     let (inner, _) = Futures::new(owner)?.of(given)?;

@@ -8,7 +8,7 @@ use pyo3::types::{PySet, PyTuple};
 
 use super::awaiter::Awaiter;
 use super::observer::{Observer, Role};
-use super::{Ending, ending, is_cancelled, is_plain_collection, unwatch, watch};
+use super::{Ending, ending, has_other_tasks, is_cancelled, is_plain_collection, unwatch, watch};
 use crate::cell::LoopCell;
 use crate::event_loop::LoopCore;
 use crate::ffi::asyncio::{View, is_coroutine};
@@ -141,7 +141,7 @@ impl Native for Wait {
     const NAME: &'static CStr = c"ironloop.wait";
     const DOC: &'static CStr = c"A wait that can be awaited.";
     const OPEN: bool = false;
-    // Once it waits the collector must know it: the futures lead to it.
+    // Not at once, so that its memory can come from the pool: see `wait`.
     const TRACKED: bool = false;
     const FINALIZES: bool = true;
 
@@ -246,7 +246,6 @@ impl Wait {
             waiting.awaited().awaiter.awaits(py, future)?;
         }
         wait.set(Stage::Waiting(waiting));
-        track(wait.object());
         View::of_own(&waiter).set_blocking(true);
         Ok(Step::Yield(waiter.into_object()))
     }
@@ -338,6 +337,9 @@ pub(super) fn wait(owner: &Bound<'_, LoopCore>, arguments: Arguments<'_>) -> PyR
     let (Ok([Some(futures), timeout, return_when]), 0..=1) = (bound, arguments.positional().len()) else {
         return arguments.pass_on(py, imports::stock_wait(py)?);
     };
+    if has_other_tasks(py)? {
+        return arguments.pass_on(py, imports::stock_wait(py)?);
+    }
     let asked = Asked {
         futures: futures.to_object(py),
         timeout: timeout.filter(|timeout| !timeout.is_none()).map(|timeout| timeout.to_object(py)),

@@ -372,19 +372,22 @@ impl LoopCore {
 }
 
 fn run(slf: &Bound<'_, LoopCore>, _: Arguments<'_>) -> PyResult<Object> {
-    // The thread is attached already; PyO3 has to know it. What it drops elsewhere lives on until it next hears of the
-    // interpreter, which a busy loop never lets it.
-    Python::attach(|_| LoopCore::run(slf))?;
+    known_as_attached(|| LoopCore::run(slf))?;
     Ok(Object::none(slf.py()))
 }
 
 fn run_once(slf: &Bound<'_, LoopCore>, _: Arguments<'_>) -> PyResult<Object> {
     let poller = slf.get().open_poller()?;
-    Python::attach(|_| {
-        let turned = LoopCore::turn(slf, &poller, &mut Events::with_capacity(EVENTS));
-        LoopCore::leave(slf, turned)
-    })?;
+    let turned =
+        known_as_attached(|| LoopCore::turn(slf, &poller, &mut Events::with_capacity(EVENTS)));
+    LoopCore::leave(slf, turned)?;
     Ok(Object::none(slf.py()))
+}
+
+/// PyO3 learns that the thread is attached. What comes here from the interpreter by slots of our own does not tell it, and
+/// the errors that are dropped meanwhile would be kept until something does.
+fn known_as_attached<R>(body: impl FnOnce() -> R) -> R {
+    Python::attach(|_| body())
 }
 
 /// Ends a wait whenever something is written to the descriptor.
