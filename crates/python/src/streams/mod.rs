@@ -32,11 +32,7 @@ fn shown<S>(
 }
 
 /// Puts an object there; None is none.
-fn put<S>(
-    state: &LoopCell<S>,
-    object: &Bound<'_, PyAny>,
-    place: impl FnOnce(&mut S) -> &mut Option<Object>,
-) {
+fn put<S>(state: &LoopCell<S>, object: &Bound<'_, PyAny>, place: impl FnOnce(&mut S) -> &mut Option<Object>) {
     let object = (!object.is_none()).then(|| Object::from(object));
     let old = state.with(|state| std::mem::replace(place(state), object));
     drop(old);
@@ -54,6 +50,9 @@ fn equip_streams(
     equip(reader, imports::stock_stream_reader(py)?, read::METHODS)?;
     equip(writer, imports::stock_stream_writer(py)?, writer::METHODS)?;
     equip(protocol, imports::stock_stream_protocol(py)?, protocol::METHODS)?;
+    reader::USUAL.learn(reader)?;
+    writer::USUAL.learn(writer)?;
+    protocol::USUAL.learn(protocol)?;
     reader::HOOKS.learn(reader)?;
     protocol::HOOKS.learn(protocol)
 }

@@ -15,8 +15,7 @@ use super::until::{Separators, Until, incomplete, line_after};
 use crate::cell::LoopCell;
 use crate::ffi::class::Pool;
 use crate::ffi::coroutine::{
-    Coroutine, Input, Life, Resumable, Step, coroutine_getters, coroutine_slots, finalize,
-    resumable_methods,
+    Coroutine, Input, Life, Resumable, Step, coroutine_getters, coroutine_slots, finalize, resumable_methods,
 };
 use crate::ffi::derived::track;
 use crate::ffi::function::Method;
@@ -236,12 +235,7 @@ impl Progress {
 }
 
 impl Request {
-    fn attempt(
-        &mut self,
-        py: Python<'_>,
-        reader: &StreamReaderCore,
-        first: bool,
-    ) -> PyResult<Attempt> {
+    fn attempt(&mut self, py: Python<'_>, reader: &StreamReaderCore, first: bool) -> PyResult<Attempt> {
         if first {
             reader.check(py)?;
         }
@@ -292,12 +286,7 @@ fn some(py: Python<'_>, reader: &StreamReaderCore, count: usize, first: bool) ->
 }
 
 /// Reads again and again, each time up to the limit: so the transport may go on while the rest is on its way.
-fn all(
-    py: Python<'_>,
-    reader: &StreamReaderCore,
-    parts: &mut Vec<Object>,
-    first: bool,
-) -> PyResult<Attempt> {
+fn all(py: Python<'_>, reader: &StreamReaderCore, parts: &mut Vec<Object>, first: bool) -> PyResult<Attempt> {
     let mut first = first;
     loop {
         // A number of bytes; fractions are cut.
@@ -359,9 +348,8 @@ fn read(py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
     begin::<Read>(py, "read", arguments, |rest| {
         let [count] = rest.bind(py, "read", ["n"], 0)?;
         let Some(count) = count else { return Ok(Some(Request::All(Vec::new()))) };
-        Ok(size(py, count).map(|count| {
-            usize::try_from(count).map_or_else(|_| Request::All(Vec::new()), Request::Some)
-        }))
+        Ok(size(py, count)
+            .map(|count| usize::try_from(count).map_or_else(|_| Request::All(Vec::new()), Request::Some)))
     })
 }
 

@@ -15,9 +15,7 @@ fn native(transport: &Object) -> Option<&Instance<Transport>> {
 pub(super) fn write(py: Python<'_>, transport: &Object, data: Arg<'_>) -> PyResult<()> {
     match native(transport) {
         Some(transport) => Transport::write(transport, py, data),
-        None => {
-            call_method(py, transport, intern!(py, "write"), &[&data.to_object(py)]).map(drop)
-        }
+        None => call_method(py, transport, intern!(py, "write"), &[&data.to_object(py)]).map(drop),
     }
 }
 
