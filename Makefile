@@ -2,6 +2,7 @@
 # make test    the engine's tests, then pytest on each Python found
 # make lint    formatting, clippy, ruff, types
 # make conformance  CPython's own asyncio suite on ironloop, on each Python found: make conformance ARGS="--only test_ssl"
+#              with ironloop's own tasks, queues, locks… behind asyncio's names, without them, or both: ARGS="--native both"
 # make compat  the suites of aiohttp, anyio, asyncpg, httpx… on ironloop: make compat ARGS="--only httpx"
 # make soak    does it leak: 500 cycles of every kind of transport: make soak ARGS="--cycles 120"
 # make sanitize  the tests with AddressSanitizer in the native code

@@ -1,10 +1,12 @@
 """Runs the test suites of libraries on ironloop: no test may fail there that passes on stock asyncio.
 
-    make compat ARGS="--only httpx anyio --reference"
+    make compat ARGS="--only httpx anyio --native both --reference"
 
-Each suite runs on ironloop; what does not pass is run on stock asyncio, too (--reference: everything is).
-What passes on asyncio alone is run again on both, one test at a time: the machine may have been busy. What
-then still passes on asyncio alone fails the run. Reports and output stay in `.venv/compat/<series>/logs`.
+With --native on, tasks, futures, queues, locks… are ironloop's, behind asyncio's names; with off, only the
+loop is. Each suite runs on ironloop; what does not pass is run on stock asyncio, too (--reference:
+everything is). What passes on asyncio alone is run again on both, one test at a time: the machine may have
+been busy. What then still passes on asyncio alone fails the run. Reports and output stay in
+`.venv/compat/<series>/logs`.
 """
 
 from __future__ import annotations
@@ -35,6 +37,7 @@ class Verdict:
     """A suite's line in the table, and why it failed (nothing: it did not)."""
 
     suite: Suite
+    native: str
     passed: dict[str, int]
     differences: list[str]
     seconds: float
@@ -42,7 +45,7 @@ class Verdict:
     skipped: str = ""
 
 
-def judge(runner: Runner, jobs: int, loops: Sequence[str], reference: bool) -> Verdict:
+def judge(runner: Runner, native: str, jobs: int, loops: Sequence[str], reference: bool) -> Verdict:
     """Run a suite, on both loops as far as needed, and compare."""
     suite = runner.suite
     workers = min(jobs, suite.workers or jobs)
@@ -59,7 +62,7 @@ def judge(runner: Runner, jobs: int, loops: Sequence[str], reference: bool) -> V
         # Where nothing ran there is nothing to compare, only a fault.
         differences = compare(runner, workers, outcomes, faults) if outcomes["ironloop"].passed() else []
     passed = {loop: len(outcome.passed()) for loop, outcome in outcomes.items()}
-    return Verdict(suite, passed, differences, time.monotonic() - started, faults)
+    return Verdict(suite, native, passed, differences, time.monotonic() - started, faults)
 
 
 def faults_of(suite: Suite, loop: str, outcome: Outcome) -> list[str]:
@@ -115,12 +118,12 @@ def last_line(text: str) -> str:
 
 
 def table(verdicts: list[Verdict]) -> str:
-    rows: list[tuple[str, ...]] = [("suite", "version", *LOOPS, "differ", "seconds", "")]
+    rows: list[tuple[str, ...]] = [("suite", "version", "native", *LOOPS, "differ", "seconds", "")]
     for verdict in verdicts:
         passed = [str(verdict.passed.get(loop, "-")) for loop in LOOPS]
         end = "FAILED" if verdict.faults or verdict.differences else verdict.skipped
         numbers = (str(len(verdict.differences)), f"{verdict.seconds:.0f}")
-        rows.append((verdict.suite.name, verdict.suite.version, *passed, *numbers, end))
+        rows.append((verdict.suite.name, verdict.suite.version, verdict.native, *passed, *numbers, end))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return "\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
 
@@ -135,36 +138,41 @@ def arguments(names: list[str]) -> argparse.Namespace:
         "--only", nargs="+", choices=names, default=names, metavar="SUITE", help=" ".join(names)
     )
     parser.add_argument("--loops", nargs="+", choices=LOOPS, default=LOOPS, help="one: nothing is compared")
+    parser.add_argument(
+        "--native", choices=("on", "off", "both"), default="on", help="the vocabulary on ironloop"
+    )
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes for one suite")
     parser.add_argument("--reference", action="store_true", help="all tests on stock asyncio, too")
     return parser.parse_args()
 
 
-def run_suite(suite: Suite, options: argparse.Namespace) -> Verdict:
+def run_suite(suite: Suite, native: str, options: argparse.Namespace) -> Verdict:
     try:
         tests = tests_of(suite)
     except Unavailable as error:
-        return Verdict(suite, {}, [], 0, [], skipped=f"skipped: {error}")
+        return Verdict(suite, native, {}, [], 0, [], skipped=f"skipped: {error}")
     environment = environment_for(suite)
     environment.prepare_suite()
-    logs = environment.folder.parent / "logs"
-    logs.mkdir(exist_ok=True)
+    logs = environment.folder.parent / "logs" / f"native-{native}"
+    logs.mkdir(parents=True, exist_ok=True)
     with contextlib.ExitStack() as stack:
-        variables = environment.variables()
+        variables = {**environment.variables(), "IRONLOOP_NATIVE": "1" if native == "on" else "0"}
         if suite.postgres:
             variables |= stack.enter_context(programs())
         runner = Runner(suite, tests, environment.executable, variables, logs)
-        return judge(runner, options.jobs, options.loops, options.reference)
+        return judge(runner, native, options.jobs, options.loops, options.reference)
 
 
 def main() -> int:
     known = suites.load()
     options = arguments(list(known))
-    verdicts = [run_suite(suite, options) for name, suite in known.items() if name in options.only]
+    chosen = [suite for name, suite in known.items() if name in options.only]
+    natives = ("on", "off") if options.native == "both" else (options.native,)
+    verdicts = [run_suite(suite, native, options) for suite in chosen for native in natives]
     print()
     for verdict in verdicts:
         for text in [*verdict.faults, *verdict.differences]:
-            print(f"{verdict.suite.name}: {text}")
+            print(f"{verdict.suite.name}, native {verdict.native}: {text}")
     print(table(verdicts))
     return int(any(verdict.faults or verdict.differences for verdict in verdicts))
 

@@ -15,14 +15,19 @@ class LeftOut:
     tests: frozenset[str]
 
     @classmethod
-    def read(cls, path: Path, python: tuple[int, ...]) -> LeftOut:
-        """A group may say `since = "3.12"`, `until = "3.13"` or both; a test "NAME since 3.12 until 3.13"."""
+    def read(cls, path: Path, python: tuple[int, ...], native: bool) -> LeftOut:
+        """A group may say `since = "3.12"`, `until = "3.13"` or both; a test "NAME since 3.12 until 3.13".
+
+        With `native = true` (or false) it is for the runs with (or without) the native vocabulary.
+        """
         modules: set[str] = set()
         tests: set[str] = set()
         for group in tomllib.loads(path.read_text())["group"]:
             if not group["reason"].strip():
                 raise SystemExit(f"{path.name}: a group without a reason")
-            if _within(group.get("since"), group.get("until"), python):
+            if group.get("native", native) == native and _within(
+                group.get("since"), group.get("until"), python
+            ):
                 modules.update(group.get("modules", ()))
                 tests.update(name for line in group.get("tests", ()) if (name := _name(line, python)))
         return cls(frozenset(modules), frozenset(tests))

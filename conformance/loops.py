@@ -1,8 +1,9 @@
-"""Puts ironloop where CPython's suite makes a loop of asyncio's, and counts the loops that are made.
+"""Puts ironloop where CPython's suite takes what is asyncio's, and counts the loops that are made.
 
 The suite asks `asyncio.new_event_loop`, the default policy, `asyncio.EventLoop` and
 `asyncio.SelectorEventLoop(selector)`; where time matters to it, `TestLoop` of its own `utils`, whose clock a
-generator moves.
+generator moves. Queues, locks, `gather`… it finds by asyncio's names: ironloop's are there, unless
+`IRONLOOP_NATIVE=0`.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from types import ModuleType
 from typing import Any
 
 import ironloop
+from ironloop import names
+from ironloop.native import is_wanted
 
 made = 0  # ironloop loops so far
 
@@ -97,6 +100,8 @@ def install(module: str) -> None:
         from test.test_asyncio import utils
 
         utils.TestLoop = ClockedLoop  # type: ignore[attr-defined]
+    if is_wanted():
+        names.put()
 
 
 def _replace(namespace: ModuleType, name: str, value: object) -> None:

@@ -40,9 +40,11 @@ class Outcome:
 class ModuleRun:
     """One module's tests, in one process after another until each has ended."""
 
-    def __init__(self, module: str, loop: str, wanted: list[str]) -> None:
+    def __init__(self, module: str, loop: str, native: bool, wanted: list[str]) -> None:
         self._module = module
         self._loop = loop
+        # It reaches what the suite itself starts, too.
+        self._environment = {**os.environ, "IRONLOOP_NATIVE": str(int(native))}
         self._wanted = wanted
         self.tests: list[str] | None = None
         self.outcomes: dict[str, Outcome] = {}
@@ -72,6 +74,7 @@ class ModuleRun:
                 process = subprocess.Popen(
                     arguments,
                     cwd=folder,
+                    env=self._environment,
                     pass_fds=[writing],
                     stdin=subprocess.PIPE,
                     stdout=output,

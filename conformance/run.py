@@ -1,6 +1,9 @@
 """CPython's own asyncio suite on ironloop: `make conformance`.
 
-    python conformance/run.py [--only test_events …] [--test NAME …] [--loop ironloop|asyncio] [--jobs N]
+    python conformance/run.py [--only test_events …] [--test NAME …] [--native on|off|both] …
+
+With --native on, tasks, futures, queues, locks… are ironloop's wherever the suite uses asyncio's names;
+with off, only the loop is.
 
 Takes `test.test_asyncio` of the Python that runs this. Each test has a time limit, each module a process
 of its own: a test that hangs or kills the process is a failure, and the rest of its module runs on in a
@@ -19,6 +22,7 @@ import sys
 import threading
 import time
 from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
 
 from left_out import LeftOut
@@ -38,7 +42,23 @@ def modules(left_out: LeftOut) -> list[str]:
     return [name for name in SLOW if name in found] + sorted(found.difference(SLOW))
 
 
-def run_modules(chosen: list[str], loop: str, tests: list[str], jobs: int) -> list[Outcome]:
+@dataclass(frozen=True)
+class Subject:
+    """What the suite runs on."""
+
+    loop: str
+    native: bool
+
+    def __str__(self) -> str:
+        if self.loop == "asyncio":
+            return self.loop
+        return f"{self.loop}, native vocabulary {'on' if self.native else 'off'}"
+
+
+ASYNCIO = Subject("asyncio", native=False)
+
+
+def run_modules(chosen: list[str], subject: Subject, tests: list[str], jobs: int) -> list[Outcome]:
     waiting: queue.SimpleQueue[str] = queue.SimpleQueue()
     for module in chosen:
         waiting.put(module)
@@ -51,7 +71,8 @@ def run_modules(chosen: list[str], loop: str, tests: list[str], jobs: int) -> li
             except queue.Empty:
                 return
             began = time.monotonic()
-            ended = ModuleRun(module, loop, [test for test in tests if test.split(".")[0] == module]).run()
+            wanted = [test for test in tests if test.split(".")[0] == module]
+            ended = ModuleRun(module, subject.loop, subject.native, wanted).run()
             outcomes.extend(ended)
             counts = Counter(outcome.kind for outcome in ended)
             told = ", ".join(f"{count} {kind}" for kind, count in sorted(counts.items()))
@@ -70,57 +91,70 @@ def main() -> int:
     parser.add_argument("--only", nargs="+", default=[], metavar="MODULE", help="test_events …")
     parser.add_argument("--test", nargs="+", default=[], metavar="NAME", help="test_events.Class.test_name …")
     parser.add_argument("--loop", choices=("ironloop", "asyncio"), default="ironloop")
+    parser.add_argument("--native", choices=("on", "off", "both"), default="on")
     parser.add_argument("--jobs", type=int, default=2)
     options = parser.parse_args()
 
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    subjects = [
+        Subject("ironloop", native)
+        for native in {"on": [True], "off": [False], "both": [True, False]}[options.native]
+    ]
+    if options.loop == "asyncio":
+        subjects = [ASYNCIO]
+    verdicts = [hold(subject, options) for subject in subjects]
     version = ".".join(str(part) for part in sys.version_info[:3])
-    left_out = LeftOut.read(HERE / "left-out.toml", sys.version_info[:2])
+    print(
+        f"Python {version} on "
+        + "; ".join(f"{subject}: {said}" for subject, (said, _) in zip(subjects, verdicts, strict=True))
+    )
+    return int(any(wrong for _, wrong in verdicts))
+
+
+def hold(subject: Subject, options: argparse.Namespace) -> tuple[str, bool]:
+    """The suite on one subject; what it comes to, and whether that is wrong."""
+    left_out = LeftOut.read(HERE / "left-out.toml", sys.version_info[:2], subject.native)
     available = modules(left_out)
     chosen = options.only or [
         name for name in available if not options.test or any(t.split(".")[0] == name for t in options.test)
     ]
     if unknown := set(chosen).difference(available):
         raise SystemExit("no such module: " + ", ".join(sorted(unknown)))
-    print(f"test_asyncio of Python {version} on {options.loop}")
-    outcomes = run_modules(chosen, options.loop, options.test, options.jobs)
-    outcomes, unsteady, elsewhere = run_again(outcomes, options.loop, left_out)
+    print(f"test_asyncio on {subject}")
+    outcomes = run_modules(chosen, subject, options.test, options.jobs)
+    outcomes, unsteady, elsewhere = run_again(outcomes, subject, left_out)
     result = Report(outcomes, left_out.tests, elsewhere)
     result.tell_failures()
     for name in unsteady:
         print(f"PASSED THE SECOND TIME: {name}")
     for name in elsewhere:
         print(f"FAILS ON ASYNCIO HERE AS WELL: {name}")
-    wrong = bool(result.bad)
-    if options.loop == "ironloop":
-        stale = [
-            f"LEFT OUT, AND PASSES: {outcome.name}" for outcome in result.out if outcome.kind == "passed"
-        ]
-        if not options.only and not options.test:
-            gone = left_out.tests - {outcome.name for outcome in outcomes}
-            stale += [f"LEFT OUT, AND NOT IN THE SUITE: {name}" for name in sorted(gone)]
-        print("\n".join(stale), end="\n" if stale else "")
-        wrong = wrong or bool(stale) or not result.on_loop
-    print(f"Python {version} on {options.loop}: {result}")
-    return int(wrong)
+    if subject is ASYNCIO:
+        return str(result), bool(result.bad)
+    stale = [f"LEFT OUT, AND PASSES: {outcome.name}" for outcome in result.out if outcome.kind == "passed"]
+    if not options.only and not options.test:
+        gone = left_out.tests - {outcome.name for outcome in outcomes}
+        stale += [f"LEFT OUT, AND NOT IN THE SUITE: {name}" for name in sorted(gone)]
+    print("\n".join(stale), end="\n" if stale else "")
+    return str(result), bool(result.bad or stale or not result.on_loop)
 
 
 def run_again(
-    outcomes: list[Outcome], loop: str, left_out: LeftOut
+    outcomes: list[Outcome], subject: Subject, left_out: LeftOut
 ) -> tuple[list[Outcome], list[str], list[str]]:
     """What failed, once more and alone; then on asyncio, as a machine can make a test fail by itself."""
     names = [outcome.name for outcome in outcomes if outcome.bad and outcome.name not in left_out.tests]
     if not names:
         return outcomes, [], []
     print(f"again, alone: {len(names)}")
-    second = {outcome.name: outcome for outcome in run_modules(_modules_of(names), loop, names, 1)}
+    second = {outcome.name: outcome for outcome in run_modules(_modules_of(names), subject, names, 1)}
     unsteady = [name for name in names if name in second and not second[name].bad]
     outcomes = [second.get(outcome.name, outcome) for outcome in outcomes]
     names = [name for name in names if name not in unsteady]
-    if not names or loop == "asyncio":
+    if not names or subject is ASYNCIO:
         return outcomes, unsteady, []
     print(f"on asyncio: {len(names)}")
-    third = run_modules(_modules_of(names), "asyncio", names, 1)
+    third = run_modules(_modules_of(names), ASYNCIO, names, 1)
     return outcomes, unsteady, [outcome.name for outcome in third if outcome.bad and outcome.name in names]
 
 

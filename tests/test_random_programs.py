@@ -110,7 +110,9 @@ MUTANTS = [
 ]
 
 
-@pytest.mark.parametrize(("owner", "name", "mutant"), MUTANTS, ids=lambda value: getattr(value, "__name__", value))
+@pytest.mark.parametrize(
+    ("owner", "name", "mutant"), MUTANTS, ids=lambda value: getattr(value, "__name__", value)
+)
 def test_what_is_wrong_is_found_and_shrunk(owner, name, mutant):
     def wrong(program):
         with pytest.MonkeyPatch.context() as patch:

@@ -234,6 +234,7 @@ def test_classes_put_in_the_place_of_asyncios_own_are_used(loop, monkeypatch):
     assert type(loop.create_future()) is Future
     monkeypatch.undo()
     task = loop.create_task(answer())
-    assert type(task) is asyncio.Task
+    assert isinstance(task, asyncio.Task)
+    assert not isinstance(task, Task)
     loop.run_until_complete(task)
-    assert type(loop.create_future()) is asyncio.Future
+    assert not isinstance(loop.create_future(), Future)

@@ -1,42 +1,69 @@
 """ironloop: Python's async/await, run by Rust.
 
-An asyncio event loop that unmodified programs run on. Importing it changes nothing; `run`, `install` and
-`python -m ironloop` put it behind asyncio's own names.
+An asyncio event loop that unmodified programs run on, and asyncio's vocabulary in Rust. Importing it changes
+nothing; `run`, `install` and `python -m ironloop` put it behind asyncio's own names.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from ironloop._ironloop import __version__
+from ironloop import queues
+from ironloop._ironloop import __version__, sleep
+from ironloop.combinators import (as_completed, create_task, ensure_future, gather, run_coroutine_threadsafe, shield, to_thread, wait)
+from ironloop.locks import (Barrier, BoundedSemaphore, Condition, Event, Lock, Semaphore)
 from ironloop.loop import Loop
-from ironloop.runner import install, new_event_loop, run, uninstall
-from ironloop.streams import (
-    StreamReader,
-    StreamReaderProtocol,
-    StreamWriter,
-    open_connection,
-    open_unix_connection,
-    start_server,
-    start_unix_server,
-)
+from ironloop.queues import (LifoQueue, PriorityQueue, Queue, QueueEmpty, QueueFull)
+from ironloop.runner import (Runner, install, new_event_loop, run, uninstall)
+from ironloop.streams import (StreamReader, StreamReaderProtocol, StreamWriter, open_connection, open_unix_connection, start_server, start_unix_server)
+from ironloop.taskgroups import TaskGroup
+from ironloop.timeouts import Timeout, timeout, timeout_at, wait_for
 
-__all__ = (
+__all__ = [
+    "Barrier",
+    "BoundedSemaphore",
+    "Condition",
+    "Event",
     "EventLoopPolicy",
+    "LifoQueue",
+    "Lock",
     "Loop",
+    "PriorityQueue",
+    "Queue",
+    "QueueEmpty",
+    "QueueFull",
+    "Runner",
+    "Semaphore",
     "StreamReader",
     "StreamReaderProtocol",
     "StreamWriter",
+    "TaskGroup",
+    "Timeout",
     "__version__",
+    "as_completed",
+    "create_task",
+    "ensure_future",
+    "gather",
     "install",
     "new_event_loop",
     "open_connection",
     "open_unix_connection",
     "run",
+    "run_coroutine_threadsafe",
+    "shield",
+    "sleep",
     "start_server",
     "start_unix_server",
+    "timeout",
+    "timeout_at",
+    "to_thread",
     "uninstall",
-)
+    "wait",
+    "wait_for",
+]
+if hasattr(queues, "QueueShutDown"):
+    QueueShutDown = queues.QueueShutDown
+    __all__ += ["QueueShutDown"]
 
 
 def __getattr__(name: str) -> Any:

@@ -1,6 +1,28 @@
+import sys
+from asyncio import sleep as sleep
+
 from ironloop._ironloop import __version__ as __version__
+from ironloop.combinators import as_completed as as_completed
+from ironloop.combinators import create_task as create_task
+from ironloop.combinators import ensure_future as ensure_future
+from ironloop.combinators import gather as gather
+from ironloop.combinators import run_coroutine_threadsafe as run_coroutine_threadsafe
+from ironloop.combinators import shield as shield
+from ironloop.combinators import to_thread as to_thread
+from ironloop.combinators import wait as wait
+from ironloop.locks import Barrier as Barrier
+from ironloop.locks import BoundedSemaphore as BoundedSemaphore
+from ironloop.locks import Condition as Condition
+from ironloop.locks import Event as Event
+from ironloop.locks import Lock as Lock
+from ironloop.locks import Semaphore as Semaphore
 from ironloop.loop import Loop as Loop
-from ironloop.policy import EventLoopPolicy as EventLoopPolicy
+from ironloop.queues import LifoQueue as LifoQueue
+from ironloop.queues import PriorityQueue as PriorityQueue
+from ironloop.queues import Queue as Queue
+from ironloop.queues import QueueEmpty as QueueEmpty
+from ironloop.queues import QueueFull as QueueFull
+from ironloop.runner import Runner as Runner
 from ironloop.runner import install as install
 from ironloop.runner import new_event_loop as new_event_loop
 from ironloop.runner import run as run
@@ -12,20 +34,56 @@ from ironloop.streams import open_connection as open_connection
 from ironloop.streams import open_unix_connection as open_unix_connection
 from ironloop.streams import start_server as start_server
 from ironloop.streams import start_unix_server as start_unix_server
+from ironloop.taskgroups import TaskGroup as TaskGroup
+from ironloop.timeouts import Timeout as Timeout
+from ironloop.timeouts import timeout as timeout
+from ironloop.timeouts import timeout_at as timeout_at
+from ironloop.timeouts import wait_for as wait_for
+from ironloop.policy import EventLoopPolicy as EventLoopPolicy
 
-__all__ = (
+__all__ = [
+    "Barrier",
+    "BoundedSemaphore",
+    "Condition",
+    "Event",
     "EventLoopPolicy",
+    "LifoQueue",
+    "Lock",
     "Loop",
+    "PriorityQueue",
+    "Queue",
+    "QueueEmpty",
+    "QueueFull",
+    "Runner",
+    "Semaphore",
     "StreamReader",
     "StreamReaderProtocol",
     "StreamWriter",
+    "TaskGroup",
+    "Timeout",
     "__version__",
+    "as_completed",
+    "create_task",
+    "ensure_future",
+    "gather",
     "install",
     "new_event_loop",
     "open_connection",
     "open_unix_connection",
     "run",
+    "run_coroutine_threadsafe",
+    "shield",
+    "sleep",
     "start_server",
     "start_unix_server",
+    "timeout",
+    "timeout_at",
+    "to_thread",
     "uninstall",
-)
+    "wait",
+    "wait_for",
+]
+if sys.version_info >= (3, 13):
+    from ironloop.queues import QueueShutDown as QueueShutDown
+
+    __all__ += ["QueueShutDown"]

@@ -20,7 +20,8 @@ usage: python -m ironloop PROGRAM.py [ARG ...]
        python -m ironloop -m MODULE [ARG ...]
        python -m ironloop -c CODE [ARG ...]
 
-Runs an unmodified program with ironloop behind asyncio.run, asyncio.Runner and asyncio.new_event_loop.
+Runs an unmodified program with ironloop behind asyncio's own names: run, Runner, new_event_loop; sleep,
+gather, Queue, Lock, open_connection… (IRONLOOP_NATIVE=0: only the loop).
 
   -h, --help     this text
   -V, --version  ironloop's version

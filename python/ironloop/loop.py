@@ -17,8 +17,8 @@ from asyncio.log import logger
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from ironloop._ironloop import LoopCore, StreamTransport, native_methods
 from ironloop import roll
+from ironloop._ironloop import LoopCore, StreamTransport, native_methods
 from ironloop.internals import Internals, Selector
 from ironloop.native import is_wanted
 from ironloop.processes import ChildWatching
@@ -81,7 +81,8 @@ class Loop(  # type: ignore[misc]
         self._resolver_threads = None
         self._foreign_clock = type(self).time is not Loop.time
         self._plain = type(self).call_soon is Loop.call_soon
-        self._native = is_wanted() if native is None else native
+        self._makes_tasks = type(self).create_task is Loop.create_task
+        self._native = is_wanted(native)
         if self._native:
             roll.show()
 
@@ -91,6 +92,8 @@ class Loop(  # type: ignore[misc]
             self._foreign_clock = True
         elif name == "call_soon":
             self._plain = False
+        elif name == "create_task":
+            self._makes_tasks = False
         super().__setattr__(name, value)
 
     # Life

@@ -7,6 +7,6 @@ import os
 VARIABLE = "IRONLOOP_NATIVE"
 
 
-def is_wanted() -> bool:
-    """Whether the vocabulary is ironloop's own where nobody has said so: unless `IRONLOOP_NATIVE=0`."""
-    return os.environ.get(VARIABLE, "1") != "0"
+def is_wanted(native: bool | None = None) -> bool:
+    """Whether the vocabulary is ironloop's own: as the caller says, else unless `IRONLOOP_NATIVE=0`."""
+    return os.environ.get(VARIABLE, "1") != "0" if native is None else native

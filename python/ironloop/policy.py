@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import warnings
 
 from ironloop.loop import Loop
@@ -16,3 +17,12 @@ class EventLoopPolicy(DefaultEventLoopPolicy):
     """A policy whose loops are ironloop's. (asyncio: DefaultEventLoopPolicy)"""
 
     _loop_factory = Loop
+
+    def __init__(self, *, native: bool | None = None) -> None:
+        """
+        Args:
+            native: whether tasks and futures are ironloop's own; None leaves it to the environment.
+        """
+        super().__init__()
+        if native is not None:
+            self._loop_factory = functools.partial(type(self)._loop_factory, native=native)  # type: ignore[assignment]

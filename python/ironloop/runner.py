@@ -3,38 +3,88 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import functools
 import sys
 import warnings
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from ironloop import names
 from ironloop.loop import Loop
+from ironloop.native import is_wanted
 from ironloop.nesting import NestedLoop
 
 _T = TypeVar("_T")
 
 
-def new_event_loop(*, nested: bool = False) -> Loop:
+def new_event_loop(*, nested: bool = False, native: bool | None = None) -> Loop:
     """A new event loop, for `asyncio.Runner(loop_factory=…)` and all that takes such a callable.
 
     Args:
         nested: whether `loop.run_until_complete` and `ironloop.run` may be called while the loop runs, as
             code in a notebook does, without nest_asyncio.
+        native: whether tasks and futures are ironloop's own; False: asyncio's, to compare. None leaves it
+            to the environment: `IRONLOOP_NATIVE=0` turns them off.
 
     (asyncio: new_event_loop)
     """
-    return NestedLoop() if nested else Loop()
+    return NestedLoop(native=native) if nested else Loop(native=native)
 
 
-def run(main: Coroutine[Any, Any, _T], *, debug: bool | None = None) -> _T:
+class Runner(asyncio.Runner):
+    """Runs coroutines one after another on one loop, which it makes and closes. (asyncio: Runner)
+
+    From its first use until it is closed, asyncio's names (`asyncio.sleep`, `asyncio.Queue`…) are ironloop's.
+    """
+
+    __module__ = "ironloop"
+
+    def __init__(
+        self,
+        *,
+        debug: bool | None = None,
+        loop_factory: Callable[[], asyncio.AbstractEventLoop] | None = None,
+        native: bool | None = None,
+    ) -> None:
+        """
+        Args:
+            debug: whether the loop is in debug mode; None leaves it to `PYTHONASYNCIODEBUG` and `-X dev`.
+            loop_factory: makes the loop; None: `ironloop.new_event_loop`.
+            native: whether tasks, futures and asyncio's names are ironloop's own; None leaves it to the
+                environment: `IRONLOOP_NATIVE=0` turns them off.
+        """
+        make = loop_factory or functools.partial(new_event_loop, native=native)
+        super().__init__(debug=debug, loop_factory=make)
+        self._exchanged = contextlib.ExitStack()
+        self._native = native
+
+    # asyncio's own calls it at first use, each time.
+    def _lazy_init(self) -> None:
+        is_new = self._loop is None  # type: ignore[has-type]
+        super()._lazy_init()  # type: ignore[misc]
+        if is_new:
+            self._exchanged.enter_context(names.exchanged(self._native))
+
+    def close(self) -> None:
+        """Ends what runs, closes the loop, and gives asyncio its names back. (asyncio: Runner.close)"""
+        with self._exchanged:
+            super().close()
+
+
+def run(main: Coroutine[Any, Any, _T], *, debug: bool | None = None, native: bool | None = None) -> _T:
     """Runs a coroutine on a new loop, closes the loop, and returns the result.
 
-    Inside a running loop that is nested (`new_event_loop(nested=True)`) it runs the coroutine on that one,
-    whatever `debug` says.
+    Meanwhile asyncio's names (`asyncio.sleep`, `asyncio.Queue`…) are ironloop's, in all threads: each looks
+    at the loop that runs, and is asyncio's own on any other. Inside a running loop that is nested
+    (`new_event_loop(nested=True)`) it runs the coroutine on that one, whatever `debug` says.
 
     Args:
         main: the coroutine; its exceptions are raised here.
         debug: whether the loop is in debug mode; None leaves it to `PYTHONASYNCIODEBUG` and `-X dev`.
+        native: whether tasks, futures and asyncio's names are ironloop's own; None leaves it to the
+            environment: `IRONLOOP_NATIVE=0` turns them off.
 
     Raises:
         RuntimeError: a loop that is not nested runs in this thread already.
@@ -46,39 +96,62 @@ def run(main: Coroutine[Any, Any, _T], *, debug: bool | None = None) -> _T:
     if isinstance(running, NestedLoop):
         if sys.version_info < (3, 14) and not asyncio.iscoroutine(main):
             raise ValueError(f"a coroutine was expected, got {main!r}")
-        return running.run_until_complete(main)
+        with names.exchanged(native):
+            return running.run_until_complete(main)
     if running is not None:
         main.close()
         raise RuntimeError("ironloop.run() cannot be called from a running event loop")
-    with asyncio.Runner(debug=debug, loop_factory=new_event_loop) as runner:
+    with Runner(debug=debug, native=native) as runner:
         return runner.run(main)
 
 
-# The policy that stood before `install`, and the one that `install` has set.
-_replaced: tuple[Any, Any] | None = None
+@dataclass(frozen=True)
+class _Installed:
+    """What `install` has done."""
+
+    before: Any
+    policy: Any
+    native: bool
 
 
-def install() -> None:
-    """Makes ironloop what `asyncio.run`, `Runner` and `new_event_loop` use, until `uninstall`.
+_installed: _Installed | None = None
 
-    It sets the event loop policy of the process. Loops that exist already stay what they are.
+
+def install(*, native: bool | None = None) -> None:
+    """Puts ironloop behind asyncio's own names, until `uninstall`.
+
+    `asyncio.run`, `Runner` and `new_event_loop` use its loop (the event loop policy of the process is set),
+    and `asyncio.sleep`, `gather`, `Queue`, `Lock`, `open_connection`… are its own where such a loop runs.
+    Loops that exist already stay what they are, and have asyncio's.
+
+    Args:
+        native: whether tasks, futures and asyncio's names are ironloop's own, or only the loop; None leaves
+            it to the environment: `IRONLOOP_NATIVE=0` turns them off.
     """
-    global _replaced
-    if _replaced is not None and _policy() is _replaced[1]:
-        return
+    global _installed
+    wanted = is_wanted(native)
+    if _installed is not None:
+        if _policy() is _installed.policy and _installed.native == wanted:
+            return
+        uninstall()
     from ironloop.policy import EventLoopPolicy
 
-    before, ours = _policy(), EventLoopPolicy()
-    _set_policy(ours)
-    _replaced = before, ours
+    _installed = _Installed(_policy(), EventLoopPolicy(native=native), wanted)
+    _set_policy(_installed.policy)
+    if wanted:
+        names.put()
 
 
 def uninstall() -> None:
-    """Takes `install` back. Does nothing if another policy was set since, or ironloop is not installed."""
-    global _replaced
-    if _replaced is not None and _policy() is _replaced[1]:
-        _set_policy(_replaced[0])
-    _replaced = None
+    """Takes `install` back, every name and the policy (unless another one was set since)."""
+    global _installed
+    if _installed is None:
+        return
+    undone, _installed = _installed, None
+    if undone.native:
+        names.restore()
+    if _policy() is undone.policy:
+        _set_policy(undone.before)
 
 
 def _policy() -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from abc import ABCMeta
 from typing import Any
 
@@ -9,8 +10,9 @@ from typing import Any
 class StandIn(ABCMeta):
     """The metaclass of a class that stands for one of asyncio's, `_stands_for`, of which it is a subclass.
 
-    To `isinstance` and `issubclass` both are the same, so a check holds whichever of the two a program has got
-    hold of, and whichever made the object. (It is an `ABCMeta` so that programs can mix abstract classes in.)
+    To `isinstance` and `issubclass` both are the same, so a check holds whichever of the two a program has
+    got hold of, and whichever made the object. (It is an `ABCMeta` so that programs can mix abstract classes
+    in.)
     """
 
     def __instancecheck__(cls, instance: Any) -> bool:
@@ -20,3 +22,14 @@ class StandIn(ABCMeta):
     def __subclasscheck__(cls, subclass: type) -> bool:
         stock = cls.__dict__.get("_stands_for")
         return super().__subclasscheck__(subclass) if stock is None else issubclass(subclass, stock)
+
+    @property
+    def __signature__(cls) -> inspect.Signature:
+        # Our own `__new__` only chooses the class; what it takes is what asyncio's takes.
+        for base in cls.__mro__:
+            if stock := base.__dict__.get("_stands_for"):
+                return inspect.signature(stock)
+            if own := base.__dict__.get("__new__") or base.__dict__.get("__init__"):
+                signature = inspect.signature(inspect.unwrap(getattr(own, "__func__", own)))
+                return signature.replace(parameters=list(signature.parameters.values())[1:])
+        raise AttributeError("__signature__")

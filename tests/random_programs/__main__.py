@@ -17,7 +17,9 @@ def main() -> int:
     parser.add_argument("--programs", type=int, default=1000, help="how many, each with the next seed")
     parser.add_argument("--most", type=int, default=3, help="stop after so many that differ")
     parser.add_argument("--log", action="store_true", help="print each program and the log of its run")
-    parser.add_argument("--stock", action="store_true", help="stock asyncio on both sides: a test of this test")
+    parser.add_argument(
+        "--stock", action="store_true", help="stock asyncio on both sides: a test of this test"
+    )
     parser.add_argument("--as-it-is", action="store_true", help="do not shrink")
     options = parser.parse_args()
     right = on_asyncio if options.stock else on_ironloop

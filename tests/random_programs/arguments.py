@@ -1,4 +1,4 @@
-"""What operations take: each kind of argument knows how it is made up and what it stands for when the program runs.
+"""What operations take: each kind of argument knows how it is made up and what it stands for in a run.
 
 Indices are taken modulo what there is, so that dropping a part of a program leaves a program.
 """

@@ -1,4 +1,4 @@
-"""What came of something, as a value that can be compared between two runs: no addresses, no numbers of the process."""
+"""What came of something, as a value to compare between runs: no addresses, no numbers of the process."""
 
 from __future__ import annotations
 

@@ -17,7 +17,10 @@ NEVER = 1e9
 
 
 class VirtualTime:
-    """The part that both loops share. `on_idle` is called between turns when nothing is ready and no timer is left."""
+    """The part that both loops share.
+
+    `on_idle` is called between turns when nothing is ready and no timer is left.
+    """
 
     _virtual_now = 0.0
     _turns = 0
@@ -84,8 +87,8 @@ class IronloopLoop(VirtualTime, ironloop.Loop):
 
     def __init__(self) -> None:
         super().__init__()
-        # The core tells the next deadline, or None when it would not wait for one. With a timer that is always there,
-        # None says that something is ready: what is native has no handle in `_ready`.
+        # The core tells the next deadline, or None when it would not wait for one. With a timer that is
+        # always there, None says that something is ready: what is native has no handle in `_ready`.
         self.call_at(NEVER, int)
 
     def _run(self) -> None:
@@ -96,6 +99,4 @@ class IronloopLoop(VirtualTime, ironloop.Loop):
                 return
 
     def _next_timer(self) -> float | None:
-        if not hasattr(self, "_next_deadline"):
-            return AsyncioLoop._next_timer(self)
         return self._next_deadline()

@@ -46,8 +46,8 @@ class Body:
 class Program:
     """The tasks that are started at first, and the shared objects: kind and size of each.
 
-    Each time that all wait for one another, the next of the reliefs is run as a task; after the last one, what is
-    left is cancelled.
+    Each time that all wait for one another, the next of the reliefs is run as a task; after the last one,
+    what is left is cancelled.
     """
 
     tasks: tuple[Body, ...]

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import ironloop
+
 from random_programs.describe import Describer
 from random_programs.interpreter import Part, Scope
 from random_programs.loops import AsyncioLoop, IronloopLoop
@@ -40,10 +41,17 @@ def on_asyncio(program: Program) -> Outcome:
 
 
 def on_ironloop(program: Program) -> Outcome:
-    """ironloop behind asyncio's own names: the one place that says how a program gets there."""
+    """ironloop behind asyncio's own names."""
+    with ironlooped():
+        return _run(program, IronloopLoop)
+
+
+@contextlib.contextmanager
+def ironlooped() -> Iterator[None]:
+    """The one place that says how programs get ironloop's vocabulary."""
     ironloop.install()
     try:
-        return _run(program, IronloopLoop)
+        yield
     finally:
         ironloop.uninstall()
 
@@ -80,8 +88,8 @@ async def _main(program: Program, outcome: Outcome) -> str:
     # It has no threads, and a loop that closes would wait for them by the clock.
     loop._default_executor = None
     left = len(asyncio.all_tasks()) - 1
-    # What is reported when an object goes is to be reported here; asynchronous generators that only the collector finds
-    # are closed by tasks of the loop.
+    # What is reported when an object goes is to be reported here; asynchronous generators that only the
+    # collector finds are closed by tasks of the loop.
     world.finished = loop.create_future()
     for things in (world.tasks, world.handles, world.callbacks, world.futures):
         things.clear()
@@ -93,7 +101,7 @@ async def _main(program: Program, outcome: Outcome) -> str:
 
 @contextlib.contextmanager
 def _noting(outcome: Outcome) -> Iterator[None]:
-    """Python's own reports go into the outcome; the collector runs at the end only, and never over the test run."""
+    """Python's own reports go into the outcome; the collector runs at the end, and not over the test run."""
 
     def unraisable(found: Any) -> None:
         outcome.reports["unraisable", type(found.exc_value).__name__] += 1

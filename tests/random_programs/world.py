@@ -40,7 +40,7 @@ def _queue(kind: str, size: int) -> asyncio.Queue[Any]:
 
 
 class World:
-    """Of one run of one program. Every event is noted with the time, the place, and the state of everything."""
+    """Of one run of a program. Every event is noted with the time, the place, and the state of everything."""
 
     def __init__(
         self, program: Program, loop: asyncio.AbstractEventLoop, relieve: Callable[[int], None]

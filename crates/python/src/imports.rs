@@ -10,30 +10,37 @@ use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyTuple, PyType};
 
 use crate::ffi::Object;
+use crate::ffi::code::Code;
 
 /// Looks all up.
 pub(crate) fn prepare(py: Python<'_>) -> PyResult<()> {
     classes(py)?;
     objects(py)?;
+    methods(py)?;
     replaceables(py)?;
     thread_safe_handle(py)?;
     original_get_extra_info(py)?;
+    original_create_task(py)?;
     stream_numbers(py)?;
     warn(py)?;
     only_loop(py)?;
+    only_message(py)?;
+    gather_leaves_children(py)?;
+    log_on_exception(py)?;
     servers_know_transports(py).map(drop)
 }
 
 /// Functions that import a class once.
 macro_rules! classes {
-    ($($function:ident: $module:literal, $name:literal;)*) => {$(
+    ($($(#[$only:meta])* $function:ident: $module:literal, $name:literal;)*) => {$(
+        $(#[$only])*
         pub(crate) fn $function(py: Python<'_>) -> PyResult<&Bound<'_, PyType>> {
             static CLASS: PyOnceLock<Py<PyType>> = PyOnceLock::new();
             CLASS.import(py, $module, $name)
         }
     )*
         fn classes(py: Python<'_>) -> PyResult<()> {
-            $($function(py)?;)*
+            $($(#[$only])* $function(py)?;)*
             Ok(())
         }
     };
@@ -47,7 +54,14 @@ classes! {
     stock_future: "_asyncio", "Future";
     stock_task: "_asyncio", "Task";
     cancelled_error: "asyncio.exceptions", "CancelledError";
+    stock_timeout: "asyncio.timeouts", "Timeout";
+    stock_timeout_state: "asyncio.timeouts", "_State";
+    stock_task_group: "asyncio.taskgroups", "TaskGroup";
     invalid_state_error: "asyncio.exceptions", "InvalidStateError";
+    queue_empty: "asyncio.queues", "QueueEmpty";
+    queue_full: "asyncio.queues", "QueueFull";
+    #[cfg(Py_3_13)]
+    queue_shut_down: "asyncio.queues", "QueueShutDown";
     incomplete_read_error: "asyncio.exceptions", "IncompleteReadError";
     limit_overrun_error: "asyncio.exceptions", "LimitOverrunError";
     stock_stream_reader: "asyncio.streams", "StreamReader";
@@ -82,6 +96,20 @@ macro_rules! objects {
 objects! {
     get_running_loop: "asyncio.events", "_get_running_loop";
     stock_sleep: "asyncio.tasks", "sleep";
+    stock_gather: "asyncio.tasks", "gather";
+    stock_wait: "asyncio.tasks", "wait";
+    stock_shield: "asyncio.tasks", "shield";
+    stock_as_completed: "asyncio.tasks", "as_completed";
+    stock_ensure_future: "asyncio.tasks", "ensure_future";
+    stock_create_task: "asyncio.tasks", "create_task";
+    is_future: "asyncio.futures", "isfuture";
+    is_awaitable: "inspect", "isawaitable";
+    stock_event: "asyncio.locks", "Event";
+    heap_push: "heapq", "heappush";
+    heap_pop: "heapq", "heappop";
+    stock_timeout_function: "asyncio.timeouts", "timeout";
+    stock_timeout_at: "asyncio.timeouts", "timeout_at";
+    stock_wait_for: "asyncio.tasks", "wait_for";
     is_coroutine: "asyncio.coroutines", "iscoroutine";
     loop_of: "asyncio.futures", "_get_loop";
     get_event_loop: "asyncio.events", "get_event_loop";
@@ -90,11 +118,35 @@ objects! {
     #[cfg(Py_3_14)]
     swap_current_task: "_asyncio", "_swap_current_task";
     #[cfg(Py_3_14)]
+    current_task: "_asyncio", "current_task";
+    #[cfg(Py_3_14)]
     register_task: "_asyncio", "_register_task";
     #[cfg(Py_3_14)]
     add_to_awaited_by: "_asyncio", "future_add_to_awaited_by";
     #[cfg(Py_3_14)]
     discard_from_awaited_by: "_asyncio", "future_discard_from_awaited_by";
+}
+
+/// Functions that fetch a method of a class once, to be called without looking it up again.
+macro_rules! methods {
+    ($($function:ident: $module:literal, $class:literal, $name:literal;)*) => {$(
+        pub(crate) fn $function(py: Python<'_>) -> PyResult<&Object> {
+            static METHOD: PyOnceLock<Object> = PyOnceLock::new();
+            METHOD.get_or_try_init(py, || Ok(py.import($module)?.getattr($class)?.getattr($name)?.into()))
+        }
+    )*
+        fn methods(py: Python<'_>) -> PyResult<()> {
+            $($function(py)?;)*
+            Ok(())
+        }
+    };
+}
+
+methods! {
+    deque_append: "collections", "deque", "append";
+    deque_popleft: "collections", "deque", "popleft";
+    deque_remove: "collections", "deque", "remove";
+    list_pop: "builtins", "list", "pop";
 }
 
 /// What `asyncio.Future` and `asyncio.Task` are now: tests and tools put others there.
@@ -153,6 +205,23 @@ fn original_get_extra_info(py: Python<'_>) -> PyResult<&(Py<PyAny>, Py<PyAny>)> 
     })
 }
 
+/// asyncio's own `create_task`, if a tool has put something in its place, or other code into it.
+pub(crate) fn replaced_create_task(py: Python<'_>) -> PyResult<Option<Bound<'_, PyAny>>> {
+    let (base, original, code) = original_create_task(py)?;
+    let now = base.bind(py).getattr(intern!(py, "create_task"))?;
+    Ok((!now.is(original.bind(py)) || !code.is_run_by(original)).then_some(now))
+}
+
+fn original_create_task(py: Python<'_>) -> PyResult<&(Py<PyAny>, Object, Code)> {
+    static ORIGINAL: PyOnceLock<(Py<PyAny>, Object, Code)> = PyOnceLock::new();
+    ORIGINAL.get_or_try_init(py, || {
+        let base = py.import("asyncio.base_events")?.getattr("BaseEventLoop")?;
+        let original: Object = base.getattr(intern!(py, "create_task"))?.into();
+        let code = Code::of(py, &original)?;
+        PyResult::Ok((base.unbind(), original, code))
+    })
+}
+
 fn stream_numbers(py: Python<'_>) -> PyResult<&[i32; 3]> {
     static NUMBERS: PyOnceLock<[i32; 3]> = PyOnceLock::new();
     NUMBERS.get_or_try_init(py, || {
@@ -184,6 +253,29 @@ pub(crate) fn only_loop(py: Python<'_>) -> PyResult<&Bound<'_, PyTuple>> {
     NAMES
         .get_or_try_init(py, || Ok(PyTuple::new(py, [intern!(py, "loop")])?.unbind()))
         .map(|names| names.bind(py))
+}
+
+/// `("msg",)`
+pub(crate) fn only_message(py: Python<'_>) -> PyResult<&Bound<'_, PyTuple>> {
+    static NAMES: PyOnceLock<Py<PyTuple>> = PyOnceLock::new();
+    NAMES
+        .get_or_try_init(py, || Ok(PyTuple::new(py, [intern!(py, "msg")])?.unbind()))
+        .map(|names| names.bind(py))
+}
+
+/// Whether a gather that has failed strikes its caller out of all children's awaiters: late patches of Python 3.14 do.
+pub(crate) fn gather_leaves_children(py: Python<'_>) -> PyResult<bool> {
+    static ANSWER: PyOnceLock<bool> = PyOnceLock::new();
+    ANSWER.get_or_try_init(py, || py.import("asyncio.tasks")?.hasattr("_discard_awaited_by")).copied()
+}
+
+/// What a shield that was cancelled leaves in its future, in the Pythons where it reports that future's error.
+pub(crate) fn log_on_exception(py: Python<'_>) -> PyResult<Option<&Object>> {
+    static CALLBACK: PyOnceLock<Option<Object>> = PyOnceLock::new();
+    let callback = CALLBACK.get_or_try_init(py, || {
+        PyResult::Ok(py.import("asyncio.tasks")?.getattr_opt("_log_on_exception")?.map(Object::from))
+    })?;
+    Ok(callback.as_ref())
 }
 
 /// Whether `Server._attach` takes the transport (3.12.1 and later) or only counts.

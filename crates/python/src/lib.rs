@@ -1,19 +1,29 @@
 //! `ironloop._ironloop`: the native half of ironloop.
 
 mod address;
+mod alarm;
+mod awaited;
 mod cell;
+mod combinators;
 mod datagram;
+mod delegate;
 mod error;
 mod event_loop;
 mod ffi;
 mod future;
 mod handle;
 mod imports;
+mod locks;
+mod momentary;
+mod queue;
 mod running;
 mod sleep;
 mod streams;
 mod task;
+mod task_group;
+mod timeouts;
 mod transport;
+mod wait_for;
 
 use pyo3::prelude::*;
 
@@ -36,12 +46,19 @@ fn vocabulary(module: &Bound<'_, PyModule>) -> PyResult<()> {
     ffi::function::add_class(py)?;
     running::add(module)?;
     sleep::add(module)?;
+    combinators::add(module)?;
+    queue::add(module)?;
+    timeouts::add(module)?;
+    wait_for::add(module)?;
+    task_group::add(module)?;
     streams::add(module)?;
+    locks::add(module)?;
     let (future, task) = (imports::stock_future(py)?, imports::stock_task(py)?);
     if ffi::fields::layouts_fit(future, task) {
         ffi::asyncio::remember_stock(future, task);
         future::add_class(module, future)?;
         task::add_class(module, task)?;
+        combinators::add_classes(py, future)?;
     }
     Ok(())
 }

@@ -1,17 +1,37 @@
 //! Which loop runs in this thread, and how native coroutines wait on any.
 
+use std::ffi::c_int;
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 
 use crate::event_loop::LoopCore;
-use crate::ffi::Object;
 use crate::ffi::asyncio::{Resumed, View, as_native_loop, send};
 use crate::ffi::call::{call, call_method};
 use crate::ffi::coroutine::Step;
 use crate::ffi::derived::Own;
+use crate::ffi::fields::State;
 use crate::ffi::intern::intern;
+use crate::ffi::object::current_thread;
+use crate::ffi::{Object, Visit};
 use crate::future::{self, Future, Outcome};
 use crate::imports;
+
+/// The thread that has begun to run a loop of ours last; 0 if that one has ended.
+static THREAD: AtomicU64 = AtomicU64::new(0);
+
+/// This thread begins to run a loop of ours, or has ended.
+pub(crate) fn note(thread: Option<u64>) {
+    THREAD.store(thread.unwrap_or(0), Ordering::Relaxed);
+}
+
+/// Whether a loop of ours runs in this thread, for those who can live with a wrong answer. (Somebody may have told asyncio that
+/// another runs.)
+pub(crate) fn probably_native(py: Python<'_>) -> PyResult<bool> {
+    let here = THREAD.load(Ordering::Relaxed) == current_thread();
+    Ok(here || matches!(Running::now(py)?, Running::Native(_)))
+}
 
 /// The loop that runs in this thread.
 pub(crate) enum Running<'py> {
@@ -56,7 +76,12 @@ pub(crate) enum Waiter {
 impl Waiter {
     /// A new pending future of the running loop.
     pub(crate) fn new(py: Python<'_>) -> PyResult<Self> {
-        match Running::now(py)? {
+        Self::on(Running::now(py)?)
+    }
+
+    /// The same for who knows the loop that runs.
+    pub(crate) fn on(running: Running<'_>) -> PyResult<Self> {
+        match running {
             Running::Native(core) => future::create(&core).map(Self::Own),
             running => Self::made_by(&running.object()?),
         }
@@ -121,6 +146,14 @@ impl Waiter {
         }
     }
 
+    /// For the garbage collector.
+    pub(crate) fn traverse(&self, visit: &mut Visit<'_>) -> c_int {
+        match self {
+            Self::Own(own) => visit.object(own.object()),
+            Self::Other { future, iterator } => visit.all([future, iterator]),
+        }
+    }
+
     pub(crate) fn is_done(&self, py: Python<'_>) -> PyResult<bool> {
         future_is_done(py, self.future())
     }
@@ -149,7 +182,7 @@ pub(crate) fn future_is_done(py: Python<'_>, future: &Object) -> PyResult<bool> 
 /// `future.cancelled()`
 pub(crate) fn future_is_cancelled(py: Python<'_>, future: &Object) -> PyResult<bool> {
     match View::of(future) {
-        Some(view) => Ok(view.state() == crate::ffi::fields::State::Cancelled),
+        Some(view) => Ok(view.state() == State::Cancelled),
         None => call_method(py, future, intern!(py, "cancelled"), &[])?.bind(py).is_truthy(),
     }
 }

@@ -5,7 +5,7 @@ use std::ffi::{CStr, c_int};
 use ironloop_engine::Slot;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use pyo3::types::PyFloat;
+use pyo3::types::{PyFloat, PyInt};
 
 use crate::cell::LoopCell;
 use crate::event_loop::{LoopCore, Timer};
@@ -13,14 +13,13 @@ use crate::ffi::asyncio::{Resumed, View, send};
 use crate::ffi::call::{call, call_method};
 use crate::ffi::class::Pool;
 use crate::ffi::coroutine::{
-    Coroutine, Input, Life, Resumable, Step, coroutine_getters, coroutine_slots, finalize,
-    resumable_methods,
+    Coroutine, Input, Life, Resumable, Step, coroutine_getters, coroutine_slots, finalize, resumable_methods,
 };
 use crate::ffi::derived::{may_lead_back, track};
 use crate::ffi::function::{Body, Function};
 use crate::ffi::intern::intern;
-use crate::ffi::{Arguments, Class, Instance, Native, Object, Visit};
-use crate::running::Running;
+use crate::ffi::{Arg, Arguments, Class, Instance, Native, Object, Visit};
+use crate::running::{Running, probably_native};
 use crate::{future, imports};
 
 /// `asyncio.sleep(delay, result)`
@@ -30,11 +29,20 @@ pub(crate) struct Sleep {
 }
 
 enum Stage {
-    Asked { delay: Object, result: Object },
-    /// For one turn of the loop.
-    Turn { result: Object },
+    Asked {
+        delay: Object,
+        result: Object,
+    },
+    /// For one turn of the loop, which needs none of its timers.
+    Turn {
+        result: Object,
+    },
     /// Until the timer is due. The loop is known by its address: the timer is of no use to any other.
-    Timed { slot: Slot, core: usize, result: Object },
+    Timed {
+        slot: Slot,
+        core: usize,
+        result: Object,
+    },
     /// On a loop that is not ours asyncio's own coroutine does it.
     Elsewhere(Object),
     Over,
@@ -92,11 +100,17 @@ impl Coroutine for Sleep {
 
 impl Resumable for Sleep {
     fn resume(py: Python<'_>, sleep: &Instance<Self>, input: Input) -> PyResult<Step> {
-        sleep.life.drive(input, |_, input| {
+        sleep.life.drive(input, |first, input| {
+            let yields = first && sleep.stage.with(|stage| matches!(stage, Stage::Turn { .. }));
+            if yields {
+                return Ok(Step::Yield(Object::none(py)));
+            }
             let stage = sleep.stage.with(|stage| std::mem::replace(stage, Stage::Over));
             match (stage, input) {
                 (Stage::Asked { delay, result }, Input::Next) => sleep.begin(py, delay, result),
-                (Stage::Turn { result } | Stage::Timed { result, .. }, Input::Next) => Ok(Step::Return(result)),
+                (Stage::Turn { result } | Stage::Timed { result, .. }, Input::Next) => {
+                    Ok(Step::Return(result))
+                }
                 (Stage::Timed { slot, core, .. }, Input::Throw(error)) => {
                     cancel_timer(py, slot, core)?;
                     Err(error)
@@ -172,19 +186,34 @@ fn cancel_timer(py: Python<'_>, slot: Slot, core: usize) -> PyResult<()> {
     Ok(())
 }
 
-/// `sleep(delay, result=None)`, while a loop of ours runs.
-fn sleep(owner: &Bound<'_, LoopCore>, arguments: Arguments<'_>) -> PyResult<Object> {
-    let py = owner.py();
+/// `sleep(delay, result=None)`; where no loop of ours runs asyncio's own.
+fn sleep(py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
+    if !probably_native(py)? {
+        return arguments.pass_on(py, imports::stock_sleep(py)?);
+    }
     let [delay, result] = arguments.bind(py, "sleep", ["delay", "result"], 1)?;
-    let delay = delay.map_or_else(|| Object::none(py), |delay| delay.to_object(py));
     let result = result.map_or_else(|| Object::none(py), |result| result.to_object(py));
     let leads_back = may_lead_back(&result);
-    let stage = LoopCell::new(Stage::Asked { delay, result });
-    let made = SLEEP.instantiate(py, Sleep { life: Life::new(), stage })?;
+    let stage = match delay {
+        Some(delay) if is_zero(py, delay) => Stage::Turn { result },
+        delay => {
+            let delay = delay.map_or_else(|| Object::none(py), |delay| delay.to_object(py));
+            Stage::Asked { delay, result }
+        }
+    };
+    let made = SLEEP.instantiate(py, Sleep { life: Life::new(), stage: LoopCell::new(stage) })?;
     if leads_back {
         track(made.object());
     }
     Ok(made.into_object())
+}
+
+/// The number 0 itself, the most common of all delays.
+fn is_zero(py: Python<'_>, delay: Arg<'_>) -> bool {
+    delay
+        .bind(py)
+        .cast_exact::<PyInt>()
+        .is_ok_and(|delay| delay.extract::<i64>().is_ok_and(|delay| delay == 0))
 }
 
 pub(crate) fn add(module: &Bound<'_, PyModule>) -> PyResult<()> {
@@ -195,6 +224,6 @@ pub(crate) fn add(module: &Bound<'_, PyModule>) -> PyResult<()> {
         &coroutine_getters::<Sleep>(),
         &coroutine_slots::<Sleep>(),
     )?;
-    let function = Function::make(py, Body::Native(sleep), imports::stock_sleep(py)?.clone_ref(py))?;
+    let function = Function::make(py, Body::Anywhere(sleep), imports::stock_sleep(py)?.clone_ref(py))?;
     module.add("sleep", function.bind(py))
 }

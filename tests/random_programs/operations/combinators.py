@@ -1,4 +1,4 @@
-"""Several awaitables at once: gather, wait, as_completed, task groups; and one that is shielded or in a hurry."""
+"""Several awaitables at once: gather, wait, as_completed, groups; one that is shielded or in a hurry."""
 
 from __future__ import annotations
 
@@ -33,11 +33,20 @@ async def gather(scope: Any, awaitables: list[Any], return_exceptions: bool) -> 
     return await asyncio.gather(*map(_awaitable, awaitables), return_exceptions=return_exceptions)
 
 
-@operation(Several(AWAITABLE), TIMEOUT, OneOf("FIRST_COMPLETED", "FIRST_EXCEPTION", "ALL_COMPLETED"), weight=3)
+@operation(
+    Several(AWAITABLE), TIMEOUT, OneOf("FIRST_COMPLETED", "FIRST_EXCEPTION", "ALL_COMPLETED"), weight=3
+)
 async def wait(scope: Any, awaitables: list[Any], timeout: float | None, return_when: str) -> Any:
     started = [_started(scope, awaitable) for awaitable in awaitables]
-    done, pending = await asyncio.wait(started, timeout=timeout, return_when=getattr(asyncio, return_when))
-    return done, pending
+    try:
+        return await asyncio.wait(started, timeout=timeout, return_when=getattr(asyncio, return_when))
+    finally:
+        # It looks at the exceptions of some, and asyncio goes through them in a set's order: here at all.
+        scope.note("outcomes", [_outcome(future) for future in started])
+
+
+def _outcome(future: Any) -> Any:
+    return future.done() and (future.cancelled() or future.exception())
 
 
 @operation(AWAITABLE, TIMEOUT, weight=4)
@@ -52,7 +61,7 @@ async def shield(scope: Any, awaitable: Any) -> Any:
 
 @operation(Several(BLOCK), TASK_TO_AWAIT, TIMEOUT, NUMBER, weight=2)
 async def as_completed(scope: Any, parts: list[Any], task: Any, timeout: float | None, most: int) -> Any:
-    # Tasks, not coroutines, and at most one that may be done: asyncio goes through them in the order of a set.
+    # Tasks, not coroutines, and at most one that may be done: asyncio goes through them in a set's order.
     tasks = [_started(scope, part) for part in parts] + ([] if task is None else [task])
     results = []
     for number, next_done in enumerate(asyncio.as_completed(tasks, timeout=timeout)):
@@ -136,5 +145,3 @@ async def reschedule(scope: Any, delay: float | None) -> Any:
         block.reschedule(None if delay is None else scope.world.loop.time() + delay)
         return block.when(), block.expired()
     return None
-
-

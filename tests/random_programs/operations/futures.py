@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from random_programs.arguments import CALLBACK, FLAG, MESSAGE, NUMBER, OneOf, Place, Shared
@@ -13,7 +14,7 @@ ERRORS = {
     "value": lambda: ValueError("a value"),
     "class": lambda: KeyError,
     "stop": lambda: StopIteration("stop"),
-    "cancelled": lambda: __import__("asyncio").CancelledError("by hand"),
+    "cancelled": lambda: asyncio.CancelledError("by hand"),
 }
 
 

@@ -7,7 +7,17 @@ import contextvars
 import sys
 from typing import Any
 
-from random_programs.arguments import BLOCK, CALLBACK, FLAG, MESSAGE, NUMBER, TASK, TASK_TO_AWAIT, OneOf, Shared
+from random_programs.arguments import (
+    BLOCK,
+    CALLBACK,
+    FLAG,
+    MESSAGE,
+    NUMBER,
+    TASK,
+    TASK_TO_AWAIT,
+    OneOf,
+    Shared,
+)
 from random_programs.operations import operation
 
 WAYS = ["create_task", "create_task", "loop.create_task", "ensure_future", "Task"]

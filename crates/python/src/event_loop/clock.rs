@@ -29,7 +29,7 @@ pub(crate) fn deadline(when: f64) -> Deadline {
 }
 
 impl LoopCore {
-    pub(super) fn has_foreign_clock(&self) -> bool {
+    pub(crate) fn has_foreign_clock(&self) -> bool {
         self.foreign_clock.load(Ordering::Relaxed)
     }
 

@@ -1,5 +1,7 @@
 //! What a loop makes for its users: futures, tasks, transports.
 
+use std::sync::atomic::Ordering;
+
 use crate::ffi::intern::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
@@ -9,7 +11,8 @@ use crate::datagram::DatagramTransport;
 use crate::ffi::call::call_named;
 use crate::ffi::derived::Own;
 use crate::ffi::{Arg, Arguments, Context, Object, method_of};
-use crate::{future, imports, task, transport};
+use crate::task::{self, Task};
+use crate::{future, imports, transport};
 
 fn create_future(slf: &Bound<'_, LoopCore>, _: Arguments<'_>) -> PyResult<Object> {
     let py = slf.py();
@@ -20,15 +23,30 @@ fn create_future(slf: &Bound<'_, LoopCore>, _: Arguments<'_>) -> PyResult<Object
     call_named(&class, &[Arg::of(slf)], 0, Some(imports::only_loop(py)?))
 }
 
+impl LoopCore {
+    /// Whether `loop.create_task(coroutine)` makes tasks of ours, and is nobody's but ours: then it need not be called.
+    pub(crate) fn makes_tasks(slf: &Bound<'_, Self>) -> PyResult<bool> {
+        let (py, core) = (slf.py(), slf.get());
+        Ok(core.is_native()
+            && core.makes_tasks.load(Ordering::Relaxed)
+            && core.task_factory.with(|factory| factory.is_none())
+            && imports::replaced_create_task(py)?.is_none()
+            && imports::task(py)?.is(imports::stock_task(py)?))
+    }
+}
+
 /// `Task(coro, loop=self, **keywords)`: every keyword that this Python's tasks know. With a task factory, and in debug
-/// mode, asyncio's own method does it.
+/// mode, asyncio's own method does it; and where a tool (Datadog's, New Relic's) waits there for what is made.
 fn create_task(slf: &Bound<'_, LoopCore>, arguments: Arguments<'_>) -> PyResult<Object> {
     let (py, core) = (slf.py(), slf.get());
     let (values, positional, names) = arguments.raw_parts();
-    if core.is_native() && core.task_factory.with(|factory| factory.is_none()) {
-        if let Some(task) = create_native_task(slf, arguments)? {
-            return Ok(task);
-        }
+    if let Some(method) = imports::replaced_create_task(py)? {
+        let mut all = vec![Arg::of(slf)];
+        all.extend_from_slice(values);
+        return call_named(&method, &all, positional + 1, names.map(|names| names.bind(py)).as_deref());
+    }
+    if let Some(task) = create_native_task(slf, arguments)? {
+        return Ok(task.into_object());
     }
     if core.is_debug() || positional != 1 || core.task_factory.with(|factory| factory.is_some()) {
         let method = slf.getattr(intern!(py, "_create_task"))?;
@@ -48,9 +66,15 @@ fn create_task(slf: &Bound<'_, LoopCore>, arguments: Arguments<'_>) -> PyResult<
     call_named(&task, &list, 1, Some(&all))
 }
 
-/// A task of ours, unless there are keywords that ask for more, or another class stands in asyncio's place.
-fn create_native_task(slf: &Bound<'_, LoopCore>, arguments: Arguments<'_>) -> PyResult<Option<Object>> {
-    let py = slf.py();
+/// A task of ours, unless the loop's are not, there are keywords that ask for more, or another class stands in asyncio's place.
+pub(crate) fn create_native_task(
+    slf: &Bound<'_, LoopCore>,
+    arguments: Arguments<'_>,
+) -> PyResult<Option<Own<Task>>> {
+    let (py, core) = (slf.py(), slf.get());
+    if !core.is_native() || core.task_factory.with(|factory| factory.is_some()) {
+        return Ok(None);
+    }
     if !imports::task(py)?.is(imports::stock_task(py)?) {
         return Ok(None);
     }
@@ -63,8 +87,7 @@ fn create_native_task(slf: &Bound<'_, LoopCore>, arguments: Arguments<'_>) -> Py
     let given = |argument: Option<Arg<'_>>| {
         argument.filter(|argument| !argument.is_none()).map(|argument| argument.to_object(py))
     };
-    let task = task::create(slf, coroutine.to_object(py), given(name), given(context))?;
-    Ok(Some(task.into_object()))
+    task::create(slf, coroutine.to_object(py), given(name), given(context)).map(Some)
 }
 
 /// The transport of a connected socket; its protocol is told in the next turn.

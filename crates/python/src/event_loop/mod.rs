@@ -15,7 +15,7 @@ mod watch;
 use std::collections::VecDeque;
 use std::ffi::c_int;
 use std::io;
-use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use ironloop_driver::{Notifier, Poller, RawFd, Ready, Token};
@@ -26,17 +26,20 @@ use pyo3::prelude::*;
 use pyo3::types::PyType;
 
 use crate::cell::LoopCell;
+use crate::combinators::Observer;
 use crate::datagram::DatagramTransport;
 use crate::error::os_error;
 use crate::ffi::class::Pool;
-use crate::ffi::method::add_methods;
 use crate::ffi::derived::{Own, track};
+use crate::ffi::method::add_methods;
 use crate::ffi::{Instance, Object, Visit};
 use crate::future::{self, Future};
 use crate::handle::{Handle, ThreadSafeHandle, TimerHandle};
+use crate::running;
 use crate::task::Task;
 use crate::transport::Transport;
 pub(crate) use listener::Listener;
+pub(crate) use make::create_native_task;
 pub(crate) use registration::Registration;
 pub(crate) use sources::{Source, Sources};
 
@@ -64,6 +67,10 @@ pub(crate) enum Item {
     Throw(Own<Task>, Object),
     /// A sleep is over.
     Awake(Own<Future>),
+    /// A combinator is to be told of a future that is done.
+    Told(Instance<Observer>, Object),
+    /// A timeout is over: it, or the `wait_for` whose it is.
+    Overdue(Object),
     /// A protocol is to be told of its connection.
     Made(Instance<Transport>),
     /// A protocol is to be told of the end of its connection.
@@ -78,6 +85,8 @@ pub(crate) enum Timer {
     Handle(Instance<TimerHandle>),
     /// The future that a sleeping task waits for.
     Sleep(Own<Future>),
+    /// A timeout, or the `wait_for` whose it is.
+    Overdue(Object),
 }
 
 impl From<Timer> for Item {
@@ -85,6 +94,7 @@ impl From<Timer> for Item {
         match timer {
             Timer::Handle(handle) => Self::Timer(handle),
             Timer::Sleep(future) => Self::Awake(future),
+            Timer::Overdue(target) => Self::Overdue(target),
         }
     }
 }
@@ -93,7 +103,7 @@ impl Timer {
     fn handle(&self) -> Option<&Instance<TimerHandle>> {
         match self {
             Self::Handle(handle) => Some(handle),
-            Self::Sleep(_) => None,
+            Self::Sleep(_) | Self::Overdue(_) => None,
         }
     }
 
@@ -101,6 +111,7 @@ impl Timer {
         match self {
             Self::Handle(handle) => handle.traverse_owned(visit),
             Self::Sleep(future) => visit.object(future.object()),
+            Self::Overdue(target) => visit.object(target),
         }
     }
 }
@@ -111,9 +122,10 @@ impl Item {
             Self::Call(handle) => Some(handle.object()),
             Self::CallFromThread(handle) => Some(handle.object()),
             Self::Timer(handle) => Some(handle.object()),
-            Self::Foreign(handle) => Some(handle),
+            Self::Foreign(object) | Self::Overdue(object) => Some(object),
             Self::Step(task) | Self::Throw(task, _) => Some(task.object()),
             Self::Awake(future) => Some(future.object()),
+            Self::Told(observer, _) => Some(observer.object()),
             Self::Made(transport) | Self::Lost(transport) => Some(transport.object()),
             Self::DatagramMade(transport) | Self::DatagramLost(transport) => Some(transport.object()),
             Self::Ready(..) => None,
@@ -126,6 +138,7 @@ impl Item {
             Self::CallFromThread(handle) => handle.traverse_owned(visit),
             Self::Timer(handle) => handle.traverse_owned(visit),
             Self::Throw(task, error) => visit.all([task.object(), error]),
+            Self::Told(observer, future) => visit.all([observer.object(), future]),
             other => visit.all(other.object()),
         }
     }
@@ -187,12 +200,14 @@ pub(crate) struct LoopCore {
     /// Whether `time` was replaced by a subclass or on the instance.
     foreign_clock: AtomicBool,
     task_factory: LoopCell<Option<Object>>,
-    /// Whether no subclass and no tool has another `call_soon`.
+    /// Whether no subclass and no tool has another `call_soon` or `create_task`.
     plain: AtomicBool,
     /// Whether its tasks and futures are ours.
     native: AtomicBool,
-    /// Whether `asyncio.current_task()` would still name a task whose step is made.
-    pub(crate) lingering: AtomicBool,
+    /// Whether no subclass and no tool has another `create_task`.
+    makes_tasks: AtomicBool,
+    /// The address of the task that `asyncio.current_task()` would still name although its step is made; 0 if none.
+    pub(crate) lingering: AtomicUsize,
     /// Where signals are read from; -1 before the first run in the main thread.
     signals: AtomicI32,
     /// The thread that runs the loop, as Python numbers it; 0 while none does.
@@ -309,7 +324,8 @@ impl LoopCore {
             task_factory: LoopCell::new(None),
             plain: AtomicBool::new(false),
             native: AtomicBool::new(false),
-            lingering: AtomicBool::new(false),
+            makes_tasks: AtomicBool::new(false),
+            lingering: AtomicUsize::new(0),
             signals: AtomicI32::new(-1),
             thread: AtomicU64::new(0),
         })
@@ -393,6 +409,9 @@ impl LoopCore {
     #[setter(_thread_id)]
     fn set_thread_id(&self, thread: Option<u64>) {
         self.thread.store(thread.unwrap_or(0), Ordering::Relaxed);
+        if self.is_native() {
+            running::note(thread);
+        }
         if thread.is_none() {
             self.hand_over();
         }
@@ -417,6 +436,16 @@ impl LoopCore {
     #[setter(_native)]
     fn set_native(&self, native: bool) {
         self.native.store(native && crate::ffi::asyncio::is_known(), Ordering::Relaxed);
+    }
+
+    #[getter]
+    fn _makes_tasks(&self) -> bool {
+        self.makes_tasks.load(Ordering::Relaxed)
+    }
+
+    #[setter(_makes_tasks)]
+    fn set_makes_tasks(&self, makes_tasks: bool) {
+        self.makes_tasks.store(makes_tasks, Ordering::Relaxed);
     }
 
     /// When the earliest timer is due, in seconds on the loop's clock.
@@ -453,33 +482,37 @@ impl LoopCore {
         enum Shown {
             Handle(Object),
             Step(Object),
+            Told(Object, Object),
         }
         let py = slf.py();
         let show = |item: &Item| match item {
             Item::Step(task) | Item::Throw(task, _) => Some(Shown::Step(task.object().clone_ref(py))),
             Item::Awake(future) => Some(Shown::Step(future.object().clone_ref(py))),
+            Item::Told(observer, future) => {
+                Some(Shown::Told(observer.object().clone_ref(py), future.clone_ref(py)))
+            }
             Item::Call(_) | Item::CallFromThread(_) | Item::Timer(_) | Item::Foreign(_) => {
                 item.object().map(|object| Shown::Handle(object.clone_ref(py)))
             }
             _ => None,
         };
-        let shown: Vec<_> =
-            slf.get().state.with(|state| state.engine.ready().filter_map(show).collect());
+        let shown: Vec<_> = slf.get().state.with(|state| state.engine.ready().filter_map(show).collect());
         let handle = |shown| match shown {
             Shown::Handle(handle) => Ok(handle),
             Shown::Step(task) => Self::step_handle(slf, &task).map(Instance::into_object),
+            Shown::Told(observer, future) => {
+                Self::told_handle(slf, &observer, &future).map(Instance::into_object)
+            }
         };
         shown.into_iter().map(|shown| Ok(handle(shown)?.as_py().clone_ref(py))).collect()
     }
 
     /// The handles of the timers that wait, in no order.
     fn _scheduled_handles(&self, py: Python<'_>) -> Vec<Py<PyAny>> {
-        let handles: Vec<Object> = self
-            .state
-            .with(|state| {
-                let handles = state.engine.scheduled().filter_map(Timer::handle);
-                handles.map(|handle| handle.object().clone_ref(py)).collect()
-            });
+        let handles: Vec<Object> = self.state.with(|state| {
+            let handles = state.engine.scheduled().filter_map(Timer::handle);
+            handles.map(|handle| handle.object().clone_ref(py)).collect()
+        });
         handles.iter().map(|handle| handle.as_py().clone_ref(py)).collect()
     }
 

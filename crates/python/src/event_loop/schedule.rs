@@ -3,13 +3,14 @@
 use std::sync::atomic::Ordering;
 
 use crate::ffi::intern::intern;
+use ironloop_engine::Slot;
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::PyFloat;
-use ironloop_engine::Slot;
 
 use super::clock::deadline;
 use super::{Item, LoopCore, Timer};
+use crate::combinators::Observer;
 use crate::ffi::derived::Own;
 use crate::ffi::{Arg, Arguments, Context, Instance, Native, Object, method_of};
 use crate::handle::{Callback, Handle, ThreadSafeHandle, TimerHandle};
@@ -74,6 +75,21 @@ impl LoopCore {
             slf.call_method0(intern!(slf.py(), "_check_thread"))?;
         }
         core.push(Item::Step(task));
+        Ok(())
+    }
+
+    /// A combinator is told of a future in the next batch.
+    pub(crate) fn tell_soon(
+        slf: &Bound<'_, Self>,
+        observer: Instance<Observer>,
+        future: Object,
+    ) -> PyResult<()> {
+        let core = slf.get();
+        core.check_open()?;
+        if core.is_debug() {
+            slf.call_method0(intern!(slf.py(), "_check_thread"))?;
+        }
+        core.push(Item::Told(observer, future));
         Ok(())
     }
 

@@ -10,16 +10,17 @@ use ironloop_engine::{Sleep, Slot, Wait};
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 
-use super::{Item, LoopCore, NOTIFIER, SIGNALS, Source};
+use super::{Item, LoopCore, NOTIFIER, SIGNALS, Source, State};
+use crate::combinators::Observer;
 use crate::datagram::DatagramTransport;
 use crate::error::os_error;
 use crate::ffi::asyncio::wakeup_of;
 use crate::ffi::derived::Own;
-use crate::ffi::{Arguments, Context, Instance, Native, Object, method_of};
+use crate::ffi::{Arg, Arguments, Context, Instance, Native, Object, method_of};
 use crate::handle::{Callback, Handle};
 use crate::task::{self, Task};
-use crate::{future};
 use crate::transport::Transport;
+use crate::{alarm, future};
 
 /// Events that one wait brings at most.
 const EVENTS: usize = 1024;
@@ -41,16 +42,46 @@ enum Reaction {
     Nothing,
 }
 
+/// What comes next in a batch.
+enum Next {
+    /// What the last item has written goes out first.
+    Send,
+    /// A task's turn: apart from the other items, because the task before it need not have left.
+    Step(Own<Task>),
+    Item(Item),
+    Done,
+}
+
+impl Next {
+    fn of(state: &mut State) -> Self {
+        if !state.unsent.is_empty() {
+            return Self::Send;
+        }
+        match state.engine.pop() {
+            Some(Item::Step(task)) => Self::Step(task),
+            Some(item) => Self::Item(item),
+            None => Self::Done,
+        }
+    }
+}
+
 impl LoopCore {
     fn run(slf: &Bound<'_, Self>) -> PyResult<()> {
         let poller = slf.get().open_poller()?;
         let mut events = Events::with_capacity(EVENTS);
         loop {
-            Self::turn(slf, &poller, &mut events)?;
-            if slf.get().stopping.load(Ordering::Relaxed) {
-                return Ok(());
+            let turned = Self::turn(slf, &poller, &mut events);
+            if turned.is_err() || slf.get().stopping.load(Ordering::Relaxed) {
+                return Self::leave(slf, turned);
             }
         }
+    }
+
+    /// After the last turn, also one that has failed: what was written is sent, and no task is the current one.
+    fn leave(slf: &Bound<'_, Self>, turned: PyResult<()>) -> PyResult<()> {
+        let sent = slf.get().send_gathered(slf.py());
+        let vacated = task::vacate(slf);
+        turned.and(sent).and(vacated)
     }
 
     fn open_poller(&self) -> PyResult<Arc<Poller>> {
@@ -73,18 +104,17 @@ impl LoopCore {
             core.state.with(|state| state.engine.expire(now));
         }
         core.state.with(|state| state.engine.begin());
-        while let Some(item) = core.state.with(|state| state.engine.pop()) {
-            if !matches!(item, Item::Step(_)) {
-                task::vacate(slf)?;
+        loop {
+            match core.state.with(Next::of) {
+                Next::Send => core.send_gathered(py)?,
+                Next::Step(task) => Self::perform(slf, Item::Step(task))?,
+                Next::Item(item) => {
+                    task::vacate(slf)?;
+                    Self::perform(slf, item)?;
+                }
+                Next::Done => return Ok(()),
             }
-            let performed = Self::perform(slf, item);
-            core.send_gathered(py)?;
-            if performed.is_err() {
-                task::vacate(slf)?;
-            }
-            performed?;
         }
-        task::vacate(slf)
     }
 
     /// Lets the kernel fill `events`. The interpreter is released only for a wait that can block.
@@ -114,6 +144,7 @@ impl LoopCore {
             match core.inbox.fall_asleep() {
                 Sleep::Refused => poller.wait(events, Timeout::Now),
                 Sleep::Allowed => {
+                    task::vacate(slf)?;
                     let result = py.detach(|| poller.wait(events, timeout));
                     core.inbox.wake_up();
                     result
@@ -209,6 +240,9 @@ impl LoopCore {
                 Source::Datagram(transport) => Some(transport.object().clone_ref(py)),
                 Source::Listener(_) => None,
             }),
+            Item::Told(observer, future) => {
+                Self::told_handle(slf, observer.object(), future).ok().map(Instance::into_object)
+            }
             other => other.object().map(|object| object.clone_ref(py)),
         }
     }
@@ -230,6 +264,9 @@ impl LoopCore {
             Item::Throw(task, wrong) => task::throw_into(slf, task, Some(wrong.clone_ref(py)))
                 .or_else(|error| Self::step_failed(slf, task, error)),
             Item::Awake(future) => future::wake(py, future),
+            Item::Told(observer, future) => Observer::told(observer, py, future)
+                .or_else(|error| Self::telling_failed(slf, observer, future, error)),
+            Item::Overdue(target) => alarm::ring(slf, target),
             Item::Made(transport) => Transport::connection_made(transport, py),
             Item::Lost(transport) => Transport::connection_lost(transport, py),
             Item::DatagramMade(transport) => DatagramTransport::connection_made(transport, py),
@@ -251,6 +288,38 @@ impl LoopCore {
         let wakeup = wakeup_of(py, task)?;
         let callback = Callback::of_done(slf, &wakeup, task, Context::copy_current(py)?);
         Handle::class().instantiate(py, Handle(callback))
+    }
+
+    /// Tells of a combinator that could not be told as asyncio tells of a callback.
+    fn telling_failed(
+        slf: &Bound<'_, Self>,
+        observer: &Instance<Observer>,
+        future: &Object,
+        error: PyErr,
+    ) -> PyResult<()> {
+        let handle = Self::told_handle(slf, observer.object(), future)?;
+        let told = Self::callback_failed(slf, handle.object(), error);
+        handle.0.spend();
+        told
+    }
+
+    /// A handle such as asyncio has for a combinator's callback.
+    pub(super) fn told_handle(
+        slf: &Bound<'_, Self>,
+        observer: &Object,
+        future: &Object,
+    ) -> PyResult<Instance<Handle>> {
+        let callback = Callback::of_done(slf, observer, future, Context::copy_current(slf.py())?);
+        Handle::class().instantiate(slf.py(), Handle(callback))
+    }
+
+    /// Runs `function()` in a context, as if it were a callback of this turn.
+    pub(crate) fn run_now(slf: &Bound<'_, Self>, function: &Object, context: Context) -> PyResult<()> {
+        let py = slf.py();
+        let (function, context) = (function.bind(py), context.into_object());
+        let callback = Callback::new(slf, Arg::of(function), &[], Some(Arg::of(context.bind(py))))?;
+        let handle = Handle::class().instantiate(py, Handle(callback))?;
+        Self::run_callback(slf, &handle.0, handle.object())
     }
 
     fn run_callback(slf: &Bound<'_, Self>, callback: &Callback, handle: &Object) -> PyResult<()> {
@@ -309,7 +378,8 @@ fn run(slf: &Bound<'_, LoopCore>, _: Arguments<'_>) -> PyResult<Object> {
 
 fn run_once(slf: &Bound<'_, LoopCore>, _: Arguments<'_>) -> PyResult<Object> {
     let poller = slf.get().open_poller()?;
-    LoopCore::turn(slf, &poller, &mut Events::with_capacity(EVENTS))?;
+    let turned = LoopCore::turn(slf, &poller, &mut Events::with_capacity(EVENTS));
+    LoopCore::leave(slf, turned)?;
     Ok(Object::none(slf.py()))
 }
 

@@ -87,6 +87,17 @@ impl<'a> Arguments<'a> {
         Ok((receiver, Self { values: &self.values[1..], positional: self.positional - 1, names: self.names }))
     }
 
+    /// The instance, for a method without arguments.
+    pub(crate) fn only_receiver(&self, function: &str) -> PyResult<Arg<'a>> {
+        let (receiver, rest) = self.split_receiver()?;
+        if !rest.values.is_empty() {
+            let count = rest.values.len() + 1;
+            let text = format!("{function}() takes 1 positional argument but {count} were given");
+            return Err(PyTypeError::new_err(text));
+        }
+        Ok(receiver)
+    }
+
     /// The same call of another function.
     pub(crate) fn pass_on(&self, py: Python<'_>, function: &Object) -> PyResult<Object> {
         let names = self.names.map_or(std::ptr::null_mut(), Arg::as_ptr);
@@ -129,7 +140,7 @@ impl<'a> Arguments<'a> {
     }
 
     /// `Some(None)` without keywords, `Some(value)` where the only keyword has this (interned) name.
-    fn only_keyword(&self, name: &Bound<'_, PyString>) -> Option<Option<Arg<'a>>> {
+    pub(crate) fn only_keyword(&self, name: &Bound<'_, PyString>) -> Option<Option<Arg<'a>>> {
         let Some(names) = self.names else {
             return Some(None);
         };
@@ -209,6 +220,9 @@ impl<'a> Arguments<'a> {
         function: &str,
         names: [&str; N],
     ) -> PyResult<[Arg<'a>; N]> {
+        if let (None, Ok(values)) = (self.names, <[Arg<'a>; N]>::try_from(self.values)) {
+            return Ok(values);
+        }
         complete(self.bind(py, function, names, N)?, &names, function)
     }
 }

@@ -21,6 +21,9 @@ pub(crate) static FUTURE: DerivedClass = DerivedClass::new();
 /// Our task class, exactly.
 pub(crate) static TASK: DerivedClass = DerivedClass::new();
 
+/// The class of what `gather` returns, exactly.
+pub(crate) static GATHERING: DerivedClass = DerivedClass::new();
+
 /// asyncio's own classes.
 static STOCK_FUTURE: AtomicPtr<ffi::PyTypeObject> = AtomicPtr::new(ptr::null_mut());
 static STOCK_TASK: AtomicPtr<ffi::PyTypeObject> = AtomicPtr::new(ptr::null_mut());
@@ -54,7 +57,7 @@ impl Deref for View<'_> {
 impl<'a> View<'a> {
     /// One of ours.
     pub(crate) fn of_ours(object: &'a Object) -> Option<Self> {
-        let ours = FUTURE.is_exactly(object.as_ptr()) || TASK.is_exactly(object.as_ptr());
+        let ours = [&TASK, &FUTURE, &GATHERING].iter().any(|class| class.is_exactly(object.as_ptr()));
         // SAFETY: instances of these classes begin with the fields.
         ours.then(|| unsafe { Self::cast(object) })
     }
@@ -238,9 +241,37 @@ macro_rules! own_method {
 }
 pub(crate) use own_method;
 
+/// A read-only attribute of one class; the function is `fn(Python, &Own<T>) -> PyResult<Object>`.
+macro_rules! own_getter {
+    ($class:ty, $name:literal, $function:expr) => {{
+        unsafe extern "C" fn wrapped(
+            receiver: *mut pyo3::ffi::PyObject,
+            _closure: *mut std::ffi::c_void,
+        ) -> *mut pyo3::ffi::PyObject {
+            // SAFETY: called by the interpreter for an attribute of this class.
+            unsafe {
+                $crate::ffi::asyncio::call_own::<$class>(
+                    receiver,
+                    std::ptr::null(),
+                    0,
+                    std::ptr::null_mut(),
+                    |py, own, _| $function(py, own),
+                )
+            }
+        }
+        pyo3::ffi::PyGetSetDef {
+            name: $name.as_ptr(),
+            get: Some(wrapped),
+            set: None,
+            doc: std::ptr::null(),
+            closure: std::ptr::null_mut(),
+        }
+    }};
+}
+pub(crate) use own_getter;
+
 /// What `__init__` does: `fn(Python, &Own<T>, positional, keywords)`.
-type Initialize<T> =
-    fn(Python<'_>, &Own<T>, &Bound<'_, PyTuple>, Option<&Bound<'_, PyDict>>) -> PyResult<()>;
+type Initialize<T> = fn(Python<'_>, &Own<T>, &Bound<'_, PyTuple>, Option<&Bound<'_, PyDict>>) -> PyResult<()>;
 
 /// # Safety
 /// Called by the interpreter for the `__init__` of `T`'s class.
@@ -278,10 +309,7 @@ macro_rules! initializer {
             // SAFETY: called by the interpreter for the `__init__` of this class.
             unsafe { $crate::ffi::asyncio::initialize::<$class>(receiver, positional, keywords, $function) }
         }
-        pyo3::ffi::PyType_Slot {
-            slot: pyo3::ffi::Py_tp_init,
-            pfunc: wrapped as *mut std::ffi::c_void,
-        }
+        pyo3::ffi::PyType_Slot { slot: pyo3::ffi::Py_tp_init, pfunc: wrapped as *mut std::ffi::c_void }
     }};
 }
 pub(crate) use initializer;
@@ -306,19 +334,14 @@ pub(crate) fn wakeup_of(py: Python<'_>, task: &Object) -> PyResult<Object> {
         unsafe {
             let py = Python::assume_attached();
             let task = std::mem::ManuallyDrop::new(Object::from_owned(py, task));
-            enter(py, || {
-                crate::task::woken_by_call(py, &task).map(|()| Object::none(py).into_ptr())
-            })
+            enter(py, || crate::task::woken_by_call(py, &task).map(|()| Object::none(py).into_ptr()))
         }
     }
 
     // SAFETY: a definition that lives for ever and a live object; the result is new, or an error is set.
     unsafe {
-        let made = ffi::PyCFunction_NewEx(
-            (&raw const DEFINITION.0).cast_mut(),
-            task.as_ptr(),
-            ptr::null_mut(),
-        );
+        let made =
+            ffi::PyCFunction_NewEx((&raw const DEFINITION.0).cast_mut(), task.as_ptr(), ptr::null_mut());
         Object::from_result(py, made)
     }
 }
@@ -342,12 +365,16 @@ pub(crate) fn send(py: Python<'_>, coroutine: &Object) -> PyResult<Resumed> {
     }
 }
 
+/// Whether this is one of our coroutines.
+pub(crate) fn is_native_coroutine(object: &Object) -> bool {
+    // SAFETY: a live object.
+    unsafe { super::coroutine::is_native(object.as_ptr()) }
+}
+
 /// Whether this is a coroutine beyond doubt: the interpreter's or one of ours.
 pub(crate) fn is_coroutine(object: &Object) -> bool {
     // SAFETY: a live object.
-    unsafe {
-        ffi::PyCoro_CheckExact(object.as_ptr()) != 0 || super::coroutine::is_native(object.as_ptr())
-    }
+    unsafe { ffi::PyCoro_CheckExact(object.as_ptr()) != 0 || super::coroutine::is_native(object.as_ptr()) }
 }
 
 pub(crate) fn is_generator(object: &Object) -> bool {

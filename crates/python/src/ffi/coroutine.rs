@@ -111,6 +111,11 @@ pub(crate) trait Coroutine: Resumable {
     const QUALIFIED_NAME: &'static str;
 
     fn life(&self) -> &Life;
+
+    /// The same for a class that serves several methods.
+    fn qualified_name(&self) -> &'static str {
+        Self::QUALIFIED_NAME
+    }
 }
 
 /// What `Native::finalize` of a coroutine does: a warning if it never began; what waits is closed.
@@ -118,7 +123,7 @@ pub(crate) fn finalize<C: Coroutine>(instance: &Instance<C>, py: Python<'_>) {
     let outcome = match instance.life().stage() {
         Stage::Created => {
             instance.life().set(Stage::Ended);
-            warn_never_awaited::<C>(py)
+            warn_never_awaited(py, instance.qualified_name())
         }
         Stage::Suspended => end(py, instance),
         Stage::Running | Stage::Ended => Ok(()),
@@ -128,19 +133,20 @@ pub(crate) fn finalize<C: Coroutine>(instance: &Instance<C>, py: Python<'_>) {
     }
 }
 
-fn warn_never_awaited<C: Coroutine>(py: Python<'_>) -> PyResult<()> {
-    let text = format!("coroutine '{}' was never awaited", C::QUALIFIED_NAME);
+fn warn_never_awaited(py: Python<'_>, name: &str) -> PyResult<()> {
+    let text = format!("coroutine '{name}' was never awaited");
     let category = py.get_type::<pyo3::exceptions::PyRuntimeWarning>();
     crate::imports::warn(py)?.call1((text, category)).map(drop)
 }
 
 fn end<R: Resumable>(py: Python<'_>, instance: &Instance<R>) -> PyResult<()> {
-    match R::resume(py, instance, Input::Throw(PyGeneratorExit::new_err(()))) {
+    // An instance, not a promise of one: PyO3 could not make it while the interpreter goes down.
+    let exit = PyErr::from_value(py.get_type::<PyGeneratorExit>().call0()?);
+    match R::resume(py, instance, Input::Throw(exit)) {
         Ok(Step::Yield(_)) => Err(PyRuntimeError::new_err("coroutine ignored GeneratorExit")),
         Ok(Step::Return(_)) => Ok(()),
         Err(error)
-            if error.is_instance_of::<PyGeneratorExit>(py)
-                || error.is_instance_of::<PyStopIteration>(py) =>
+            if error.is_instance_of::<PyGeneratorExit>(py) || error.is_instance_of::<PyStopIteration>(py) =>
         {
             Ok(())
         }
@@ -191,20 +197,26 @@ pub(crate) fn coroutine_getters<C: Coroutine>() -> Vec<ffi::PyGetSetDef> {
 }
 
 unsafe extern "C" fn name<C: Coroutine>(
-    _coroutine: *mut ffi::PyObject,
+    coroutine: *mut ffi::PyObject,
     _closure: *mut c_void,
 ) -> *mut ffi::PyObject {
-    let name = C::QUALIFIED_NAME.rsplit('.').next().unwrap_or(C::QUALIFIED_NAME);
-    // SAFETY: called by the interpreter on an attached thread.
-    PyString::new(unsafe { Python::assume_attached() }, name).into_ptr()
+    // SAFETY: called by the interpreter on an attached thread with an instance of the class.
+    unsafe {
+        let whole = Instance::<C>::borrowed(&coroutine, |coroutine| coroutine.qualified_name());
+        let name = whole.rsplit('.').next().unwrap_or(whole);
+        PyString::new(Python::assume_attached(), name).into_ptr()
+    }
 }
 
 unsafe extern "C" fn qualified_name<C: Coroutine>(
-    _coroutine: *mut ffi::PyObject,
+    coroutine: *mut ffi::PyObject,
     _closure: *mut c_void,
 ) -> *mut ffi::PyObject {
     // SAFETY: as above.
-    PyString::new(unsafe { Python::assume_attached() }, C::QUALIFIED_NAME).into_ptr()
+    unsafe {
+        let name = Instance::<C>::borrowed(&coroutine, |coroutine| coroutine.qualified_name());
+        PyString::new(Python::assume_attached(), name).into_ptr()
+    }
 }
 
 /// Entries of the method table, generic over the class.
@@ -234,7 +246,9 @@ pub(super) unsafe fn is_native(object: *mut ffi::PyObject) -> bool {
     // SAFETY: the caller's.
     let methods = unsafe { (*ffi::Py_TYPE(object)).tp_as_async };
     // SAFETY: null, or the type's table.
-    !methods.is_null() && unsafe { (*methods).am_await }.is_some_and(|own| std::ptr::fn_addr_eq(own, itself as ffi::unaryfunc))
+    !methods.is_null()
+        && unsafe { (*methods).am_await }
+            .is_some_and(|own| std::ptr::fn_addr_eq(own, itself as ffi::unaryfunc))
 }
 
 unsafe extern "C" fn itself(object: *mut ffi::PyObject) -> *mut ffi::PyObject {
@@ -350,11 +364,7 @@ fn throw_method<R: Resumable>(
     R::resume(py, instance, Input::Throw(error)).and_then(|step| answer(py, step))
 }
 
-fn close_method<R: Resumable>(
-    py: Python<'_>,
-    instance: &Instance<R>,
-    _: Arguments<'_>,
-) -> PyResult<Object> {
+fn close_method<R: Resumable>(py: Python<'_>, instance: &Instance<R>, _: Arguments<'_>) -> PyResult<Object> {
     end(py, instance)?;
     Ok(Object::none(py))
 }

@@ -17,8 +17,8 @@ use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyTuple, PyType};
 
-use super::Object;
 use super::class::{BEFORE, NO_GETTER, Pool, allocate, leak, release};
+use super::{Object, Visit};
 
 /// What stands behind the base's struct.
 pub(crate) trait Derived: Sized + 'static {
@@ -37,11 +37,19 @@ pub(crate) trait Derived: Sized + 'static {
 
     /// The instance is about to go.
     fn end(&self, fields: &Self::Fields);
+
+    /// Shows the garbage collector every reference that the payload owns. Runs no Python.
+    fn traverse(&self, _visit: &mut Visit<'_>) -> c_int {
+        0
+    }
+
+    /// Drops the references that may be part of a cycle.
+    fn clear(&self) {}
 }
 
 /// A strong reference to an instance of exactly `T`'s class; dereferences to the base's struct.
 #[repr(transparent)]
-pub(crate) struct Own<T>(Object, PhantomData<T>);
+pub(crate) struct Own<T>(Object, PhantomData<fn() -> T>);
 
 impl<T: Derived> Own<T> {
     pub(crate) fn of(object: &Object) -> Option<&Self> {
@@ -301,11 +309,19 @@ unsafe extern "C" fn traverse<T: Derived>(
                 return result;
             }
         }
+        let result = (*T::class().payload::<T>(instance))
+            .traverse(&mut Visit(&mut |object| visit(object.as_ptr(), argument)));
+        if result != 0 {
+            return result;
+        }
         (*T::class().base()).tp_traverse.map_or(0, |traverse| traverse(instance, visit, argument))
     }
 }
 
 unsafe extern "C" fn clear<T: Derived>(instance: *mut ffi::PyObject) -> c_int {
     // SAFETY: called by the collector on an attached thread with a live instance.
-    unsafe { (*T::class().base()).tp_clear.map_or(0, |clear| clear(instance)) }
+    unsafe {
+        (*T::class().payload::<T>(instance)).clear();
+        (*T::class().base()).tp_clear.map_or(0, |clear| clear(instance))
+    }
 }

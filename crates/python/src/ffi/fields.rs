@@ -267,6 +267,11 @@ impl TaskFields {
 }
 
 impl TaskFields {
+    /// `task.cancelling()`
+    pub(crate) fn cancels_requested(&self) -> i64 {
+        i64::from(self.cancels_requested.get())
+    }
+
     pub(crate) fn request_cancel(&self) {
         self.cancels_requested.set(self.cancels_requested.get().saturating_add(1));
     }

@@ -2,7 +2,7 @@
 //!
 //! Whoever looks at one sees the function that it stands for: its name, signature, documentation, and whether it is a coroutine
 //! function (`mock.patch("asyncio.sleep")` asks). Called where no loop of ours runs, a function that dispatches is that one.
-//! In a class it is a method.
+//! In a class it is a method, and on an instance of another class, where a tool may have put it, again the one it stands for.
 
 use std::ffi::{CStr, c_int};
 use std::mem::ManuallyDrop;
@@ -11,6 +11,8 @@ use std::ptr;
 use pyo3::ffi;
 use pyo3::prelude::*;
 
+use super::callable::{Callable, call_slot, called};
+use super::code::Code;
 use super::method::enter;
 use super::{Arguments, Class, Instance, Native, Object, Visit};
 use crate::event_loop::LoopCore;
@@ -31,6 +33,10 @@ pub(crate) struct Function {
     vectorcall: ffi::vectorcallfunc,
     body: Body,
     stands_for: Object,
+    /// Of the function that it stands for.
+    code: Code,
+    /// Of a method: the class.
+    owner: Option<Object>,
 }
 
 static FUNCTION: Class = Class::new();
@@ -38,7 +44,8 @@ static FUNCTION: Class = Class::new();
 impl Native for Function {
     const NAME: &'static CStr = c"ironloop.function";
     const DOC: &'static CStr = c"A native function that stands for one of asyncio's.";
-    const OPEN: bool = false;
+    // Functions can be referred to weakly.
+    const OPEN: bool = true;
     const TRACKED: bool = true;
     const FINALIZES: bool = false;
     const CALLABLE: bool = true;
@@ -48,7 +55,7 @@ impl Native for Function {
     }
 
     fn traverse(&self, visit: &mut Visit<'_>) -> c_int {
-        visit.object(&self.stands_for)
+        visit.all([&self.stands_for].into_iter().chain(&self.owner))
     }
 
     fn clear(&self, _py: Python<'_>) {}
@@ -65,41 +72,60 @@ pub(crate) fn equip(
 ) -> PyResult<()> {
     methods.iter().try_for_each(|(name, method)| {
         let stands_for = stock.getattr(*name)?.into();
-        let function = Function::make(class.py(), Body::Anywhere(*method), stands_for)?;
+        let owner = Some(class.clone().into());
+        let function = Function::make_for(class.py(), Body::Anywhere(*method), stands_for, owner)?;
         class.setattr(*name, function.bind(class.py()))
     })
 }
 
 impl Function {
+    /// Whether this is one, and no function of anybody else.
+    pub(crate) fn is(object: &Bound<'_, PyAny>) -> bool {
+        // SAFETY: a live object.
+        unsafe { ffi::Py_TYPE(object.as_ptr()) == FUNCTION.kind() }
+    }
+
     pub(crate) fn make(py: Python<'_>, body: Body, stands_for: Object) -> PyResult<Object> {
+        Self::make_for(py, body, stands_for, None)
+    }
+
+    fn make_for(py: Python<'_>, body: Body, stands_for: Object, owner: Option<Object>) -> PyResult<Object> {
+        let code = Code::of(py, &stands_for)?;
         FUNCTION
-            .instantiate(py, Self { vectorcall: called, body, stands_for })
+            .instantiate(py, Self { vectorcall: called::<Self>, body, stands_for, code, owner })
             .map(Instance::into_object)
     }
 
-    fn call(&self, py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
-        match self.body {
-            Body::Anywhere(body) => body(py, arguments),
-            Body::Native(body) => match Running::now(py)? {
-                Running::Native(core) => body(&core, arguments),
-                _ => arguments.pass_on(py, &self.stands_for),
-            },
-        }
+    /// A method is for instances of its class. A function gives way to a tool that has exchanged the code of the function
+    /// that it stands for: the tool wants to see the call.
+    fn is_ours(&self, arguments: Arguments<'_>) -> bool {
+        let Some(owner) = &self.owner else {
+            return self.code.is_run_by(&self.stands_for);
+        };
+        // SAFETY: live objects; the owner is a class.
+        arguments.positional().first().is_some_and(|instance| unsafe {
+            ffi::PyObject_TypeCheck(instance.as_ptr(), owner.as_ptr().cast()) != 0
+        })
+    }
+
+    fn reduce(&self, py: Python<'_>) -> PyResult<Object> {
+        let stands_for = self.stands_for.bind(py);
+        let (module, name) = (stands_for.getattr("__module__")?, stands_for.getattr("__qualname__")?);
+        let find = py.import("pkgutil")?.getattr("resolve_name")?;
+        Ok((find, (format!("{module}:{name}"),)).into_pyobject(py)?.into_any().into())
     }
 }
 
-unsafe extern "C" fn called(
-    function: *mut ffi::PyObject,
-    values: *const *mut ffi::PyObject,
-    count: usize,
-    names: *mut ffi::PyObject,
-) -> *mut ffi::PyObject {
-    // SAFETY: called by the interpreter on an attached thread with an instance of the class, and the arguments of a vectorcall.
-    unsafe {
-        let py = Python::assume_attached();
-        let arguments = Arguments::new(values, ffi::PyVectorcall_NARGS(count), names);
-        let function = &*FUNCTION.payload::<Function>(function);
-        enter(py, || function.call(py, arguments).map(Object::into_ptr))
+impl Callable for Function {
+    fn call(function: &Instance<Self>, py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
+        match function.body {
+            _ if !function.is_ours(arguments) => arguments.pass_on(py, &function.stands_for),
+            Body::Anywhere(body) => body(py, arguments),
+            Body::Native(body) => match Running::now(py)? {
+                Running::Native(core) => body(&core, arguments),
+                _ => arguments.pass_on(py, &function.stands_for),
+            },
+        }
     }
 }
 
@@ -123,21 +149,32 @@ unsafe extern "C" fn bound(
     }
 }
 
-unsafe extern "C" fn attribute(
-    function: *mut ffi::PyObject,
-    name: *mut ffi::PyObject,
-) -> *mut ffi::PyObject {
+unsafe extern "C" fn attribute(function: *mut ffi::PyObject, name: *mut ffi::PyObject) -> *mut ffi::PyObject {
     // SAFETY: called by the interpreter on an attached thread with an instance of the class. `__class__` and what the class
     // itself has is its own.
     unsafe {
         let stands_for = (*FUNCTION.payload::<Function>(function)).stands_for.as_ptr();
         let text = ManuallyDrop::new(Object::from_owned(Python::assume_attached(), name));
         let py = Python::assume_attached();
-        let own = text.bind(py).extract::<&str>().is_ok_and(|text| matches!(text, "__class__" | "__reduce__" | "__reduce_ex__" | "__get__" | "__call__"));
+        let own = text.bind(py).extract::<&str>().is_ok_and(|text| {
+            matches!(text, "__class__" | "__reduce__" | "__reduce_ex__" | "__get__" | "__call__")
+        });
         if own {
             return ffi::PyObject_GenericGetAttr(function, name);
         }
         ffi::PyObject_GetAttr(stands_for, name)
+    }
+}
+
+/// What is set, say its code, is set in the function that it stands for.
+unsafe extern "C" fn set_attribute(
+    function: *mut ffi::PyObject,
+    name: *mut ffi::PyObject,
+    value: *mut ffi::PyObject,
+) -> c_int {
+    // SAFETY: as above; without a value the attribute is to go.
+    unsafe {
+        ffi::PyObject_SetAttr((*FUNCTION.payload::<Function>(function)).stands_for.as_ptr(), name, value)
     }
 }
 
@@ -146,15 +183,13 @@ unsafe extern "C" fn repr(function: *mut ffi::PyObject) -> *mut ffi::PyObject {
     unsafe { ffi::PyObject_Repr((*FUNCTION.payload::<Function>(function)).stands_for.as_ptr()) }
 }
 
-/// Pickles as the function does that it stands for: by name.
-unsafe extern "C" fn reduce(
-    function: *mut ffi::PyObject,
-    _: *mut ffi::PyObject,
-) -> *mut ffi::PyObject {
+/// Pickled it is a name of asyncio's: whatever stands there when it is unpickled.
+unsafe extern "C" fn reduce(function: *mut ffi::PyObject, _: *mut ffi::PyObject) -> *mut ffi::PyObject {
     // SAFETY: as above.
     unsafe {
-        let stands_for = (*FUNCTION.payload::<Function>(function)).stands_for.as_ptr();
-        ffi::PyObject_GetAttrString(stands_for, c"__qualname__".as_ptr())
+        let py = Python::assume_attached();
+        let function = &*FUNCTION.payload::<Function>(function);
+        enter(py, || function.reduce(py).map(Object::into_ptr))
     }
 }
 
@@ -171,9 +206,10 @@ pub(crate) fn add_class(py: Python<'_>) -> PyResult<()> {
         &[reduce],
         &[],
         &[
-            slot(ffi::Py_tp_call, ffi::PyVectorcall_Call as *mut std::ffi::c_void),
+            call_slot(),
             slot(ffi::Py_tp_descr_get, bound as *mut std::ffi::c_void),
             slot(ffi::Py_tp_getattro, attribute as *mut std::ffi::c_void),
+            slot(ffi::Py_tp_setattro, set_attribute as *mut std::ffi::c_void),
             slot(ffi::Py_tp_repr, repr as *mut std::ffi::c_void),
         ],
     )

@@ -24,7 +24,9 @@ impl<T: Native> Instance<T> {
     /// The object, if it is an instance of exactly this class.
     pub(crate) fn of(object: &Object) -> Option<&Self> {
         // SAFETY: a live object; `Instance` is an `Object`, and this one is of the class.
-        unsafe { (ffi::Py_TYPE(object.as_ptr()) == T::class().kind()).then(|| &*ptr::from_ref(object).cast()) }
+        unsafe {
+            (ffi::Py_TYPE(object.as_ptr()) == T::class().kind()).then(|| &*ptr::from_ref(object).cast())
+        }
     }
 
     /// Whether somebody has given it attributes, which may stand before its methods.

@@ -139,15 +139,23 @@ macro_rules! getter {
 }
 pub(crate) use getter;
 
-/// The representation of a native class, for its type's slot; the function is as for an attribute.
-macro_rules! repr_slot {
-    ($payload:ty, $function:expr) => {{
+/// A slot of a native class that takes only the object, such as `__next__`; the function is as for an attribute.
+macro_rules! object_slot {
+    ($slot:ident, $payload:ty, $function:expr) => {{
         unsafe extern "C" fn wrapped(receiver: *mut pyo3::ffi::PyObject) -> *mut pyo3::ffi::PyObject {
             // SAFETY: called by the interpreter for an instance of this class.
             unsafe { $crate::ffi::method::get::<$payload>(receiver, $function) }
         }
-        pyo3::ffi::PyType_Slot { slot: pyo3::ffi::Py_tp_repr, pfunc: wrapped as *mut std::ffi::c_void }
+        pyo3::ffi::PyType_Slot { slot: pyo3::ffi::$slot, pfunc: wrapped as *mut std::ffi::c_void }
     }};
+}
+pub(crate) use object_slot;
+
+/// The representation of a native class, for its type's slot; the function is as for an attribute.
+macro_rules! repr_slot {
+    ($payload:ty, $function:expr) => {
+        $crate::ffi::method::object_slot!(Py_tp_repr, $payload, $function)
+    };
 }
 pub(crate) use repr_slot;
 

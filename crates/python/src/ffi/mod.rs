@@ -5,15 +5,19 @@
 
 pub(crate) mod arguments;
 pub(crate) mod asyncio;
+pub(crate) mod attributes;
 pub(crate) mod buffer;
 pub(crate) mod bytes;
 pub(crate) mod call;
+pub(crate) mod callable;
 pub(crate) mod class;
+pub(crate) mod code;
 pub(crate) mod context;
 pub(crate) mod coroutine;
 pub(crate) mod derived;
 pub(crate) mod fields;
 pub(crate) mod function;
+pub(crate) mod handled;
 pub(crate) mod instance;
 pub(crate) mod intern;
 pub(crate) mod method;
@@ -27,6 +31,6 @@ pub(crate) use bytes::{ByteArray, Chunk};
 pub(crate) use class::{Class, Native, Visit};
 pub(crate) use context::Context;
 pub(crate) use instance::Instance;
-pub(crate) use method::{getter, method, method_of, repr_slot};
+pub(crate) use method::{getter, method, method_of, object_slot, repr_slot};
 pub(crate) use object::Object;
 pub(crate) use shared::{Shared, Usual};

@@ -1,9 +1,11 @@
 //! An owned reference without PyO3's bookkeeping.
 
 use std::mem::ManuallyDrop;
+use std::ptr;
 
 use pyo3::ffi;
 use pyo3::prelude::*;
+use pyo3::types::{PyTuple, PyType};
 
 /// A strong reference to a Python object.
 ///
@@ -63,9 +65,7 @@ impl Object {
     /// A weak reference; the same one each time, as long as the object lives and somebody keeps it.
     pub(crate) fn weak(object: &Bound<'_, PyAny>) -> PyResult<Self> {
         // SAFETY: a live object; the result is new, or an error is set.
-        unsafe {
-            Self::from_result(object.py(), ffi::PyWeakref_NewRef(object.as_ptr(), std::ptr::null_mut()))
-        }
+        unsafe { Self::from_result(object.py(), ffi::PyWeakref_NewRef(object.as_ptr(), ptr::null_mut())) }
     }
 }
 
@@ -91,6 +91,19 @@ impl<T> From<Bound<'_, T>> for Object {
 impl<T> From<&Bound<'_, T>> for Object {
     fn from(object: &Bound<'_, T>) -> Self {
         object.clone().into()
+    }
+}
+
+/// `kind.__new__(kind)`
+pub(crate) fn new_instance(kind: &Bound<'_, PyType>) -> PyResult<Object> {
+    let py = kind.py();
+    let none = PyTuple::empty(py);
+    // SAFETY: a live type, and the arguments that its slot takes; the result is new, or an error is set.
+    unsafe {
+        match (*kind.as_type_ptr()).tp_new {
+            Some(new) => Object::from_result(py, new(kind.as_type_ptr(), none.as_ptr(), ptr::null_mut())),
+            None => kind.call0().map(Object::from),
+        }
     }
 }
 

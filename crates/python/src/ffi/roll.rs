@@ -66,6 +66,8 @@ pub(crate) fn list(py: Python<'_>) -> Vec<Object> {
     ROLL.with(|roll| {
         let addresses = roll.places.iter().filter(|address| **address != 0);
         // SAFETY: who stands in the roll leaves it before its memory is given back.
-        addresses.map(|address| unsafe { Object::from_owned(py, ffi::Py_NewRef(*address as *mut _)) }).collect()
+        addresses
+            .map(|address| unsafe { Object::from_owned(py, ffi::Py_NewRef(*address as *mut _)) })
+            .collect()
     })
 }

@@ -1,17 +1,18 @@
 //! Who is told that a future is done.
 //!
 //! In the base's fields: the first callback with its context, the others in a list of pairs. A task of ours that waits stands
-//! there itself, without a context; it is no callable, and needs none.
+//! there itself, without a context; it is no callable, and needs none. So does a combinator's observer, which is one.
 
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PyTuple};
 
+use crate::combinators::Observer;
 use crate::event_loop::LoopCore;
 use crate::ffi::asyncio::{View, wakeup_of};
 use crate::ffi::derived::{Own, track};
 use crate::ffi::intern::intern;
-use crate::ffi::{Arguments, Context, Object};
+use crate::ffi::{Arguments, Context, Instance, Object};
 use crate::task::Task;
 
 /// One who is told.
@@ -43,10 +44,7 @@ impl Listener {
 
     fn of_pair(pair: &Bound<'_, PyAny>) -> PyResult<Self> {
         let context = pair.get_item(1)?;
-        Ok(Self {
-            callback: pair.get_item(0)?.into(),
-            context: (!context.is_none()).then(|| context.into()),
-        })
+        Ok(Self { callback: pair.get_item(0)?.into(), context: (!context.is_none()).then(|| context.into()) })
     }
 
     fn into_pair(self, py: Python<'_>) -> PyResult<Bound<'_, PyTuple>> {
@@ -59,6 +57,44 @@ impl View<'_> {
     /// A task waits. The future is pending.
     pub(crate) fn add_waiter(&self, py: Python<'_>, task: &Own<Task>) -> PyResult<()> {
         self.add_listener(py, Listener { callback: task.object().clone_ref(py), context: None })
+    }
+
+    /// A combinator is told, in the turn after the one in which the future becomes done.
+    pub(crate) fn add_observer(&self, py: Python<'_>, observer: &Instance<Observer>) -> PyResult<()> {
+        let listener = Listener { callback: observer.object().clone_ref(py), context: None };
+        if !self.is_pending() {
+            return self.schedule(py, listener);
+        }
+        // A pending task is held by the loop, or the collector knows it.
+        if !self.is_task() {
+            track(self.object);
+        }
+        self.add_listener(py, listener)
+    }
+
+    /// It is not told any more.
+    pub(crate) fn remove_observer(&self, py: Python<'_>, observer: &Instance<Observer>) -> PyResult<()> {
+        if self.callback0.is(observer.object()) {
+            drop((self.callback0.take(py), self.context0.take(py)));
+        }
+        let Some(list) = self.callbacks.get(py) else { return Ok(()) };
+        let list = list.bind(py).cast::<PyList>()?;
+        for index in (0..list.len()).rev() {
+            if list.get_item(index)?.get_item(0)?.is(observer.object().bind(py)) {
+                list.del_item(index)?;
+            }
+        }
+        if list.is_empty() {
+            drop(self.callbacks.take(py));
+        }
+        Ok(())
+    }
+
+    /// `add_done_callback(callback)`; the future is pending.
+    pub(crate) fn add_callback(&self, py: Python<'_>, callback: Object) -> PyResult<()> {
+        let context = Context::copy_current(py)?.into_object();
+        track(self.object);
+        self.add_listener(py, Listener { callback, context: Some(context) })
     }
 
     fn add_listener(&self, py: Python<'_>, listener: Listener) -> PyResult<()> {
@@ -109,6 +145,10 @@ impl View<'_> {
 
     fn schedule(&self, py: Python<'_>, listener: Listener) -> PyResult<()> {
         let native = self.native_loop(py);
+        let observer = Instance::<Observer>::of(&listener.callback);
+        if let (Some(owner), Some(observer), None) = (&native, observer, &listener.context) {
+            return LoopCore::tell_soon(owner, observer.clone_ref(py), self.object.clone_ref(py));
+        }
         match (native, Own::<Task>::of(&listener.callback), listener.context) {
             (Some(owner), Some(task), None) => LoopCore::step_soon(&owner, task.clone_ref(py)),
             (Some(owner), _, Some(context)) if LoopCore::calls_soon(&owner) => {
@@ -118,15 +158,10 @@ impl View<'_> {
             (_, _, context) => {
                 let owner = self.owner.get(py).ok_or_else(uninitialized)?;
                 let keywords = pyo3::types::PyDict::new(py);
-                keywords.set_item(
-                    intern!(py, "context"),
-                    context.as_ref().map(|context| context.bind(py)),
-                )?;
+                keywords
+                    .set_item(intern!(py, "context"), context.as_ref().map(|context| context.bind(py)))?;
                 let arguments = (listener.callback.bind(py), self.object.bind(py));
-                owner
-                    .bind(py)
-                    .call_method(intern!(py, "call_soon"), arguments, Some(&keywords))
-                    .map(drop)
+                owner.bind(py).call_method(intern!(py, "call_soon"), arguments, Some(&keywords)).map(drop)
             }
         }
     }
@@ -152,11 +187,8 @@ pub(super) fn add_done_callback(
         return Err(uninitialized());
     }
     let context = sorted.context.map_or_else(|| Object::none(py), |context| context.to_object(py));
-    let context = if context.bind(py).is_none() {
-        Context::copy_current(py)?.object().clone_ref(py)
-    } else {
-        context
-    };
+    let context =
+        if context.bind(py).is_none() { Context::copy_current(py)?.object().clone_ref(py) } else { context };
     let listener = Listener { callback: callback.to_object(py), context: Some(context) };
     if future.is_pending() {
         track(future.object);

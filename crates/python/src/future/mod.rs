@@ -20,6 +20,7 @@ use crate::ffi::fields::FutureFields;
 use crate::ffi::intern::intern;
 use crate::ffi::{Arguments, Object};
 use crate::imports;
+use crate::task::Task;
 pub(crate) use outcome::Outcome;
 
 /// What stands behind the fields of a future of ours.
@@ -54,10 +55,7 @@ impl IsFuture for Own<Future> {}
 pub(crate) fn create(owner: &Bound<'_, LoopCore>) -> PyResult<Own<Future>> {
     let py = owner.py();
     let future = FUTURE.instantiate::<Future>(py)?;
-    future.owner.set(py, owner.into());
-    if owner.get().is_debug() {
-        note_source(py, future.object(), owner)?;
-    }
+    own(owner, View::of_own(&future))?;
     Ok(future)
 }
 
@@ -81,18 +79,27 @@ pub(crate) fn track_with_waiter(future: &Own<Future>) {
 }
 
 impl View<'_> {
+    pub(crate) fn is_task(&self) -> bool {
+        Own::<Task>::of(self.object).is_some()
+    }
+
     pub(crate) fn is_timed(&self) -> bool {
         Own::<Future>::of(self.object).is_some_and(|future| future.payload().timed.get())
     }
 }
 
-/// Debug mode: the base writes down where the future or task is made.
-pub(crate) fn note_source(py: Python<'_>, future: &Object, owner: &Bound<'_, LoopCore>) -> PyResult<()> {
+/// It is a future of the loop's. In debug mode the base begins it, and writes down where that was.
+pub(crate) fn own(owner: &Bound<'_, LoopCore>, future: View<'_>) -> PyResult<()> {
+    let py = owner.py();
+    if !owner.get().is_debug() {
+        future.owner.set(py, owner.into());
+        return Ok(());
+    }
     let keywords = pyo3::types::PyDict::new(py);
     keywords.set_item(intern!(py, "loop"), owner)?;
     let initialize = imports::stock_future(py)?.getattr(intern!(py, "__init__"))?;
-    initialize.call((future.bind(py),), Some(&keywords))?;
-    track(future);
+    initialize.call((future.object.bind(py),), Some(&keywords))?;
+    track(future.object);
     Ok(())
 }
 
@@ -132,6 +139,24 @@ pub(crate) fn shared_methods() -> [pyo3::ffi::PyMethodDef; 2] {
     ]
 }
 
+/// The methods that futures share which are no tasks.
+pub(crate) fn setters() -> [pyo3::ffi::PyMethodDef; 2] {
+    [
+        future_method!(
+            c"set_result",
+            c"set_result($self, result, /)\n--\n\nThe future is done, and this its result. Raises InvalidStateError if it is \
+              done already. (asyncio: Future.set_result)",
+            set_result
+        ),
+        future_method!(
+            c"set_exception",
+            c"set_exception($self, exception, /)\n--\n\nThe future is done, and has failed so. Raises InvalidStateError \
+              if it is done already, TypeError for a StopIteration. (asyncio: Future.set_exception)",
+            set_exception
+        ),
+    ]
+}
+
 /// The attributes that futures and tasks share.
 pub(crate) fn shared_getters() -> [pyo3::ffi::PyGetSetDef; 1] {
     [future_getter!(c"_callbacks", callbacks::list)]
@@ -146,19 +171,10 @@ pub(crate) fn shared_slots() -> [pyo3::ffi::PyType_Slot; 2] {
 pub(crate) fn add_class(module: &Bound<'_, PyModule>, base: &Bound<'_, PyType>) -> PyResult<()> {
     iterator::add_class(module)?;
     let [add, remove] = shared_methods();
+    let [set_result, set_exception] = setters();
     let methods = [
-        future_method!(
-            c"set_result",
-            c"set_result($self, result, /)\n--\n\nThe future is done, and this its result. Raises InvalidStateError if it is \
-              done already. (asyncio: Future.set_result)",
-            set_result
-        ),
-        future_method!(
-            c"set_exception",
-            c"set_exception($self, exception, /)\n--\n\nThe future is done, and has failed so. Raises InvalidStateError \
-              if it is done already, TypeError for a StopIteration. (asyncio: Future.set_exception)",
-            set_exception
-        ),
+        set_result,
+        set_exception,
         future_method!(
             c"cancel",
             c"cancel($self, msg=None)\n--\n\nCancels the future; False if it is done already. (asyncio: Future.cancel)",

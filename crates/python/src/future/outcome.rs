@@ -107,7 +107,8 @@ impl View<'_> {
         };
         // What raised it before has added to its traceback.
         let traceback = self.exception_traceback.take(py);
-        let traceback = traceback.as_ref().and_then(|traceback| traceback.bind(py).cast::<PyTraceback>().ok());
+        let traceback =
+            traceback.as_ref().and_then(|traceback| traceback.bind(py).cast::<PyTraceback>().ok());
         PyErr::from_value(exception.bind(py).clone()).set_traceback(py, traceback.cloned());
         Ok(Outcome::Error(exception))
     }

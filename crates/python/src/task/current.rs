@@ -16,9 +16,13 @@ use crate::imports;
 
 /// The task begins a step.
 pub(super) fn enter(slf: &Bound<'_, LoopCore>, task: &Object) -> PyResult<()> {
-    let lingering = slf.get().lingering.swap(false, Ordering::Relaxed);
-    let before = replace(slf, Some(task), !lingering)?;
-    match before.filter(|_| !lingering) {
+    let address = task.as_ptr() as usize;
+    let lingering = slf.get().lingering.swap(0, Ordering::Relaxed);
+    if lingering == address {
+        return Ok(());
+    }
+    let before = replace(slf, Some(task), lingering == 0)?;
+    match before.filter(|_| lingering == 0) {
         None => Ok(()),
         Some(other) => {
             replace(slf, Some(&other), false)?;
@@ -32,16 +36,36 @@ pub(super) fn enter(slf: &Bound<'_, LoopCore>, task: &Object) -> PyResult<()> {
 }
 
 /// The step is made.
-pub(super) fn leave(slf: &Bound<'_, LoopCore>) {
-    slf.get().lingering.store(true, Ordering::Relaxed);
+pub(super) fn leave(slf: &Bound<'_, LoopCore>, task: &Object) {
+    slf.get().lingering.store(task.as_ptr() as usize, Ordering::Relaxed);
 }
 
-/// No task runs: before anything else does.
+/// No task runs: before anything else does, and before the loop sleeps.
 pub(crate) fn vacate(slf: &Bound<'_, LoopCore>) -> PyResult<()> {
-    if slf.get().lingering.swap(false, Ordering::Relaxed) {
+    if slf.get().lingering.swap(0, Ordering::Relaxed) != 0 {
         replace(slf, None, false)?;
     }
     Ok(())
+}
+
+/// `asyncio.current_task()`, while this loop runs.
+#[cfg(not(Py_3_14))]
+pub(crate) fn now(slf: &Bound<'_, LoopCore>) -> PyResult<Option<Object>> {
+    if slf.get().lingering.load(Ordering::Relaxed) != 0 {
+        return Ok(None);
+    }
+    let tasks = imports::current_tasks(slf.py())?.bind(slf.py()).cast::<PyDict>()?;
+    Ok(tasks.get_item(slf)?.map(Object::from))
+}
+
+#[cfg(Py_3_14)]
+pub(crate) fn now(slf: &Bound<'_, LoopCore>) -> PyResult<Option<Object>> {
+    let py = slf.py();
+    if slf.get().lingering.load(Ordering::Relaxed) != 0 {
+        return Ok(None);
+    }
+    let task = crate::ffi::call::call(py, imports::current_task(py)?, &[&Object::from(slf)])?;
+    Ok(Some(task).filter(|task| !task.bind(py).is_none()))
 }
 
 /// Puts another in its place; what stood there, if `ask`.

@@ -42,10 +42,7 @@ fn begin(
     context: Option<Object>,
 ) -> PyResult<()> {
     let py = owner.py();
-    task.future.owner.set(py, owner.into());
-    if owner.get().is_debug() {
-        future::note_source(py, task.object(), owner)?;
-    }
+    future::own(owner, task.view())?;
     if !crate::ffi::asyncio::is_coroutine(&coroutine) && !is_like_coroutine(py, &coroutine)? {
         return Err(PyTypeError::new_err(format!(
             "a coroutine was expected, got {}",
@@ -67,7 +64,8 @@ fn set_name(py: Python<'_>, task: &Own<Task>, name: Option<Object>) -> PyResult<
     match name {
         Some(name) => {
             let name = name.bind(py);
-            let name = if name.is_exact_instance_of::<PyString>() { name.clone() } else { name.str()?.into_any() };
+            let name =
+                if name.is_exact_instance_of::<PyString>() { name.clone() } else { name.str()?.into_any() };
             task.name.set(py, name.into());
         }
         None => {
@@ -122,9 +120,9 @@ pub(super) fn initialize<'py>(
     };
     let coroutine = match given(intern!(py, "coro"))? {
         Some(coroutine) => coroutine,
-        None => positional.get_item(0).map_err(|_| {
-            PyTypeError::new_err("Task() missing required argument 'coro' (pos 1)")
-        })?,
+        None => positional
+            .get_item(0)
+            .map_err(|_| PyTypeError::new_err("Task() missing required argument 'coro' (pos 1)"))?,
     };
     let object = |value: Option<Bound<'_, PyAny>>| value.map(Object::from);
     let (name, context) = (object(given(intern!(py, "name"))?), object(given(intern!(py, "context"))?));

@@ -19,8 +19,10 @@ use crate::ffi::derived::{Derived, DerivedClass, Own};
 use crate::ffi::fields::{State, TaskFields};
 use crate::ffi::roll::Place;
 use crate::future;
-pub(crate) use current::vacate;
+pub(crate) use current::{now as current, vacate};
 pub(crate) use make::create;
+#[cfg(Py_3_14)]
+pub(crate) use step::{awaited, not_awaited_any_more};
 pub(crate) use step::{step, throw_into, woken_by_call};
 
 /// What stands behind the fields of a task of ours.
@@ -33,7 +35,8 @@ pub(crate) struct Task {
 
 impl Derived for Task {
     const NAME: &'static CStr = c"ironloop.Task";
-    const DOC: &'static CStr = c"Task(coro, *, loop=None, name=None, context=None, eager_start=False)\n--\n\n\
+    const DOC: &'static CStr =
+        c"Task(coro, *, loop=None, name=None, context=None, eager_start=False)\n--\n\n\
         A coroutine that the loop runs. (asyncio: Task)";
     type Fields = TaskFields;
 

@@ -22,7 +22,7 @@ pub(crate) fn step(slf: &Bound<'_, LoopCore>, task: &Own<Task>) -> PyResult<()> 
 pub(crate) fn throw_into(slf: &Bound<'_, LoopCore>, task: &Own<Task>, error: Option<Object>) -> PyResult<()> {
     current::enter(slf, task.object())?;
     let result = in_its_context(slf, task, error);
-    current::leave(slf);
+    current::leave(slf, task.object());
     result
 }
 
@@ -32,7 +32,7 @@ pub(crate) fn woken_by_call(py: Python<'_>, task: &Object) -> PyResult<()> {
     let Some(owner) = task.view().native_loop(py) else { return Ok(()) };
     current::enter(&owner, task.object())?;
     let result = advance(&owner, task, None);
-    current::leave(&owner);
+    current::leave(&owner, task.object());
     result
 }
 
@@ -104,7 +104,7 @@ fn throw(py: Python<'_>, coroutine: &Object, error: &Object) -> PyResult<Resumed
 /// What the future that the task has waited for says: the error to be raised, or nothing.
 fn error_of(py: Python<'_>, task: &Own<Task>, waiter: &Object) -> PyResult<Option<Object>> {
     #[cfg(Py_3_14)]
-    not_awaited_any_more(py, task, waiter)?;
+    not_awaited_any_more(py, task.object(), waiter)?;
     let _ = task;
     if let Some(view) = View::of(waiter) {
         return Ok(match view.outcome(py)? {
@@ -173,7 +173,10 @@ fn wait_for_foreign(slf: &Bound<'_, LoopCore>, task: &Own<Task>, yielded: Object
     let Some(blocking) = blocking.filter(|blocking| !blocking.is_none()) else {
         let text = if is_generator(&yielded) {
             let task = repr(py, task.object())?;
-            format!("yield was used instead of yield from for generator in task {task} with {}", future.repr()?)
+            format!(
+                "yield was used instead of yield from for generator in task {task} with {}",
+                future.repr()?
+            )
         } else {
             format!("Task got bad yield: {}", future.repr()?)
         };
@@ -188,7 +191,8 @@ fn wait_for_foreign(slf: &Bound<'_, LoopCore>, task: &Own<Task>, yielded: Object
     future.setattr(intern!(py, "_asyncio_future_blocking"), false)?;
     track(task.object());
     let keywords = pyo3::types::PyDict::new(py);
-    keywords.set_item(intern!(py, "context"), task.context.get(py).as_ref().map(|context| context.bind(py)))?;
+    keywords
+        .set_item(intern!(py, "context"), task.context.get(py).as_ref().map(|context| context.bind(py)))?;
     let wakeup = wakeup_of(py, task.object())?;
     future.call_method(intern!(py, "add_done_callback"), (wakeup.bind(py),), Some(&keywords))?;
     remember(py, task, yielded)
@@ -197,7 +201,7 @@ fn wait_for_foreign(slf: &Bound<'_, LoopCore>, task: &Own<Task>, yielded: Object
 /// The task waits for this now.
 fn remember(py: Python<'_>, task: &Own<Task>, future: Object) -> PyResult<()> {
     #[cfg(Py_3_14)]
-    awaited(py, task, &future)?;
+    awaited(py, task.object(), &future)?;
     if !task.must_cancel() {
         task.waiting_for.set(py, future);
         return Ok(());
@@ -210,20 +214,21 @@ fn remember(py: Python<'_>, task: &Own<Task>, future: Object) -> PyResult<()> {
     Ok(())
 }
 
+/// Writes down that the task awaits the future.
 #[cfg(Py_3_14)]
-fn awaited(py: Python<'_>, task: &Own<Task>, future: &Object) -> PyResult<()> {
-    if View::of(future).is_some_and(|view| view.set_only_awaiter(py, task.object())) {
+pub(crate) fn awaited(py: Python<'_>, task: &Object, future: &Object) -> PyResult<()> {
+    if View::of(future).is_some_and(|view| view.set_only_awaiter(py, task)) {
         return Ok(());
     }
-    imports::add_to_awaited_by(py)?.bind(py).call1((future.bind(py), task.object().bind(py))).map(drop)
+    imports::add_to_awaited_by(py)?.bind(py).call1((future.bind(py), task.bind(py))).map(drop)
 }
 
 #[cfg(Py_3_14)]
-fn not_awaited_any_more(py: Python<'_>, task: &Own<Task>, future: &Object) -> PyResult<()> {
-    if View::of(future).is_some_and(|view| view.forget_only_awaiter(py, task.object())) {
+pub(crate) fn not_awaited_any_more(py: Python<'_>, task: &Object, future: &Object) -> PyResult<()> {
+    if View::of(future).is_some_and(|view| view.forget_only_awaiter(py, task)) {
         return Ok(());
     }
-    imports::discard_from_awaited_by(py)?.bind(py).call1((future.bind(py), task.object().bind(py))).map(drop)
+    imports::discard_from_awaited_by(py)?.bind(py).call1((future.bind(py), task.bind(py))).map(drop)
 }
 
 fn another_loop(slf: &Bound<'_, LoopCore>, task: &Own<Task>, future: &Object) -> PyResult<()> {

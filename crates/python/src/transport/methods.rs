@@ -254,9 +254,7 @@ pub(crate) fn add_class(module: &Bound<'_, PyModule>) -> PyResult<()> {
         getter!(Transport, c"_sock", get_socket),
         getter!(Transport, c"_sock_fd", get_fd),
         getter!(Transport, c"_extra", |py, this: This<'_>| Ok(this.complete_extra(py)?.into())),
-        getter!(Transport, c"_closing", |py, this: This<'_>| {
-            boolean(py, this.is_closing())
-        }),
+        getter!(Transport, c"_closing", |py, this: This<'_>| { boolean(py, this.is_closing()) }),
         getter!(Transport, c"_paused", |py, this: This<'_>| {
             boolean(py, this.state.with(|state| state.stream.is_reading_paused()))
         }),

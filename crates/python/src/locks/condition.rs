@@ -1,0 +1,325 @@
+//! `Condition`: those who wait let go of a lock, and take it again when they are notified.
+//!
+//! The lock is anybody's. The condition's own `locked`, `acquire` and `release` are the lock's, attributes of the instance, and
+//! are called by name.
+
+use std::ffi::{CStr, c_int};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use pyo3::exceptions::PyRuntimeError;
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyTuple};
+
+use super::core::PrimitiveCore;
+use super::waiters::Waiters;
+use super::{block, truth, with_methods};
+use crate::awaited::Awaited;
+use crate::cell::LoopCell;
+use crate::ffi::call::call_method;
+use crate::ffi::class::Pool;
+use crate::ffi::coroutine::{
+    Coroutine, Input, Life, Resumable, Step, coroutine_getters, coroutine_slots, finalize, resumable_methods,
+};
+use crate::ffi::derived::track;
+use crate::ffi::intern::intern;
+use crate::ffi::{Arguments, Class, Instance, Native, Object, Visit};
+use crate::imports;
+use crate::running::Waiter;
+
+#[pyclass(extends = PrimitiveCore, subclass, frozen, module = "ironloop._ironloop")]
+pub(crate) struct ConditionCore;
+
+/// Whether a notification that is lost by a cancellation goes to the next, and the cancellation is raised as it came: as
+/// asyncio does since some release of Python 3.12.
+static PASSES_ON: AtomicBool = AtomicBool::new(true);
+
+fn passes_on() -> bool {
+    PASSES_ON.load(Ordering::Relaxed)
+}
+
+/// `Condition.wait()`
+struct ConditionWait {
+    life: Life,
+    stage: LoopCell<Stage>,
+}
+
+enum Stage {
+    Asked { condition: Object },
+    Waiting { condition: Object, waiter: Waiter },
+    Acquiring { condition: Object, acquiring: Awaited, ending: Ending },
+    Over,
+}
+
+/// How the wait is to end once the lock is taken again.
+#[derive(Default)]
+struct Ending {
+    /// What the wait has failed with.
+    error: Option<Object>,
+    /// The last cancellation while the lock was to be taken.
+    cancelled: Option<Object>,
+}
+
+static WAIT: Class = Class::new();
+static POOL: Pool = Pool::new();
+
+impl Native for ConditionWait {
+    const NAME: &'static CStr = c"ironloop.condition_wait";
+    const DOC: &'static CStr = c"A wait for a condition.";
+    const OPEN: bool = false;
+    // Tracked once it waits.
+    const TRACKED: bool = false;
+    const FINALIZES: bool = true;
+
+    fn class() -> &'static Class {
+        &WAIT
+    }
+
+    fn traverse(&self, visit: &mut Visit<'_>) -> c_int {
+        let visited = self.stage.try_with(|stage| match stage {
+            Stage::Asked { condition } => visit.object(condition),
+            Stage::Waiting { condition, waiter } => match visit.object(condition) {
+                0 => waiter.traverse(visit),
+                stop => stop,
+            },
+            Stage::Acquiring { condition, acquiring, ending } => {
+                let errors = ending.error.iter().chain(&ending.cancelled);
+                visit.all([&*condition, acquiring.object()].into_iter().chain(errors))
+            }
+            Stage::Over => 0,
+        });
+        visited.unwrap_or(0)
+    }
+
+    fn clear(&self, _py: Python<'_>) {
+        drop(self.take());
+    }
+
+    fn finalize(instance: &Instance<Self>, py: Python<'_>) {
+        finalize(instance, py);
+    }
+
+    fn needs_finalizer(&self) -> bool {
+        self.life.is_open()
+    }
+
+    fn pool(&self) -> Option<&Pool> {
+        Some(&POOL)
+    }
+}
+
+impl Coroutine for ConditionWait {
+    const QUALIFIED_NAME: &'static str = "Condition.wait";
+
+    fn life(&self) -> &Life {
+        &self.life
+    }
+}
+
+impl Resumable for ConditionWait {
+    fn resume(py: Python<'_>, wait: &Instance<Self>, input: Input) -> PyResult<Step> {
+        wait.life.drive(input, |_, input| match (wait.take(), input) {
+            (Stage::Asked { condition }, Input::Next) => Self::begin(py, wait, condition),
+            (Stage::Waiting { condition, waiter }, input) => {
+                let step = match input {
+                    Input::Next => waiter.resume(py),
+                    Input::Throw(error) => Err(error),
+                };
+                wait.settle(py, condition, waiter, step)
+            }
+            (Stage::Acquiring { condition, acquiring, ending }, input) => {
+                let step = acquiring.resume(py, input);
+                wait.acquire(py, condition, Some((acquiring, step)), ending)
+            }
+            (_, Input::Throw(error)) => Err(error),
+            (Stage::Over, Input::Next) => Ok(Step::nothing(py)),
+        })
+    }
+}
+
+impl ConditionWait {
+    fn take(&self) -> Stage {
+        self.stage.with(|stage| std::mem::replace(stage, Stage::Over))
+    }
+
+    fn put(&self, stage: Stage) {
+        drop(self.stage.with(|old| std::mem::replace(old, stage)));
+    }
+
+    fn begin(py: Python<'_>, wait: &Instance<Self>, condition: Object) -> PyResult<Step> {
+        let slf = condition.bind(py);
+        if !is_locked(slf)? {
+            return Err(PyRuntimeError::new_err("cannot wait on un-acquired lock"));
+        }
+        track(wait.object());
+        let waiters = waiters_of(slf)?;
+        let waiter = if passes_on() {
+            let waiter = waiters.make(slf)?;
+            block::release_by_name(slf)?;
+            waiter
+        } else {
+            block::release_by_name(slf)?;
+            match waiters.make(slf) {
+                Ok(waiter) => waiter,
+                Err(error) => return wait.acquire(py, condition, None, Ending::of(py, error)),
+            }
+        };
+        waiters.join(py, &waiter);
+        let step = waiter.wait(py);
+        wait.settle(py, condition, waiter, step)
+    }
+
+    /// What the waiter says.
+    fn settle(
+        &self,
+        py: Python<'_>,
+        condition: Object,
+        waiter: Waiter,
+        step: PyResult<Step>,
+    ) -> PyResult<Step> {
+        let ending = match step {
+            Ok(Step::Yield(_)) => {
+                self.put(Stage::Waiting { condition, waiter });
+                return step;
+            }
+            Ok(Step::Return(_)) => Ending::default(),
+            Err(error) => Ending::of(py, error),
+        };
+        waiters_of(condition.bind(py))?.leave(&waiter);
+        self.acquire(py, condition, None, ending)
+    }
+
+    /// Takes the lock, whatever happens: who cancels has to wait until it is taken. `begun` is an attempt that goes on.
+    fn acquire(
+        &self,
+        py: Python<'_>,
+        condition: Object,
+        begun: Option<(Awaited, PyResult<Step>)>,
+        mut ending: Ending,
+    ) -> PyResult<Step> {
+        let mut attempt = begun.map_or_else(|| attempt(py, &condition), Ok);
+        loop {
+            match attempt {
+                Ok((acquiring, Ok(Step::Yield(yielded)))) => {
+                    self.put(Stage::Acquiring { condition, acquiring, ending });
+                    return Ok(Step::Yield(yielded));
+                }
+                Ok((_, Ok(Step::Return(_)))) => return end(py, &condition, ending.into_error(py)?),
+                Ok((_, Err(error))) | Err(error) => {
+                    if !error.matches(py, imports::cancelled_error(py)?)? {
+                        return end(py, &condition, Some(error));
+                    }
+                    ending.cancelled = Some(error.into_value(py).into());
+                }
+            }
+            attempt = self::attempt(py, &condition);
+        }
+    }
+}
+
+impl Ending {
+    fn of(py: Python<'_>, error: PyErr) -> Self {
+        Self { error: Some(error.into_value(py).into()), cancelled: None }
+    }
+
+    fn into_error(self, py: Python<'_>) -> PyResult<Option<PyErr>> {
+        if self.cancelled.is_some() && !passes_on() {
+            return Ok(Some(PyErr::from_value(imports::cancelled_error(py)?.call0()?)));
+        }
+        let error = self.cancelled.or(self.error);
+        Ok(error.map(|error| PyErr::from_value(error.bind(py).clone())))
+    }
+}
+
+/// The first step of `await condition.acquire()`.
+fn attempt(py: Python<'_>, condition: &Object) -> PyResult<(Awaited, PyResult<Step>)> {
+    let acquiring = Awaited::of(py, call_method(py, condition, intern!(py, "acquire"), &[])?)?;
+    let step = acquiring.resume(py, Input::Next);
+    Ok((acquiring, step))
+}
+
+fn end(py: Python<'_>, condition: &Object, error: Option<PyErr>) -> PyResult<Step> {
+    let Some(error) = error else {
+        return Ok(Step::Return(truth(py, true)));
+    };
+    if passes_on() {
+        // This one may have been notified, and nobody would know.
+        waiters_of(condition.bind(py))?.wake(py, 1, &truth(py, false))?;
+    }
+    Err(error)
+}
+
+fn waiters_of<'a>(condition: &'a Bound<'_, PyAny>) -> PyResult<&'a Waiters> {
+    Ok(&condition.cast::<PrimitiveCore>()?.get().waiters)
+}
+
+fn is_locked(condition: &Bound<'_, PyAny>) -> PyResult<bool> {
+    condition.call_method0(intern!(condition.py(), "locked"))?.is_truthy()
+}
+
+fn wait(py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
+    let condition = arguments.only_receiver("Condition.wait")?.bind(py);
+    condition.cast::<ConditionCore>()?;
+    let stage = LoopCell::new(Stage::Asked { condition: (&*condition).into() });
+    WAIT.instantiate(py, ConditionWait { life: Life::new(), stage }).map(Instance::into_object)
+}
+
+fn notify(py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
+    let (condition, arguments) = arguments.split_receiver()?;
+    let [number] = arguments.bind(py, "Condition.notify", ["n"], 0)?;
+    let condition = condition.bind(py);
+    if !is_locked(&condition)? {
+        return Err(PyRuntimeError::new_err("cannot notify on un-acquired lock"));
+    }
+    let number: f64 = number.map_or(Ok(1.0), |number| number.bind(py).extract())?;
+    // As many as there are numbers below it; what is negative is none.
+    waiters_of(&condition)?.wake(py, number.ceil() as usize, &truth(py, false))?;
+    Ok(Object::none(py))
+}
+
+fn notify_all(py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
+    let condition = arguments.only_receiver("Condition.notify_all")?.bind(py);
+    let all = waiters_of(&condition)?.len();
+    condition.call_method1(intern!(py, "notify"), (all,))?;
+    Ok(Object::none(py))
+}
+
+fn enter(py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
+    block::enter_by_name(&arguments.only_receiver(block::ENTERS)?.bind(py))
+}
+
+#[pymethods]
+impl ConditionCore {
+    #[new]
+    #[pyo3(signature = (*_args, **_kwargs))]
+    fn new(_args: &Bound<'_, PyTuple>, _kwargs: Option<&Bound<'_, PyDict>>) -> PyClassInitializer<Self> {
+        PyClassInitializer::from(PrimitiveCore::default()).add_subclass(Self)
+    }
+}
+
+/// Gives `Condition` its methods.
+#[pyfunction]
+fn native_condition(class: Bound<'_, PyAny>) -> PyResult<Bound<'_, PyAny>> {
+    // The method came with the change.
+    PASSES_ON.store(class.getattr("_stands_for")?.hasattr("_notify")?, Ordering::Relaxed);
+    with_methods(
+        class,
+        &[
+            ("wait", wait),
+            ("notify", notify),
+            ("notify_all", notify_all),
+            ("__aenter__", enter),
+            ("__aexit__", block::exit_by_name),
+        ],
+    )
+}
+
+pub(super) fn add(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    WAIT.create_hidden::<ConditionWait>(
+        module.py(),
+        &resumable_methods::<ConditionWait>(),
+        &coroutine_getters::<ConditionWait>(),
+        &coroutine_slots::<ConditionWait>(),
+    )?;
+    module.add_class::<ConditionCore>()?;
+    module.add_function(wrap_pyfunction!(native_condition, module)?)
+}

@@ -1,0 +1,127 @@
+//! The items: a deque or a list, unless a subclass has other ideas.
+
+use pyo3::prelude::*;
+use pyo3::types::PyList;
+
+use super::QueueCore;
+use super::hooks::{Hooks, Init, Place, Plain, Take};
+use super::state::Limit;
+use crate::ffi::Object;
+use crate::ffi::call::{call, call_method};
+use crate::ffi::intern::intern;
+use crate::imports;
+
+fn is_deque(py: Python<'_>, object: &Object) -> PyResult<bool> {
+    Ok(object.bind(py).is_exact_instance(imports::deque(py)?))
+}
+
+fn is_list(py: Python<'_>, object: &Object) -> bool {
+    object.bind(py).is_exact_instance_of::<PyList>()
+}
+
+impl QueueCore {
+    /// `self._init(maxsize)`
+    pub(super) fn init_items(slf: &Bound<'_, Self>, maxsize: &Object) -> PyResult<()> {
+        let py = slf.py();
+        let items: Object = match Self::hooks(slf)?.init {
+            Init::Deque => imports::deque(py)?.call0()?.into(),
+            Init::List => PyList::empty(py).into(),
+            Init::Replaced => {
+                return call_method(py, &slf.into(), intern!(py, "_init"), &[maxsize]).map(drop);
+            }
+        };
+        drop(slf.get().state.with(|state| state.items.replace(items)));
+        Ok(())
+    }
+
+    /// `self._queue`
+    fn items(slf: &Bound<'_, Self>, hooks: Hooks) -> PyResult<Object> {
+        let py = slf.py();
+        let items = slf.get().state.with(|state| state.items.as_ref().map(|items| items.clone_ref(py)));
+        match items {
+            Some(items) if hooks.is_plain(Plain::Items) => Ok(items),
+            _ => slf.getattr(intern!(py, "_queue")).map(Object::from),
+        }
+    }
+
+    /// `self._get()`
+    pub(super) fn take(slf: &Bound<'_, Self>, hooks: Hooks) -> PyResult<Object> {
+        let py = slf.py();
+        if !matches!(hooks.take, Take::Replaced) {
+            let items = Self::items(slf, hooks)?;
+            match hooks.take {
+                Take::First if is_deque(py, &items)? => {
+                    return call(py, imports::deque_popleft(py)?, &[&items]);
+                }
+                Take::Last if is_list(py, &items) => return call(py, imports::list_pop(py)?, &[&items]),
+                Take::Least => return call(py, imports::heap_pop(py)?, &[&items]),
+                _ => {}
+            }
+        }
+        call_method(py, &slf.into(), intern!(py, "_get"), &[])
+    }
+
+    /// `self._put(item)`
+    pub(super) fn place(slf: &Bound<'_, Self>, hooks: Hooks, item: &Object) -> PyResult<()> {
+        let py = slf.py();
+        if !matches!(hooks.place, Place::Replaced) {
+            let items = Self::items(slf, hooks)?;
+            match hooks.place {
+                Place::Behind if is_deque(py, &items)? => {
+                    return call(py, imports::deque_append(py)?, &[&items, item]).map(drop);
+                }
+                Place::OnTop => {
+                    if let Ok(list) = items.bind(py).cast_exact::<PyList>() {
+                        return list.append(item.bind(py));
+                    }
+                }
+                Place::InOrder => return call(py, imports::heap_push(py)?, &[&items, item]).map(drop),
+                _ => {}
+            }
+        }
+        call_method(py, &slf.into(), intern!(py, "_put"), &[item]).map(drop)
+    }
+
+    /// `len(self._queue)`, in its own words.
+    pub(super) fn count(slf: &Bound<'_, Self>, hooks: Hooks) -> PyResult<usize> {
+        Self::items(slf, hooks)?.bind(slf.py()).len()
+    }
+
+    /// `not self._queue`
+    pub(super) fn has_none(slf: &Bound<'_, Self>, hooks: Hooks) -> PyResult<bool> {
+        Ok(!Self::items(slf, hooks)?.bind(slf.py()).is_truthy()?)
+    }
+
+    /// Whether there are as many as there may be.
+    pub(super) fn has_all(slf: &Bound<'_, Self>, hooks: Hooks) -> PyResult<bool> {
+        let py = slf.py();
+        let limit = slf.get().state.with(|state| state.limit);
+        match limit {
+            Limit::None => Ok(false),
+            Limit::Items(most) if hooks.is_plain(Plain::QSize) => Ok(Self::count(slf, hooks)? >= most),
+            _ => {
+                let maxsize = slf.getattr(intern!(py, "_maxsize"))?;
+                if maxsize.le(0)? {
+                    return Ok(false);
+                }
+                slf.call_method0(intern!(py, "qsize"))?.ge(maxsize)
+            }
+        }
+    }
+
+    /// `self.empty()`
+    pub(super) fn is_empty(slf: &Bound<'_, Self>, hooks: Hooks) -> PyResult<bool> {
+        if hooks.is_plain(Plain::Empty) {
+            return Self::has_none(slf, hooks);
+        }
+        slf.call_method0(intern!(slf.py(), "empty"))?.is_truthy()
+    }
+
+    /// `self.full()`
+    pub(super) fn is_full(slf: &Bound<'_, Self>, hooks: Hooks) -> PyResult<bool> {
+        if hooks.is_plain(Plain::Full) {
+            return Self::has_all(slf, hooks);
+        }
+        slf.call_method0(intern!(slf.py(), "full"))?.is_truthy()
+    }
+}

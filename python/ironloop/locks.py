@@ -1,0 +1,147 @@
+"""Locks, events, conditions, semaphores and barriers, native below asyncio's own classes.
+
+Each is made for any loop; where another loop runs, asyncio's own class is made.
+"""
+
+from __future__ import annotations
+
+from asyncio import locks as stock
+from asyncio.exceptions import BrokenBarrierError
+from collections import deque
+from collections.abc import Iterable
+from typing import Any
+
+from ironloop import _ironloop
+from ironloop._ironloop import ConditionCore, EventCore, LockCore, SemaphoreCore, runs_elsewhere
+from ironloop.stand_in import StandIn
+
+__all__ = ("Barrier", "BoundedSemaphore", "BrokenBarrierError", "Condition", "Event", "Lock", "Semaphore")
+
+# asyncio's own, whatever stands behind their names later on.
+_Lock, _Event, _Condition = stock.Lock, stock.Event, stock.Condition
+_Semaphore, _BoundedSemaphore, _Barrier = stock.Semaphore, stock.BoundedSemaphore, stock.Barrier
+
+
+class _Waiters(deque[Any]):
+    """The futures of those who wait, as asyncio keeps them in `_waiters`. A copy; what is appended is there."""
+
+    def __init__(self, primitive: Any, futures: Iterable[Any]) -> None:
+        super().__init__(futures)
+        self._primitive = primitive
+
+    def append(self, future: Any) -> None:
+        super().append(future)
+        self._primitive._waiters = self
+
+
+class _Primitive:
+    """What the native core asks of its class."""
+
+    def _show_waiters(self, futures: Iterable[Any]) -> deque[Any]:
+        return _Waiters(self, futures)
+
+
+class _Block(_Primitive):
+    """A primitive for `async with`, which calls the methods by name if they are not the native ones."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in ("acquire", "release", "locked"):
+            self._replaced()  # type: ignore[attr-defined]
+        super().__setattr__(name, value)
+
+
+@_ironloop.native_lock
+class Lock(_Block, LockCore, _Lock, metaclass=StandIn):  # type: ignore[misc]
+    """A mutual exclusion between tasks, given to those who wait in their order. (asyncio: Lock)
+
+    `release` raises RuntimeError if nobody holds it; a wait does, if others have waited on another loop.
+    """
+
+    __module__ = "ironloop"
+    _stands_for = _Lock
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+        if cls is Lock and runs_elsewhere():
+            return _Lock(*args, **kwargs)
+        return super().__new__(cls)
+
+
+@_ironloop.native_event
+class Event(_Primitive, EventCore, _Event, metaclass=StandIn):  # type: ignore[misc]
+    """A flag that tasks wait for. (asyncio: Event)"""
+
+    __module__ = "ironloop"
+    _stands_for = _Event
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+        if cls is Event and runs_elsewhere():
+            return _Event(*args, **kwargs)
+        return super().__new__(cls)
+
+
+@_ironloop.native_condition
+class Condition(_Primitive, ConditionCore, _Condition, metaclass=StandIn):  # type: ignore[misc]
+    """Tasks that wait, with a lock let go, until others notify them. (asyncio: Condition)
+
+    `lock` is any lock, by default a new one. `wait` and `notify` raise RuntimeError if nobody holds it.
+    """
+
+    __module__ = "ironloop"
+    _stands_for = _Condition
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+        if cls is Condition and runs_elsewhere():
+            return _Condition(*args, **kwargs)
+        return super().__new__(cls)
+
+    def __init__(self, lock: Any = None) -> None:
+        super().__init__(Lock() if lock is None else lock)
+
+
+@_ironloop.native_semaphore
+class Semaphore(_Block, SemaphoreCore, _Semaphore, metaclass=StandIn):  # type: ignore[misc]
+    """At most `value` tasks at a time; those who wait get in in their order. (asyncio: Semaphore)
+
+    Raises ValueError if `value` is negative.
+    """
+
+    __module__ = "ironloop"
+    _stands_for = _Semaphore
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+        if cls is Semaphore and runs_elsewhere():
+            return _Semaphore(*args, **kwargs)
+        return super().__new__(cls)
+
+
+@_ironloop.native_bounded_semaphore
+class BoundedSemaphore(Semaphore, _BoundedSemaphore, metaclass=StandIn):  # type: ignore[misc]
+    """The same; a release too many raises ValueError. (asyncio: BoundedSemaphore)"""
+
+    __module__ = "ironloop"
+    _stands_for = _BoundedSemaphore
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+        if cls is BoundedSemaphore and runs_elsewhere():
+            return _BoundedSemaphore(*args, **kwargs)
+        return super().__new__(cls)
+
+
+class Barrier(_Barrier, metaclass=StandIn):
+    """Tasks that go on together, once `parties` of them are there. (asyncio: Barrier)
+
+    asyncio's own code on a native condition. Raises ValueError if `parties` is less than 1; `wait` raises
+    BrokenBarrierError if the barrier is reset or broken.
+    """
+
+    __module__ = "ironloop"
+    _stands_for = _Barrier
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+        if cls is Barrier and runs_elsewhere():
+            return _Barrier(*args, **kwargs)
+        return super().__new__(cls)
+
+    def __init__(self, parties: int) -> None:
+        super().__init__(parties)
+        self._cond = Condition()

@@ -1,0 +1,3 @@
+VARIABLE: str
+
+def is_wanted(native: bool | None = None) -> bool: ...

@@ -1,0 +1,51 @@
+"""Queues: asyncio's, with a native core for what runs per item."""
+
+from __future__ import annotations
+
+from asyncio import queues
+from asyncio.queues import QueueEmpty, QueueFull
+from typing import Any
+
+from ironloop._ironloop import QueueCore, equip_queues, runs_elsewhere
+from ironloop.stand_in import StandIn
+
+__all__ = ["LifoQueue", "PriorityQueue", "Queue", "QueueEmpty", "QueueFull"]
+
+if hasattr(queues, "QueueShutDown"):
+    QueueShutDown = queues.QueueShutDown
+    __all__ += ["QueueShutDown"]
+
+
+class Queue(QueueCore, queues.Queue, metaclass=StandIn):  # type: ignore[misc,type-arg]
+    """A queue between tasks, first in, first out. (asyncio: Queue)
+
+    `maxsize` is how many items it holds at most; 0 or less is no limit. `put` waits while it is full, `get`
+    while it is empty. On a loop that is not ironloop's, calling the class makes asyncio's own.
+
+    Subclasses may override `_init(maxsize)`, `_put(item)` and `_get()`, which keep the items in `_queue`.
+    """
+
+    __module__ = "ironloop"
+    _stands_for = queues.Queue
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+        if "_stands_for" in cls.__dict__ and runs_elsewhere():
+            return cls._stands_for(*args, **kwargs)
+        return super().__new__(cls)
+
+
+class LifoQueue(Queue, queues.LifoQueue):  # type: ignore[misc,type-arg]
+    """A queue that gives the item that was put last. (asyncio: LifoQueue)"""
+
+    __module__ = "ironloop"
+    _stands_for = queues.LifoQueue
+
+
+class PriorityQueue(Queue, queues.PriorityQueue):  # type: ignore[misc,type-arg]
+    """A queue that gives the least item, commonly of `(priority, data)`. (asyncio: PriorityQueue)"""
+
+    __module__ = "ironloop"
+    _stands_for = queues.PriorityQueue
+
+
+equip_queues(Queue, LifoQueue, PriorityQueue)

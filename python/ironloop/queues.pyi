@@ -1,0 +1,22 @@
+import asyncio
+import sys
+from asyncio import QueueEmpty as QueueEmpty
+from asyncio import QueueFull as QueueFull
+from typing import TypeVar
+
+from _typeshed import SupportsRichComparisonT
+
+from ironloop._ironloop import QueueCore
+from ironloop.stand_in import StandIn
+
+_T = TypeVar("_T")
+
+__all__ = ["LifoQueue", "PriorityQueue", "Queue", "QueueEmpty", "QueueFull"]
+if sys.version_info >= (3, 13):
+    from asyncio import QueueShutDown as QueueShutDown
+
+    __all__ += ["QueueShutDown"]
+
+class Queue(QueueCore, asyncio.Queue[_T], metaclass=StandIn): ...
+class LifoQueue(Queue[_T], asyncio.LifoQueue[_T]): ...
+class PriorityQueue(Queue[SupportsRichComparisonT], asyncio.PriorityQueue[SupportsRichComparisonT]): ...

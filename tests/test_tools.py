@@ -1,0 +1,107 @@
+"""Real tools that wrap asyncio's names, make its tasks, or look at them from outside, in processes."""
+
+import contextlib
+import importlib.util
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import needs_ironloop
+from programs import TIMEOUT, clean_environment, command_for, run_program
+
+pytestmark = needs_ironloop
+
+PROGRAMS = Path(__file__).parent / "tool_programs"
+
+WHO = ("ironloop", "tool")
+each_order = pytest.mark.parametrize(
+    ("comes_first", "goes_first"), [(comes, goes) for comes in WHO for goes in WHO]
+)
+
+
+def needs(module):
+    """The requirements leave a tool out where it does not run on this Python."""
+    return pytest.mark.skipif(importlib.util.find_spec(module) is None, reason=f"no {module} for this Python")
+
+
+def run(program, *words, **variables):
+    done = run_program([sys.executable, PROGRAMS / program, *words], **variables)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout.split("\n")[-2]
+
+
+@needs("opentelemetry")
+@each_order
+def test_opentelemetry(comes_first, goes_first):
+    assert run("opentelemetry_traces.py", comes_first, goes_first) == "as before"
+
+
+@needs("ddtrace")
+@each_order
+def test_datadog(comes_first, goes_first):
+    no_agent = {"DD_INSTRUMENTATION_TELEMETRY_ENABLED": "false", "DD_REMOTE_CONFIGURATION_ENABLED": "false"}
+    assert run("datadog_traces.py", comes_first, goes_first, **no_agent) == "as before"
+
+
+@needs("sentry_sdk")
+def test_sentry(loop_name):
+    assert run("sentry_reports.py", loop_name) == "reported"
+
+
+@needs("aiomonitor")
+@pytest.mark.parametrize("tasks", ["made by aiomonitor", "made by the loop"])
+def test_aiomonitor(loop_name, tasks):
+    assert run("aiomonitor_watches.py", loop_name, tasks) == "watched"
+
+
+@contextlib.contextmanager
+def tasks_that_wait(loop_name):
+    command = [*command_for(loop_name), PROGRAMS / "tasks_wait.py"]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, env=clean_environment(), **pipes) as program:
+        assert program.stdout.readline() == "ready\n"
+        yield program.pid
+        program.communicate(timeout=TIMEOUT)
+    assert program.returncode == 0
+
+
+def look_at(pid, how):
+    done = run_program([sys.executable, "-m", "asyncio", how, str(pid)])
+    if done.returncode and "ermission" in done.stderr + done.stdout:
+        pytest.skip("one process may not look into another here")
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def columns(table, *headings):
+    """Those columns of the table that `ps` prints, as a set of rows."""
+    lines = table.splitlines()
+    header = next(line for line in lines if "task name" in line)
+    starts = [0, *(at for at in range(2, len(header)) if header[at - 2 : at] == "  " and header[at] != " ")]
+    spans = {
+        header[start:end].strip(): slice(start, end)
+        for start, end in zip(starts, [*starts[1:], None], strict=True)
+    }
+    rows = lines[lines.index(header) + 2 :]
+    return {tuple(row[spans[heading]].strip() for heading in headings) for row in rows if row.strip()}
+
+
+@pytest.mark.skipif(sys.version_info < (3, 14), reason="came with Python 3.14")
+def test_asyncio_ps():
+    seen = {}
+    for loop_name in ("asyncio", "ironloop"):
+        with tasks_that_wait(loop_name) as pid:
+            seen[loop_name] = columns(look_at(pid, "ps"), "task name", "awaiter name")
+    assert ("in the group", "with a group") in seen["asyncio"]
+    assert seen["ironloop"] == seen["asyncio"]
+
+
+@pytest.mark.skipif(sys.version_info < (3, 14), reason="came with Python 3.14")
+def test_asyncio_pstree(loop_name):
+    with tasks_that_wait(loop_name) as pid:
+        tree = look_at(pid, "pstree")
+    names = ("outermost", "with a group", "in the group", "asleep")
+    positions = [tree.index(f"(T) {name}") for name in names]
+    assert positions[0] < positions[1] < positions[2]
+    assert "innermost" in tree
