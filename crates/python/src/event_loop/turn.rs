@@ -378,8 +378,7 @@ fn run(slf: &Bound<'_, LoopCore>, _: Arguments<'_>) -> PyResult<Object> {
 
 fn run_once(slf: &Bound<'_, LoopCore>, _: Arguments<'_>) -> PyResult<Object> {
     let poller = slf.get().open_poller()?;
-    let turned =
-        known_as_attached(|| LoopCore::turn(slf, &poller, &mut Events::with_capacity(EVENTS)));
+    let turned = known_as_attached(|| LoopCore::turn(slf, &poller, &mut Events::with_capacity(EVENTS)));
     LoopCore::leave(slf, turned)?;
     Ok(Object::none(slf.py()))
 }

@@ -38,8 +38,8 @@ impl AsRef<[u8]> for Chunk {
     fn as_ref(&self) -> &[u8] {
         // SAFETY: `from_bytes`, `of` and `copy_of` let in nothing but bytes objects, which are immutable and kept alive by us.
         unsafe {
-            let start = ffi::PyBytes_AsString(self.0.as_ptr()).cast::<u8>();
-            slice::from_raw_parts(start, ffi::PyBytes_Size(self.0.as_ptr()) as usize)
+            let start = ffi::PyBytes_AS_STRING(self.0.as_ptr()).cast::<u8>();
+            slice::from_raw_parts(start, ffi::Py_SIZE(self.0.as_ptr()) as usize)
         }
     }
 }

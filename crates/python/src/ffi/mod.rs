@@ -34,4 +34,4 @@ pub(crate) use context::Context;
 pub(crate) use instance::Instance;
 pub(crate) use method::{getter, method, method_of, object_slot, repr_slot};
 pub(crate) use object::Object;
-pub(crate) use shared::Shared;
+pub(crate) use shared::{Shared, Usual};

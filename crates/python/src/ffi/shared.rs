@@ -1,8 +1,11 @@
 //! A reference to an instance of a PyO3 class that owns others, such as the loop that a handle belongs to.
 
 use std::marker::PhantomData;
+use std::ptr;
+use std::sync::atomic::{AtomicPtr, Ordering};
 
 use pyo3::PyClass;
+use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::pyclass::boolean_struct::True;
 
@@ -35,5 +38,38 @@ impl<T: PyClass<Frozen = True> + Sync> Shared<T> {
 
     pub(crate) fn object(&self) -> &Object {
         &self.0
+    }
+}
+
+/// The Python class below `T` that nearly all of its instances are of: to know them takes one comparison.
+pub(crate) struct Usual<T> {
+    kind: AtomicPtr<ffi::PyTypeObject>,
+    native: PhantomData<fn() -> T>,
+}
+
+impl<T: PyClass> Usual<T> {
+    pub(crate) const fn new() -> Self {
+        Self { kind: AtomicPtr::new(ptr::null_mut()), native: PhantomData }
+    }
+
+    /// Said once, when the class is made; raises TypeError if it is not below `T`.
+    pub(crate) fn learn(&self, class: &Bound<'_, PyAny>) -> PyResult<()> {
+        let class = class.cast::<pyo3::types::PyType>()?;
+        if !class.is_subclass_of::<T>()? {
+            return Err(pyo3::exceptions::PyTypeError::new_err("not a class of this kind"));
+        }
+        // The reference is never given back, so no other class can come to stand at this address.
+        self.kind.store(class.clone().into_ptr().cast(), Ordering::Relaxed);
+        Ok(())
+    }
+
+    pub(crate) fn cast<'a, 'py>(&self, object: &'a Bound<'py, PyAny>) -> Option<&'a Bound<'py, T>> {
+        // SAFETY: a live object; the class is below `T`, as `learn` has seen to.
+        unsafe {
+            if ffi::Py_TYPE(object.as_ptr()) == self.kind.load(Ordering::Relaxed) {
+                return Some(object.cast_unchecked());
+            }
+        }
+        object.cast().ok()
     }
 }

@@ -50,6 +50,9 @@ fn equip_streams(
     equip(reader, imports::stock_stream_reader(py)?, read::METHODS)?;
     equip(writer, imports::stock_stream_writer(py)?, writer::METHODS)?;
     equip(protocol, imports::stock_stream_protocol(py)?, protocol::METHODS)?;
+    reader::USUAL.learn(reader)?;
+    writer::USUAL.learn(writer)?;
+    protocol::USUAL.learn(protocol)?;
     reader::HOOKS.learn(reader)?;
     protocol::HOOKS.learn(protocol)
 }

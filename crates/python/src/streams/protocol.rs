@@ -5,17 +5,19 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyTuple, PyWeakrefMethods, PyWeakrefReference};
 
 use super::hooks::{Hooks, Plain};
-use super::reader::StreamReaderCore;
+use super::reader::{self, StreamReaderCore};
 use super::{put, shown};
 use crate::cell::LoopCell;
 use crate::ffi::call::call_method;
 use crate::ffi::function::Method;
 use crate::ffi::intern::intern;
 use crate::ffi::object::set_attribute;
-use crate::ffi::{Arguments, Chunk, Object};
+use crate::ffi::{Arguments, Chunk, Context, Object, Usual};
 
 /// What is native in place of calling it.
 pub(super) static HOOKS: Hooks = Hooks::new(&["data_received", "_stream_reader", "_drain_helper"]);
+
+pub(super) static USUAL: Usual<StreamReaderProtocolCore> = Usual::new();
 
 #[derive(Default)]
 struct State {
@@ -64,29 +66,34 @@ impl StreamReaderProtocolCore {
 
 /// Whether `receive` does what the protocol's `data_received` would do.
 pub(crate) fn is_plain_protocol(protocol: &Bound<'_, PyAny>) -> PyResult<bool> {
-    match protocol.cast::<StreamReaderProtocolCore>() {
-        Ok(protocol) => StreamReaderProtocolCore::is_plain(protocol),
-        Err(_) => Ok(false),
+    match USUAL.cast(protocol) {
+        Some(protocol) => StreamReaderProtocolCore::is_plain(protocol),
+        None => Ok(false),
     }
 }
 
-/// Data for the reader of a plain protocol.
-pub(crate) fn receive(py: Python<'_>, protocol: &Object, data: &[u8]) -> PyResult<()> {
-    let protocol = protocol.bind(py).cast::<StreamReaderProtocolCore>()?;
+/// Data for the reader of a plain protocol. Code of others runs in the context, if one is given.
+pub(crate) fn receive(protocol: &Bound<'_, PyAny>, data: &[u8], context: Option<&Context>) -> PyResult<()> {
+    let py = protocol.py();
+    let Some(protocol) = USUAL.cast(protocol) else { return Ok(()) };
     let Some(reader) = protocol.get().reader(py)? else { return Ok(()) };
-    if let Ok(native) = reader.cast::<StreamReaderCore>()
+    if let Some(native) = reader::USUAL.cast(&reader)
         && StreamReaderCore::is_plain(native)?
     {
         return native.get().feed(py, data);
     }
-    reader.call_method1(intern!(py, "feed_data"), (PyBytes::new(py, data),)).map(drop)
+    let feed = || reader.call_method1(intern!(py, "feed_data"), (PyBytes::new(py, data),)).map(drop);
+    match context {
+        Some(context) => context.run(py, feed),
+        None => feed(),
+    }
 }
 
 /// Whether a writer with this protocol need not wait at all.
 pub(super) fn is_free(protocol: &Bound<'_, PyAny>) -> PyResult<bool> {
-    match protocol.cast::<StreamReaderProtocolCore>() {
-        Ok(native) => Ok(StreamReaderProtocolCore::is_plain(native)? && native.get().is_writable()),
-        Err(_) => Ok(false),
+    match USUAL.cast(protocol) {
+        Some(native) => Ok(StreamReaderProtocolCore::is_plain(native)? && native.get().is_writable()),
+        None => Ok(false),
     }
 }
 
@@ -158,7 +165,7 @@ fn data_received(py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
     let [data] = rest.exactly(py, "data_received", ["data"])?;
     let protocol = protocol.bind(py);
     if let (Some(chunk), true) = (Chunk::from_bytes(py, data), is_plain_protocol(&protocol)?) {
-        receive(py, &protocol.to_owned().into(), chunk.as_ref())?;
+        receive(&protocol, chunk.as_ref(), None)?;
     } else {
         let reader = Object::from(protocol.getattr(intern!(py, "_stream_reader"))?);
         if !reader.bind(py).is_none() {

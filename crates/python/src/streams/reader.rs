@@ -1,6 +1,6 @@
 //! `StreamReader`: its state, and how data comes into it. What takes data out is in `read`.
 
-use pyo3::exceptions::{PyAssertionError, PyNotImplementedError};
+use pyo3::exceptions::{PyAssertionError, PyNotImplementedError, PyTypeError};
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
@@ -12,7 +12,7 @@ use crate::cell::LoopCell;
 use crate::ffi::function::Method;
 use crate::ffi::object::set_attribute;
 use crate::ffi::raise::raised;
-use crate::ffi::{Arguments, ByteArray, Chunk, Object};
+use crate::ffi::{Arguments, ByteArray, Chunk, Object, Usual};
 use crate::imports;
 use crate::running::{future_is_cancelled, set_result};
 
@@ -28,6 +28,8 @@ pub(super) static HOOKS: Hooks = Hooks::new(&[
     "_wait_for_data",
     "_maybe_resume_transport",
 ]);
+
+pub(super) static USUAL: Usual<StreamReaderCore> = Usual::new();
 
 /// `StreamReader._limit`
 #[derive(Default)]
@@ -305,7 +307,11 @@ pub(super) fn receiver<'a, 'py>(
     arguments: &Arguments<'a>,
 ) -> PyResult<(Bound<'py, StreamReaderCore>, Arguments<'a>)> {
     let (receiver, rest) = arguments.split_receiver()?;
-    Ok((receiver.bind(py).cast::<StreamReaderCore>()?.to_owned(), rest))
+    let receiver = receiver.bind(py);
+    match USUAL.cast(&receiver) {
+        Some(reader) => Ok((reader.clone(), rest)),
+        None => Err(PyTypeError::new_err("a StreamReader is required")),
+    }
 }
 
 /// asyncio's own method does it.

@@ -2,11 +2,12 @@
 
 use std::ffi::{CStr, c_int};
 
+use pyo3::exceptions::PyTypeError;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
-use super::reader::StreamReaderCore;
+use super::reader::{self, StreamReaderCore};
 use super::{protocol, put, shown, transport};
 use crate::cell::LoopCell;
 use crate::ffi::asyncio::{Resumed, send};
@@ -18,14 +19,19 @@ use crate::ffi::coroutine::{
 use crate::ffi::derived::track;
 use crate::ffi::function::Method;
 use crate::ffi::intern::intern;
-use crate::ffi::{Arguments, Class, Instance, Native, Object, Shared, Visit};
+use crate::ffi::{Arguments, Class, Instance, Native, Object, Shared, Usual, Visit};
 use crate::imports;
 
+pub(super) static USUAL: Usual<StreamWriterCore> = Usual::new();
+
+/// All of asyncio's attributes: an instance without a dictionary is one whose methods the interpreter finds at once.
 #[derive(Default)]
 struct State {
     transport: Option<Object>,
     protocol: Option<Object>,
     reader: Option<Object>,
+    owner: Option<Object>,
+    complete: Option<Object>,
 }
 
 /// The native half of a `StreamWriter`.
@@ -47,8 +53,8 @@ impl StreamWriterCore {
             (reader, state.protocol.as_ref().map(|protocol| protocol.clone_ref(py)))
         });
         if let Some(reader) = reader {
-            match reader.bind(py).cast::<StreamReaderCore>() {
-                Ok(reader) if StreamReaderCore::is_plain(reader)? && !reader.get().has_failed() => {}
+            match reader::USUAL.cast(reader.bind(py)) {
+                Some(reader) if StreamReaderCore::is_plain(reader)? && !reader.get().has_failed() => {}
                 _ => return Ok(false),
             }
         }
@@ -95,9 +101,29 @@ impl StreamWriterCore {
         put(&self.state, reader, |state| &mut state.reader);
     }
 
+    #[getter]
+    fn _loop(&self, py: Python<'_>) -> Py<PyAny> {
+        shown(py, &self.state, |state| &mut state.owner)
+    }
+
+    #[setter(_loop)]
+    fn set_loop(&self, owner: &Bound<'_, PyAny>) {
+        put(&self.state, owner, |state| &mut state.owner);
+    }
+
+    #[getter]
+    fn _complete_fut(&self, py: Python<'_>) -> Py<PyAny> {
+        shown(py, &self.state, |state| &mut state.complete)
+    }
+
+    #[setter(_complete_fut)]
+    fn set_complete_fut(&self, future: &Bound<'_, PyAny>) {
+        put(&self.state, future, |state| &mut state.complete);
+    }
+
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         let show = |state: &mut State| {
-            let all = [&state.transport, &state.protocol, &state.reader];
+            let all = [&state.transport, &state.protocol, &state.reader, &state.owner, &state.complete];
             all.into_iter().flatten().try_for_each(|object| visit.call(object.as_py()))
         };
         self.state.try_with(show).unwrap_or(Ok(()))
@@ -193,11 +219,14 @@ impl Resumable for Drain {
     }
 }
 
+fn receiver<'a, 'py>(writer: &'a Bound<'py, PyAny>) -> PyResult<&'a Bound<'py, StreamWriterCore>> {
+    USUAL.cast(writer).ok_or_else(|| PyTypeError::new_err("a StreamWriter is required"))
+}
+
 fn write(py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
     let (writer, rest) = arguments.split_receiver()?;
     let [data] = rest.exactly(py, "write", ["data"])?;
-    let writer = writer.bind(py);
-    let transport = writer.cast::<StreamWriterCore>()?.get().transport(py);
+    let transport = receiver(&writer.bind(py))?.get().transport(py);
     transport::write(py, &transport, data)?;
     Ok(Object::none(py))
 }
@@ -205,7 +234,7 @@ fn write(py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
 fn drain(py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
     let (writer, rest) = arguments.split_receiver()?;
     let [] = rest.exactly(py, "drain", [])?;
-    let writer = Shared::new(&*writer.bind(py).cast::<StreamWriterCore>()?);
+    let writer = Shared::new(receiver(&writer.bind(py))?);
     let drain = Drain { life: Life::new(), writer, waiting: LoopCell::default() };
     DRAIN.instantiate(py, drain).map(Instance::into_object)
 }

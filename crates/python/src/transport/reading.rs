@@ -87,7 +87,16 @@ impl Read {
 impl Transport {
     /// Reads once and delivers.
     pub(super) fn read(this: &Instance<Self>, py: Python<'_>) -> PyResult<()> {
-        match this.context.run(py, || Ok(this.read_and_deliver(py)))? {
+        let outcome = match this.receiver(py) {
+            Ok(Receiver::Bytes(receive)) => this.context.run(py, || Ok(this.read_bytes(py, &receive)))?,
+            Ok(Receiver::Buffer { get, updated }) => {
+                this.context.run(py, || Ok(this.read_into(py, &get, &updated)))?
+            }
+            // Enters the context only if it must.
+            Ok(Receiver::Stream(protocol)) => this.read_stream(py, &protocol),
+            Err(error) => Err(Failure(error, NOT_RECEIVED)),
+        };
+        match outcome {
             Ok(Read::Data | Read::NotReady) => Ok(()),
             Ok(Read::EndOfFile) => Self::end_of_file(this, py),
             Err(Failure(error, message)) => Self::fatal_error(this, py, error, message),
@@ -105,14 +114,6 @@ impl Transport {
         let old = self.state.with(|state| state.receiver.replace(receiver));
         drop(old);
         Ok(copy)
-    }
-
-    fn read_and_deliver(&self, py: Python<'_>) -> Result<Read, Failure> {
-        match self.receiver(py).map_err(|error| Failure(error, NOT_RECEIVED))? {
-            Receiver::Bytes(receive) => self.read_bytes(py, &receive),
-            Receiver::Stream(protocol) => self.read_stream(py, &protocol),
-            Receiver::Buffer { get, updated } => self.read_into(py, &get, &updated),
-        }
     }
 
     fn fd(&self) -> RawFd {
@@ -144,7 +145,7 @@ impl Transport {
         self.owner.get(py).with_read_buffer(|buffer| {
             let (read, count) = self.receive(py, fd, buffer)?;
             if count > 0 {
-                streams::receive(py, protocol, &buffer[..count])
+                streams::receive(protocol.bind(py), &buffer[..count], Some(&self.context))
                     .map_err(|error| Failure(error, NOT_RECEIVED))?;
             }
             Ok(read)
