@@ -42,7 +42,7 @@ class ClockedLoop(Loop):
         self._now = 0.0
         super().__init__()
         if generator is not None:
-            # It wants to be told of each timer by `call_at`. Native sleeps and timeouts are timers of the core.
+            # It must hear of each timer, in `call_at`. Native sleeps and timeouts are timers of the core.
             self._native = False
         self._clock_resolution = 1e-9
         self._generator = generator() if generator is not None else _no_time()

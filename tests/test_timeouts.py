@@ -12,7 +12,9 @@ from conftest import needs_ironloop
 from support import PATIENCE
 
 NAMES = ("timeout", "timeout_at", "Timeout", "wait_for")
-since_312 = pytest.mark.skipif(sys.version_info < (3, 12), reason="Python 3.11 makes a task and waits for that")
+since_312 = pytest.mark.skipif(
+    sys.version_info < (3, 12), reason="Python 3.11 makes a task and waits for that"
+)
 
 
 @pytest.fixture
