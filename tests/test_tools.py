@@ -75,7 +75,7 @@ def look_at(pid, how):
 
 
 def awaiters(table):
-    """Who waits for whom in the table that `ps` prints: (task, the task that awaits it) of each row, by name."""
+    """Who waits for whom in the table that `ps` prints: the names of a task and of the one that awaits it."""
     lines = table.splitlines()
     header = next(line for line in lines if "task name" in line)
     name = slice(header.index("task name"), header.index("coroutine stack"))
