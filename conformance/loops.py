@@ -41,6 +41,9 @@ class ClockedLoop(Loop):
     def __init__(self, generator: Callable[[], Generator[float | None, float, None]] | None = None) -> None:
         self._now = 0.0
         super().__init__()
+        if generator is not None:
+            # It must hear of each timer, in `call_at`. Native sleeps and timeouts are timers of the core.
+            self._native = False
         self._clock_resolution = 1e-9
         self._generator = generator() if generator is not None else _no_time()
         self._must_end = generator is not None

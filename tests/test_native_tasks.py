@@ -10,7 +10,9 @@ import pytest
 from ironloop import _ironloop
 
 if not hasattr(_ironloop, "Task"):
-    pytest.skip("this Python's tasks are laid out in a way that ironloop does not know", allow_module_level=True)
+    pytest.skip(
+        "this Python's tasks are laid out in a way that ironloop does not know", allow_module_level=True
+    )
 
 
 @pytest.fixture

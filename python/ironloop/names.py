@@ -46,7 +46,8 @@ _DEFINED_IN = {
         "wait_for",
     ),
     "threads": ("to_thread",),
-    "timeouts": ("Timeout", "timeout", "timeout_at"),
+    # Not `Timeout`: asyncio's own functions make it, where another loop runs.
+    "timeouts": ("timeout", "timeout_at"),
 }
 _MODULES = [module for name, module in sys.modules.items() if name.split(".")[0] == "asyncio"]
 # asyncio's own, whatever a tool may have put around it by now.

@@ -6,7 +6,7 @@ from ironloop.loop import Loop
 
 _T = TypeVar("_T")
 
-class Runner(asyncio.Runner):
+class Runner(asyncio.Runner):  # type: ignore[misc]
     def __init__(
         self,
         *,
