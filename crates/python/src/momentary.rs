@@ -7,8 +7,7 @@ use pyo3::prelude::*;
 use crate::cell::LoopCell;
 use crate::ffi::class::Pool;
 use crate::ffi::coroutine::{
-    Coroutine, Input, Life, Resumable, Step, coroutine_getters, coroutine_slots, finalize, itself_slot,
-    resumable_methods,
+    Coroutine, Input, Life, Resumable, Step, coroutine_getters, coroutine_slots, finalize, resumable_methods,
 };
 use crate::ffi::{Class, Instance, Native, Object, Visit};
 
@@ -88,9 +87,7 @@ pub(crate) fn make<D: Deed>(py: Python<'_>, deed: D) -> PyResult<Object> {
 }
 
 pub(crate) fn add_class<D: Deed>(py: Python<'_>) -> PyResult<()> {
-    let mut slots = coroutine_slots::<Momentary<D>>();
-    // What `coroutine.__await__()` answers can be iterated.
-    slots.push(itself_slot(pyo3::ffi::Py_tp_iter));
+    let slots = coroutine_slots::<Momentary<D>>();
     D::class().create_hidden::<Momentary<D>>(
         py,
         &resumable_methods::<Momentary<D>>(),

@@ -1,12 +1,12 @@
 //! Which loop runs in this thread, and how native coroutines wait on any.
 
-use std::ffi::c_int;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 
 use crate::event_loop::LoopCore;
+use crate::ffi::Object;
 use crate::ffi::asyncio::{Resumed, View, as_native_loop, send};
 use crate::ffi::call::{call, call_method};
 use crate::ffi::coroutine::Step;
@@ -14,7 +14,6 @@ use crate::ffi::derived::Own;
 use crate::ffi::intern::intern;
 use crate::ffi::object::current_thread;
 use crate::ffi::raise::raised;
-use crate::ffi::{Object, Visit};
 use crate::future::{self, Future, Outcome};
 use crate::imports;
 
@@ -74,12 +73,7 @@ pub(crate) enum Waiter {
 }
 
 impl Waiter {
-    /// A new pending future of the running loop.
-    pub(crate) fn new(py: Python<'_>) -> PyResult<Self> {
-        Self::on(Running::now(py)?)
-    }
-
-    /// The same for who knows the loop that runs.
+    /// A new pending future of the loop that runs.
     pub(crate) fn on(running: Running<'_>) -> PyResult<Self> {
         match running {
             Running::Native(core) => future::create(&core).map(Self::Own),

@@ -9,18 +9,17 @@ use pyo3::types::{PyFloat, PyInt};
 
 use crate::cell::LoopCell;
 use crate::event_loop::{LoopCore, Timer};
-use crate::ffi::asyncio::{Resumed, View, send};
-use crate::ffi::call::{call, call_method};
+use crate::ffi::asyncio::View;
+use crate::ffi::call::call;
 use crate::ffi::class::Pool;
 use crate::ffi::coroutine::{
     Coroutine, Input, Life, Resumable, Step, coroutine_getters, coroutine_slots, finalize, resumable_methods,
 };
 use crate::ffi::derived::{may_lead_back, track};
 use crate::ffi::function::{Body, Function};
-use crate::ffi::intern::intern;
 use crate::ffi::{Arg, Arguments, Class, Instance, Native, Object, Visit};
 use crate::running::{Running, probably_native};
-use crate::{future, imports};
+use crate::{delegate, future, imports};
 
 /// `asyncio.sleep(delay, result)`
 pub(crate) struct Sleep {
@@ -152,16 +151,7 @@ impl Sleep {
     }
 
     fn go_on_elsewhere(&self, py: Python<'_>, coroutine: Object, input: Input) -> PyResult<Step> {
-        let step = match input {
-            Input::Next => match send(py, &coroutine)? {
-                Resumed::Yielded(yielded) => Step::Yield(yielded),
-                Resumed::Returned(value) => Step::Return(value),
-            },
-            Input::Throw(error) => {
-                let error = error.into_value(py).into();
-                Step::Yield(call_method(py, &coroutine, intern!(py, "throw"), &[&error])?)
-            }
-        };
+        let step = delegate::resume(py, &coroutine, input)?;
         self.set(Stage::Elsewhere(coroutine));
         Ok(step)
     }

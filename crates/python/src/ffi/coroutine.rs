@@ -160,13 +160,15 @@ pub(crate) fn resumable_slots<R: Resumable>() -> Vec<ffi::PyType_Slot> {
     vec![
         slot(ffi::Py_tp_iternext, next::<R> as *mut c_void),
         slot(ffi::Py_am_send, send_slot::<R> as *mut c_void),
+        // `yield from coroutine.__await__()` asks for it.
+        itself_slot(ffi::Py_tp_iter),
     ]
 }
 
 /// The same, of a coroutine: it is its own awaitable.
 pub(crate) fn coroutine_slots<C: Coroutine>() -> Vec<ffi::PyType_Slot> {
     let mut slots = resumable_slots::<C>();
-    slots.push(ffi::PyType_Slot { slot: ffi::Py_am_await, pfunc: itself as *mut c_void });
+    slots.push(itself_slot(ffi::Py_am_await));
     slots
 }
 

@@ -272,10 +272,6 @@ impl TaskFields {
         i64::from(self.cancels_requested.get())
     }
 
-    pub(crate) fn request_cancel(&self) {
-        self.cancels_requested.set(self.cancels_requested.get().saturating_add(1));
-    }
-
     /// What a new task is beyond zeros.
     pub(crate) fn begin(&self) {
         #[cfg(Py_3_14)]

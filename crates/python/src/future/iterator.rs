@@ -9,7 +9,7 @@ use super::Outcome;
 use crate::cell::LoopCell;
 use crate::ffi::asyncio::View;
 use crate::ffi::class::Pool;
-use crate::ffi::coroutine::{Input, Resumable, Step, itself_slot, resumable_methods, resumable_slots};
+use crate::ffi::coroutine::{Input, Resumable, Step, resumable_methods, resumable_slots};
 use crate::ffi::derived::track;
 use crate::ffi::raise::raised;
 use crate::ffi::{Class, Instance, Native, Object, Visit};
@@ -82,8 +82,7 @@ impl Resumable for FutureIterator {
 }
 
 pub(super) fn add_class(module: &Bound<'_, PyModule>) -> PyResult<()> {
-    let mut slots = resumable_slots::<FutureIterator>();
-    slots.push(itself_slot(pyo3::ffi::Py_tp_iter));
+    let slots = resumable_slots::<FutureIterator>();
     let methods = resumable_methods::<FutureIterator>();
     FUTURE_ITERATOR.create_hidden::<FutureIterator>(module.py(), &methods, &[], &slots)
 }
