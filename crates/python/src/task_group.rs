@@ -63,9 +63,13 @@ fn create_natively(group: &Bound<'_, PyAny>, arguments: Arguments<'_>) -> PyResu
 fn on_task_done(py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
     let [group, task] = arguments.exactly(py, "_on_task_done", ["self", "task"])?;
     let (group, task) = (&*group.bind(py), task.to_object(py));
-    if let Some(view) = View::of(&task).filter(|view| has_done_well(view)) {
-        forget(group, view)?;
-        return Ok(Object::none(py));
+    let tasks = group.getattr(intern!(py, "_tasks"))?;
+    // Somebody may have put another collection there.
+    if let Ok(tasks) = tasks.cast_exact::<PySet>() {
+        if let Some(view) = View::of(&task).filter(has_done_well) {
+            forget(group, tasks, view)?;
+            return Ok(Object::none(py));
+        }
     }
     arguments.pass_on(py, &stock_method(py, "_on_task_done")?)
 }
@@ -76,10 +80,9 @@ fn has_done_well(task: &View<'_>) -> bool {
 }
 
 /// A task less; who waits for the last one is told.
-fn forget(group: &Bound<'_, PyAny>, task: View<'_>) -> PyResult<()> {
+fn forget(group: &Bound<'_, PyAny>, tasks: &Bound<'_, PySet>, task: View<'_>) -> PyResult<()> {
     let py = group.py();
-    let tasks = group.getattr(intern!(py, "_tasks"))?;
-    tasks.cast::<PySet>()?.discard(task.object.bind(py))?;
+    tasks.discard(task.object.bind(py))?;
     #[cfg(Py_3_14)]
     {
         let parent = group.getattr(intern!(py, "_parent_task"))?.into();
@@ -88,7 +91,7 @@ fn forget(group: &Bound<'_, PyAny>, task: View<'_>) -> PyResult<()> {
         }
     }
     let waiter = Object::from(group.getattr(intern!(py, "_on_completed_fut"))?);
-    if !waiter.bind(py).is_none() && !tasks.is_truthy()? && !future_is_done(py, &waiter)? {
+    if !waiter.bind(py).is_none() && tasks.is_empty() && !future_is_done(py, &waiter)? {
         set_result(py, &waiter, true.into_pyobject(py)?.to_owned().into())?;
     }
     Ok(())

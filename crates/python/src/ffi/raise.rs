@@ -29,3 +29,11 @@ pub(crate) fn set_traceback(exception: &Object, traceback: Option<Object>) {
         ffi::PyException_SetTraceback(exception.as_ptr(), traceback);
     }
 }
+
+/// `exception.__context__ = context`
+pub(crate) fn set_context(exception: &Object, context: Object) {
+    if exception.as_ptr() != context.as_ptr() {
+        // SAFETY: live exceptions; the reference to the context is given away.
+        unsafe { ffi::PyException_SetContext(exception.as_ptr(), context.into_ptr()) };
+    }
+}

@@ -22,6 +22,7 @@ use crate::ffi::coroutine::{
 };
 use crate::ffi::derived::track;
 use crate::ffi::intern::intern;
+use crate::ffi::raise::{raised, set_context};
 use crate::ffi::{Arguments, Class, Instance, Native, Object, Visit};
 use crate::imports;
 use crate::running::Waiter;
@@ -221,11 +222,16 @@ impl Ending {
     }
 
     fn into_error(self, py: Python<'_>) -> PyResult<Option<PyErr>> {
-        if self.cancelled.is_some() && !passes_on() {
-            return Ok(Some(PyErr::from_value(imports::cancelled_error(py)?.call0()?)));
+        let Some(cancelled) = self.cancelled else {
+            return Ok(self.error.map(|error| PyErr::from_value(error.bind(py).clone())));
+        };
+        let cancelled = if passes_on() { cancelled } else { imports::cancelled_error(py)?.call0()?.into() };
+        // It came while the other one was being handled.
+        match self.error {
+            Some(error) => set_context(&cancelled, error),
+            None => return Ok(Some(raised(py, &cancelled))),
         }
-        let error = self.cancelled.or(self.error);
-        Ok(error.map(|error| PyErr::from_value(error.bind(py).clone())))
+        Ok(Some(PyErr::from_value(cancelled.bind(py).clone())))
     }
 }
 
