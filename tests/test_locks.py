@@ -1,4 +1,4 @@
-"""Locks and their like, beyond what CPython's own suite asks: subclasses, tools, other locks and loops, garbage."""
+"""Locks and their like, beyond what CPython's suite asks: subclasses, other locks and loops, garbage."""
 
 import asyncio
 import gc
@@ -248,12 +248,12 @@ def test_collected_with_those_who_wait(run, vocabulary, name):
 
         async def wait():
             if name == "Event":
-                await primitive.wait()
+                await primitive.wait()  # noqa: F821
             elif name == "Condition":
-                async with primitive:
-                    await primitive.wait()
+                async with primitive:  # noqa: F821
+                    await primitive.wait()  # noqa: F821
             else:
-                async with primitive, primitive:
+                async with primitive, primitive:  # noqa: F821
                     pass
 
         # Nobody but the waiting coroutine, and the future that it waits for, knows of it.

@@ -9,7 +9,7 @@ import ironloop
 import pytest
 from ironloop import _ironloop
 
-if not hasattr(_ironloop, "Task"):
+if ironloop.Task is asyncio.Task:
     pytest.skip(
         "this Python's tasks are laid out in a way that ironloop does not know", allow_module_level=True
     )
@@ -208,8 +208,8 @@ def test_done_ones_that_lead_back_to_themselves_are_collected(loop, kind):
 
         async def lead_back():
             if kind == "exception":
-                raise ValueError(box)
-            return box
+                raise ValueError(box)  # noqa: F821
+            return box  # noqa: F821
 
         task, future = asyncio.create_task(lead_back()), loop.create_future()
         await asyncio.wait([task])
@@ -218,7 +218,7 @@ def test_done_ones_that_lead_back_to_themselves_are_collected(loop, kind):
         if kind == "attribute":
             task.itself, future.itself = task, future
         elif kind == "callback":
-            future.add_done_callback(lambda done: (box, future))
+            future.add_done_callback(lambda done: (box, future))  # noqa: F821
         if kind != "callback":
             future.set_result(box)
         gone = weakref.ref(task), weakref.ref(future)
@@ -255,7 +255,7 @@ def test_errors_that_nobody_asks_for_are_reported(loop, errors):
         raise KeyError("nobody asks")
 
     async def main():
-        asyncio.create_task(fail())
+        asyncio.create_task(fail())  # noqa: RUF006
         loop.create_future().set_exception(KeyError("nor for this"))
         await asyncio.sleep(0)
 

@@ -382,7 +382,7 @@ def test_a_connection_that_nobody_closed_is_collected(run, streams):
             with pytest.warns(ResourceWarning, match="unclosed <StreamWriter"):
                 del reader, writer
                 gc.collect()
-            await until(lambda: transport.get_extra_info("socket").fileno() < 0)
+            await until(lambda: transport.get_extra_info("socket").fileno() < 0)  # noqa: F821
             del transport
             gc.collect()
             assert gone() is None

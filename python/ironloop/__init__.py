@@ -9,13 +9,30 @@ from __future__ import annotations
 from typing import Any
 
 from ironloop import queues
-from ironloop._ironloop import __version__, sleep
-from ironloop.combinators import (as_completed, create_task, ensure_future, gather, run_coroutine_threadsafe, shield, to_thread, wait)
-from ironloop.locks import (Barrier, BoundedSemaphore, Condition, Event, Lock, Semaphore)
+from ironloop._ironloop import Future, Task, __version__, sleep
+from ironloop.combinators import (
+    as_completed,
+    create_task,
+    ensure_future,
+    gather,
+    run_coroutine_threadsafe,
+    shield,
+    to_thread,
+    wait,
+)
+from ironloop.locks import Barrier, BoundedSemaphore, Condition, Event, Lock, Semaphore
 from ironloop.loop import Loop
-from ironloop.queues import (LifoQueue, PriorityQueue, Queue, QueueEmpty, QueueFull)
-from ironloop.runner import (Runner, install, new_event_loop, run, uninstall)
-from ironloop.streams import (StreamReader, StreamReaderProtocol, StreamWriter, open_connection, open_unix_connection, start_server, start_unix_server)
+from ironloop.queues import LifoQueue, PriorityQueue, Queue, QueueEmpty, QueueFull
+from ironloop.runner import Runner, install, new_event_loop, run, uninstall
+from ironloop.streams import (
+    StreamReader,
+    StreamReaderProtocol,
+    StreamWriter,
+    open_connection,
+    open_unix_connection,
+    start_server,
+    start_unix_server,
+)
 from ironloop.taskgroups import TaskGroup
 from ironloop.timeouts import Timeout, timeout, timeout_at, wait_for
 
@@ -25,6 +42,7 @@ __all__ = [
     "Condition",
     "Event",
     "EventLoopPolicy",
+    "Future",
     "LifoQueue",
     "Lock",
     "Loop",
@@ -37,6 +55,7 @@ __all__ = [
     "StreamReader",
     "StreamReaderProtocol",
     "StreamWriter",
+    "Task",
     "TaskGroup",
     "Timeout",
     "__version__",

@@ -1,6 +1,8 @@
 import sys
 from asyncio import sleep as sleep
 
+from ironloop._ironloop import Future as Future
+from ironloop._ironloop import Task as Task
 from ironloop._ironloop import __version__ as __version__
 from ironloop.combinators import as_completed as as_completed
 from ironloop.combinators import create_task as create_task
@@ -17,6 +19,7 @@ from ironloop.locks import Event as Event
 from ironloop.locks import Lock as Lock
 from ironloop.locks import Semaphore as Semaphore
 from ironloop.loop import Loop as Loop
+from ironloop.policy import EventLoopPolicy as EventLoopPolicy
 from ironloop.queues import LifoQueue as LifoQueue
 from ironloop.queues import PriorityQueue as PriorityQueue
 from ironloop.queues import Queue as Queue
@@ -39,7 +42,6 @@ from ironloop.timeouts import Timeout as Timeout
 from ironloop.timeouts import timeout as timeout
 from ironloop.timeouts import timeout_at as timeout_at
 from ironloop.timeouts import wait_for as wait_for
-from ironloop.policy import EventLoopPolicy as EventLoopPolicy
 
 __all__ = [
     "Barrier",
@@ -47,6 +49,7 @@ __all__ = [
     "Condition",
     "Event",
     "EventLoopPolicy",
+    "Future",
     "LifoQueue",
     "Lock",
     "Loop",
@@ -59,6 +62,7 @@ __all__ = [
     "StreamReader",
     "StreamReaderProtocol",
     "StreamWriter",
+    "Task",
     "TaskGroup",
     "Timeout",
     "__version__",

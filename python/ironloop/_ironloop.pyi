@@ -6,54 +6,61 @@ from asyncio import ensure_future as ensure_future
 from asyncio import gather as gather
 from asyncio import shield as shield
 from asyncio import sleep as sleep
-from asyncio import wait as wait
-from asyncio.transports import _FlowControlMixin
-from typing import Any, TypeVar, final
 from asyncio import timeout as timeout
 from asyncio import timeout_at as timeout_at
+from asyncio import wait as wait
 from asyncio import wait_for as wait_for
 from asyncio.transports import _FlowControlMixin
 from collections.abc import Awaitable, Callable
-from typing import TypeVar, final
+from typing import Any, TypeVar, final
 
 from typing_extensions import disjoint_base
 
+_T = TypeVar("_T")
+_T_co = TypeVar("_T_co", covariant=True)
 _Class = TypeVar("_Class", bound=type)
 
 __all__ = [
+    "ConditionCore",
     "DatagramTransport",
+    "EventCore",
+    "Future",
     "Handle",
+    "LockCore",
     "LoopCore",
+    "PrimitiveCore",
     "QueueCore",
+    "SemaphoreCore",
     "StreamReaderCore",
     "StreamReaderProtocolCore",
     "StreamTransport",
     "StreamWriterCore",
-    "TimerHandle",
-    "__version__",
-    "equip_queues",
-    "native_methods",
-    "runs_elsewhere",
-    "as_completed",
-    "create_task",
-    "ensure_future",
-    "gather",
-    "native_methods",
-    "shield",
-    "sleep",
-    "wait",
-    "equip_streams",
-    "native_methods",
-    "runs_elsewhere",
+    "Task",
     "TimeoutCore",
     "TimerHandle",
     "__version__",
+    "as_completed",
     "await_by",
+    "create_task",
+    "ensure_future",
+    "equip_queues",
+    "equip_streams",
     "equip_task_group",
     "equip_timeout",
+    "gather",
+    "native_bounded_semaphore",
+    "native_condition",
+    "native_event",
+    "native_lock",
     "native_methods",
+    "native_semaphore",
+    "pending_tasks",
+    "runs_elsewhere",
+    "shield",
+    "sleep",
     "timeout",
     "timeout_at",
+    "wait",
     "wait_for",
 ]
 if sys.version_info >= (3, 14):
@@ -61,25 +68,26 @@ if sys.version_info >= (3, 14):
 
 __version__: str
 
+def await_by(awaited: Callable[[Awaitable[object]], Awaitable[object]], /) -> None: ...
 def equip_queues(
     queue: type[asyncio.Queue[Any]],
     lifo: type[asyncio.LifoQueue[Any]],
     priority: type[asyncio.PriorityQueue[Any]],
 ) -> None: ...
 def equip_streams(reader: type, writer: type, protocol: type, /) -> None: ...
+def equip_task_group(class_: _Class, /) -> _Class: ...
+def equip_timeout(class_: _Class, /) -> _Class: ...
 def native_bounded_semaphore(class_: _Class, /) -> _Class: ...
 def native_condition(class_: _Class, /) -> _Class: ...
 def native_event(class_: _Class, /) -> _Class: ...
 def native_lock(class_: _Class, /) -> _Class: ...
-def native_semaphore(class_: _Class, /) -> _Class: ...
 def native_methods(class_: _Class, /) -> _Class: ...
+def native_semaphore(class_: _Class, /) -> _Class: ...
+def pending_tasks() -> list[asyncio.Task[Any]]: ...
 def runs_elsewhere() -> bool: ...
-def equip_timeout(class_: _Class, /) -> _Class: ...
-def equip_task_group(class_: _Class, /) -> _Class: ...
-def await_by(awaited: Callable[[Awaitable[object]], Awaitable[object]], /) -> None: ...
 
-@disjoint_base
-class TimeoutCore: ...
+class Future(asyncio.Future[_T]): ...
+class Task(asyncio.Task[_T_co]): ...
 
 @disjoint_base
 class LoopCore:
@@ -93,24 +101,22 @@ class LoopCore:
 class PrimitiveCore: ...
 
 @disjoint_base
-class LockCore(PrimitiveCore):
-    def __new__(cls, *_args: object, **_kwargs: object) -> LockCore: ...
+class LockCore(PrimitiveCore): ...
 
 @disjoint_base
-class EventCore(PrimitiveCore):
-    def __new__(cls, *_args: object, **_kwargs: object) -> EventCore: ...
+class EventCore(PrimitiveCore): ...
 
 @disjoint_base
-class ConditionCore(PrimitiveCore):
-    def __new__(cls, *_args: object, **_kwargs: object) -> ConditionCore: ...
+class ConditionCore(PrimitiveCore): ...
 
 @disjoint_base
-class SemaphoreCore(PrimitiveCore):
-    def __new__(cls, *_args: object, **_kwargs: object) -> SemaphoreCore: ...
+class SemaphoreCore(PrimitiveCore): ...
 
 @disjoint_base
 class QueueCore:
     def __new__(cls, *_args: object, **_kwargs: object) -> QueueCore: ...
+
+@disjoint_base
 class StreamReaderCore:
     def __new__(cls, *_args: object, **_kwargs: object) -> StreamReaderCore: ...
 
@@ -121,6 +127,9 @@ class StreamReaderProtocolCore:
 @disjoint_base
 class StreamWriterCore:
     def __new__(cls, *_args: object, **_kwargs: object) -> StreamWriterCore: ...
+
+@disjoint_base
+class TimeoutCore: ...
 
 @final
 class Handle(asyncio.Handle): ...

@@ -23,7 +23,7 @@ _Semaphore, _BoundedSemaphore, _Barrier = stock.Semaphore, stock.BoundedSemaphor
 
 
 class _Waiters(deque[Any]):
-    """The futures of those who wait, as asyncio keeps them in `_waiters`. A copy; what is appended is there."""
+    """The futures of those who wait, as asyncio keeps them in `_waiters`. A copy; what is appended counts."""
 
     def __init__(self, primitive: Any, futures: Iterable[Any]) -> None:
         super().__init__(futures)

@@ -1,8 +1,8 @@
 """`asyncio.all_tasks()` sees ironloop's tasks too.
 
 Up to Python 3.13 asyncio keeps all tasks in a `WeakSet`. Ours stand in a roll of the native core instead,
-which costs next to nothing; the set shows them as if they were its own. From 3.14 on they stand where asyncio's
-do.
+which costs next to nothing; the set shows them as if they were its own. From 3.14 on they stand where
+asyncio's do.
 """
 
 from __future__ import annotations

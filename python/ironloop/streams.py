@@ -1,7 +1,7 @@
 """`asyncio.StreamReader`, `StreamWriter` and their protocol, native where they run per read and per write.
 
-What is not native is asyncio's own code of the running Python: inherited, or, where it names these classes, run with the
-names leading to ours.
+What is not native is asyncio's own code of the running Python: inherited, or, where it names these classes,
+run with the names leading to ours.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from ironloop.stand_in import StandIn
 class StreamReader(_ironloop.StreamReaderCore, streams.StreamReader, metaclass=StandIn):
     """What has been received and not yet read. (asyncio: StreamReader)
 
-    Arguments: `limit`, in bytes, of a line and of half of what is buffered; `loop`. Raises ValueError for a limit that
-    is not positive.
+    Arguments: `limit`, in bytes, of a line and of half of what is buffered; `loop`. Raises ValueError for a
+    limit that is not positive.
     """
 
     __module__ = "ironloop"
@@ -51,8 +51,8 @@ class StreamReaderProtocol(
 ):
     """From a transport to a reader. (asyncio: StreamReaderProtocol)
 
-    Arguments: the reader; `client_connected_cb`, called with reader and writer once there is a connection, made a task if
-    it returns a coroutine; `loop`.
+    Arguments: the reader; `client_connected_cb`, called with reader and writer once there is a connection,
+    made a task if it returns a coroutine; `loop`.
     """
 
     __module__ = "ironloop"

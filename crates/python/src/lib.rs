@@ -59,6 +59,8 @@ fn vocabulary(module: &Bound<'_, PyModule>) -> PyResult<()> {
         future::add_class(module, future)?;
         task::add_class(module, task)?;
         combinators::add_classes(py, future)?;
+        return Ok(());
     }
-    Ok(())
+    module.add("Future", future)?;
+    module.add("Task", task)
 }
