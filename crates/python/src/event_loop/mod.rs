@@ -2,6 +2,7 @@
 
 mod callbacks;
 mod clock;
+mod item;
 mod listener;
 mod make;
 mod operations;
@@ -19,25 +20,22 @@ use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, AtomicUsize, Ordering}
 use std::sync::{Arc, Mutex, PoisonError};
 
 use ironloop_driver::{Notifier, Poller, RawFd, Ready, Token};
-use ironloop_engine::{Engine, Inbox, Slot};
+use ironloop_engine::{Engine, Inbox};
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::PyType;
 
 use crate::cell::LoopCell;
-use crate::combinators::Observer;
-use crate::datagram::DatagramTransport;
 use crate::error::os_error;
 use crate::ffi::class::Pool;
-use crate::ffi::derived::{Own, track};
+use crate::ffi::derived::track;
 use crate::ffi::method::add_methods;
 use crate::ffi::{Instance, Object, Visit};
-use crate::future::{self, Future};
-use crate::handle::{Handle, ThreadSafeHandle, TimerHandle};
+use crate::future;
 use crate::running;
-use crate::task::Task;
 use crate::transport::Transport;
+pub(crate) use item::{Item, Timer};
 pub(crate) use listener::Listener;
 pub(crate) use make::create_native_task;
 pub(crate) use registration::Registration;
@@ -51,108 +49,6 @@ const SIGNALS: Token = Token(u64::MAX - 1);
 
 /// Bytes that one read may bring, as in asyncio.
 const READ_BUFFER: usize = 256 * 1024;
-
-/// What is ready to run.
-pub(crate) enum Item {
-    Call(Instance<Handle>),
-    CallFromThread(Instance<ThreadSafeHandle>),
-    Timer(Instance<TimerHandle>),
-    /// A handle that was not made here: asyncio's own, for signals.
-    Foreign(Object),
-    /// The kernel has reported a descriptor.
-    Ready(Slot, Ready),
-    /// A task's turn.
-    Step(Own<Task>),
-    /// The same; it has made a mistake, and hears of it.
-    Throw(Own<Task>, Object),
-    /// A sleep is over.
-    Awake(Own<Future>),
-    /// A combinator is to be told of a future that is done.
-    Told(Instance<Observer>, Object),
-    /// A timeout is over: it, or the `wait_for` whose it is.
-    Overdue(Object),
-    /// A protocol is to be told of its connection.
-    Made(Instance<Transport>),
-    /// A protocol is to be told of the end of its connection.
-    Lost(Instance<Transport>),
-    /// The same for a datagram socket.
-    DatagramMade(Instance<DatagramTransport>),
-    DatagramLost(Instance<DatagramTransport>),
-}
-
-/// What becomes ready at a time.
-pub(crate) enum Timer {
-    Handle(Instance<TimerHandle>),
-    /// The future that a sleeping task waits for.
-    Sleep(Own<Future>),
-    /// A timeout, or the `wait_for` whose it is.
-    Overdue(Object),
-}
-
-impl From<Timer> for Item {
-    fn from(timer: Timer) -> Self {
-        match timer {
-            Timer::Handle(handle) => Self::Timer(handle),
-            Timer::Sleep(future) => Self::Awake(future),
-            Timer::Overdue(target) => Self::Overdue(target),
-        }
-    }
-}
-
-impl Timer {
-    fn handle(&self) -> Option<&Instance<TimerHandle>> {
-        match self {
-            Self::Handle(handle) => Some(handle),
-            Self::Sleep(_) | Self::Overdue(_) => None,
-        }
-    }
-
-    fn traverse(&self, visit: &mut Visit<'_>) -> c_int {
-        match self {
-            Self::Handle(handle) => handle.traverse_owned(visit),
-            Self::Sleep(future) => visit.object(future.object()),
-            Self::Overdue(target) => visit.object(target),
-        }
-    }
-}
-
-impl Item {
-    fn object(&self) -> Option<&Object> {
-        match self {
-            Self::Call(handle) => Some(handle.object()),
-            Self::CallFromThread(handle) => Some(handle.object()),
-            Self::Timer(handle) => Some(handle.object()),
-            Self::Foreign(object) | Self::Overdue(object) => Some(object),
-            Self::Step(task) | Self::Throw(task, _) => Some(task.object()),
-            Self::Awake(future) => Some(future.object()),
-            Self::Told(observer, _) => Some(observer.object()),
-            Self::Made(transport) | Self::Lost(transport) => Some(transport.object()),
-            Self::DatagramMade(transport) | Self::DatagramLost(transport) => Some(transport.object()),
-            Self::Ready(..) => None,
-        }
-    }
-
-    fn traverse(&self, visit: &mut Visit<'_>) -> c_int {
-        match self {
-            Self::Call(handle) => handle.traverse_owned(visit),
-            Self::CallFromThread(handle) => handle.traverse_owned(visit),
-            Self::Timer(handle) => handle.traverse_owned(visit),
-            Self::Throw(task, error) => visit.all([task.object(), error]),
-            Self::Told(observer, future) => visit.all([observer.object(), future]),
-            other => visit.all(other.object()),
-        }
-    }
-
-    /// It will never run.
-    fn discard(self) {
-        match self {
-            Self::Call(handle) => handle.0.spend(),
-            Self::CallFromThread(handle) => handle.callback().spend(),
-            Self::Timer(handle) => handle.callback.spend(),
-            _ => {}
-        }
-    }
-}
 
 /// All that belongs to the loop's thread.
 pub(crate) struct State {

@@ -1,0 +1,117 @@
+//! What the ready queue and the timers hold.
+
+use std::ffi::c_int;
+
+use ironloop_driver::Ready;
+use ironloop_engine::Slot;
+
+use crate::combinators::Observer;
+use crate::datagram::DatagramTransport;
+use crate::ffi::derived::Own;
+use crate::ffi::{Instance, Object, Visit};
+use crate::future::Future;
+use crate::handle::{Handle, ThreadSafeHandle, TimerHandle};
+use crate::task::Task;
+use crate::transport::Transport;
+
+/// What is ready to run.
+pub(crate) enum Item {
+    Call(Instance<Handle>),
+    CallFromThread(Instance<ThreadSafeHandle>),
+    Timer(Instance<TimerHandle>),
+    /// A handle that was not made here: asyncio's own, for signals.
+    Foreign(Object),
+    /// The kernel has reported a descriptor.
+    Ready(Slot, Ready),
+    /// A task's turn.
+    Step(Own<Task>),
+    /// The same; it has made a mistake, and hears of it.
+    Throw(Own<Task>, Object),
+    /// A sleep is over.
+    Awake(Own<Future>),
+    /// A combinator is to be told of a future that is done.
+    Told(Instance<Observer>, Object),
+    /// A timeout is over: it, or the `wait_for` whose it is.
+    Overdue(Object),
+    /// A protocol is to be told of its connection.
+    Made(Instance<Transport>),
+    /// A protocol is to be told of the end of its connection.
+    Lost(Instance<Transport>),
+    /// The same for a datagram socket.
+    DatagramMade(Instance<DatagramTransport>),
+    DatagramLost(Instance<DatagramTransport>),
+}
+
+/// What becomes ready at a time.
+pub(crate) enum Timer {
+    Handle(Instance<TimerHandle>),
+    /// The future that a sleeping task waits for.
+    Sleep(Own<Future>),
+    /// A timeout, or the `wait_for` whose it is.
+    Overdue(Object),
+}
+
+impl From<Timer> for Item {
+    fn from(timer: Timer) -> Self {
+        match timer {
+            Timer::Handle(handle) => Self::Timer(handle),
+            Timer::Sleep(future) => Self::Awake(future),
+            Timer::Overdue(target) => Self::Overdue(target),
+        }
+    }
+}
+
+impl Timer {
+    pub(super) fn handle(&self) -> Option<&Instance<TimerHandle>> {
+        match self {
+            Self::Handle(handle) => Some(handle),
+            Self::Sleep(_) | Self::Overdue(_) => None,
+        }
+    }
+
+    pub(super) fn traverse(&self, visit: &mut Visit<'_>) -> c_int {
+        match self {
+            Self::Handle(handle) => handle.traverse_owned(visit),
+            Self::Sleep(future) => visit.object(future.object()),
+            Self::Overdue(target) => visit.object(target),
+        }
+    }
+}
+
+impl Item {
+    pub(super) fn object(&self) -> Option<&Object> {
+        match self {
+            Self::Call(handle) => Some(handle.object()),
+            Self::CallFromThread(handle) => Some(handle.object()),
+            Self::Timer(handle) => Some(handle.object()),
+            Self::Foreign(object) | Self::Overdue(object) => Some(object),
+            Self::Step(task) | Self::Throw(task, _) => Some(task.object()),
+            Self::Awake(future) => Some(future.object()),
+            Self::Told(observer, _) => Some(observer.object()),
+            Self::Made(transport) | Self::Lost(transport) => Some(transport.object()),
+            Self::DatagramMade(transport) | Self::DatagramLost(transport) => Some(transport.object()),
+            Self::Ready(..) => None,
+        }
+    }
+
+    pub(super) fn traverse(&self, visit: &mut Visit<'_>) -> c_int {
+        match self {
+            Self::Call(handle) => handle.traverse_owned(visit),
+            Self::CallFromThread(handle) => handle.traverse_owned(visit),
+            Self::Timer(handle) => handle.traverse_owned(visit),
+            Self::Throw(task, error) => visit.all([task.object(), error]),
+            Self::Told(observer, future) => visit.all([observer.object(), future]),
+            other => visit.all(other.object()),
+        }
+    }
+
+    /// It will never run.
+    pub(super) fn discard(self) {
+        match self {
+            Self::Call(handle) => handle.0.spend(),
+            Self::CallFromThread(handle) => handle.callback().spend(),
+            Self::Timer(handle) => handle.callback.spend(),
+            _ => {}
+        }
+    }
+}
