@@ -1,6 +1,7 @@
 //! How it ends: closed, aborted, failed, or forgotten.
 
 use crate::ffi::intern::intern;
+use crate::ffi::raise::value_of;
 use pyo3::exceptions::PyOSError;
 use pyo3::prelude::*;
 
@@ -66,7 +67,7 @@ impl DatagramTransport {
         error: PyErr,
         message: &str,
     ) -> PyResult<()> {
-        let value: Object = error.value(py).clone().into();
+        let value = value_of(py, &error);
         let protocol = this.protocol(py);
         common::report_fatal(this.owner.bind(py), this.object(), protocol.as_ref(), error, message)?;
         Self::force_close(this, py, Some(value))

@@ -7,6 +7,7 @@ use std::collections::VecDeque;
 use std::io;
 
 use crate::ffi::intern::intern;
+use crate::ffi::raise::value_of;
 use ironloop_driver::{RawFd, Ready, socket};
 use ironloop_engine::Slot;
 use pyo3::exceptions::PyValueError;
@@ -202,7 +203,7 @@ impl LoopCore {
                         });
                     }
                     Err(error) => {
-                        let error = error.value(py).clone().into_any().into();
+                        let error = value_of(py, &error);
                         call_method(py, &operation.future, intern!(py, "set_exception"), &[&error])?;
                     }
                 }

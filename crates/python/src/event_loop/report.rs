@@ -1,6 +1,7 @@
 //! What becomes of exceptions that nobody else catches.
 
 use crate::ffi::intern::intern;
+use crate::ffi::raise::value_of;
 use pyo3::exceptions::{PyKeyboardInterrupt, PySystemExit};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -20,7 +21,8 @@ impl LoopCore {
         if Self::passes_through(py, &error) {
             return Err(error);
         }
-        slf.call_method1(intern!(py, "_callback_failed"), (handle.bind(py), error.value(py))).map(drop)
+        slf.call_method1(intern!(py, "_callback_failed"), (handle.bind(py), value_of(py, &error).bind(py)))
+            .map(drop)
     }
 
     /// `call_exception_handler` with a message, the exception and what it is about.
@@ -36,7 +38,7 @@ impl LoopCore {
         }
         let context = PyDict::new(py);
         context.set_item("message", message)?;
-        context.set_item("exception", error.value(py))?;
+        context.set_item("exception", value_of(py, &error).bind(py))?;
         for (name, object) in about {
             if let Some(object) = object {
                 context.set_item(name, object.bind(py))?;

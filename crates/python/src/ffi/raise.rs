@@ -37,3 +37,8 @@ pub(crate) fn set_context(exception: &Object, context: Object) {
         unsafe { ffi::PyException_SetContext(exception.as_ptr(), context.into_ptr()) };
     }
 }
+
+/// The exception, with its traceback, which Python 3.11 keeps apart from it until then.
+pub(crate) fn value_of(py: Python<'_>, error: &PyErr) -> Object {
+    error.clone_ref(py).into_value(py).into()
+}

@@ -9,6 +9,7 @@ use crate::ffi::asyncio::{Resumed, View, is_generator, send, wakeup_of};
 use crate::ffi::call::call_method;
 use crate::ffi::derived::{Own, track};
 use crate::ffi::intern::intern;
+use crate::ffi::raise::value_of;
 use crate::ffi::{Context, Object};
 use crate::future::Outcome;
 use crate::imports;
@@ -124,8 +125,7 @@ fn fail(py: Python<'_>, task: View<'_>, error: PyErr) -> PyResult<()> {
         drop(task.cancelled_error.replace(py, Some(error.into_value(py).into())));
         return task.cancel(py, None).map(drop);
     }
-    let exception = error.value(py).clone().into_any();
-    task.fail(py, exception)?;
+    task.fail(py, value_of(py, &error).bind(py).clone())?;
     if error.is_instance_of::<PyKeyboardInterrupt>(py) || error.is_instance_of::<PySystemExit>(py) {
         return Err(error);
     }

@@ -1,6 +1,7 @@
 //! How a connection ends: closed, aborted, failed, lost, or forgotten.
 
 use crate::ffi::intern::intern;
+use crate::ffi::raise::value_of;
 use pyo3::prelude::*;
 
 use super::{Descriptor, Transport, common};
@@ -48,7 +49,7 @@ impl Transport {
         error: PyErr,
         message: &str,
     ) -> PyResult<()> {
-        let value: Object = error.value(py).clone().into();
+        let value = value_of(py, &error);
         let protocol = this.protocol(py);
         common::report_fatal(this.owner.bind(py), this.object(), protocol.as_ref(), error, message)?;
         Self::force_close(this, py, Some(value))
