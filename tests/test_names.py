@@ -32,7 +32,8 @@ FUNCTIONS = (
     "timeout",
     "timeout_at",
     "wait",
-    "wait_for",
+    # On Python 3.11 it is another algorithm, and asyncio's own.
+    *(["wait_for"] if sys.version_info >= (3, 12) else []),
 )
 CLASSES = (
     "Barrier",
