@@ -107,20 +107,6 @@ pub(crate) fn new_instance(kind: &Bound<'_, PyType>) -> PyResult<Object> {
     }
 }
 
-/// What `object.__setattr__` does, and without a value `object.__delattr__`.
-pub(crate) fn set_attribute(
-    object: &Bound<'_, PyAny>,
-    name: &Bound<'_, PyAny>,
-    value: Option<&Bound<'_, PyAny>>,
-) -> PyResult<()> {
-    let value = value.map_or(std::ptr::null_mut(), Bound::as_ptr);
-    // SAFETY: live objects, and a value or none.
-    match unsafe { ffi::PyObject_GenericSetAttr(object.as_ptr(), name.as_ptr(), value) } {
-        0 => Ok(()),
-        _ => Err(PyErr::fetch(object.py())),
-    }
-}
-
 /// The calling thread, as `threading.get_ident()` numbers it.
 pub(crate) fn current_thread() -> u64 {
     // SAFETY: asks the platform, whatever the interpreter's state.

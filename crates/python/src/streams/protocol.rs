@@ -8,10 +8,10 @@ use super::hooks::{Hooks, Plain};
 use super::reader::{self, StreamReaderCore};
 use super::{put, shown};
 use crate::cell::LoopCell;
+use crate::ffi::attributes::set_attribute;
 use crate::ffi::call::call_method;
 use crate::ffi::function::Method;
 use crate::ffi::intern::intern;
-use crate::ffi::object::set_attribute;
 use crate::ffi::{Arguments, Chunk, Context, Object, Usual};
 
 /// What is native in place of calling it.
