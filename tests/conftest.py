@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import sys
 import os
 import ssl
+import sys
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
