@@ -37,6 +37,7 @@ class Transport(asyncio.Transport):
 
 @contextlib.asynccontextmanager
 async def connected(streams, handler, **options):
+    before = asyncio.all_tasks()
     async with await streams.start_server(handler, HOST, 0, **options) as server:
         reader, writer = await streams.open_connection(*server.sockets[0].getsockname(), **options)
         try:
@@ -44,6 +45,9 @@ async def connected(streams, handler, **options):
         finally:
             writer.close()
             await writer.wait_closed()
+    # The handler ends with its connection; up to Python 3.11 a server does not wait for that.
+    if handlers := asyncio.all_tasks() - before:
+        await asyncio.wait(handlers, timeout=PATIENCE)
 
 
 async def echo(reader, writer):
