@@ -29,6 +29,7 @@ impl Place {
         Self(Cell::new(NOWHERE))
     }
 
+    #[cfg(not(Py_3_14))]
     pub(crate) fn enter(&self, object: &Object) {
         let address = object.as_ptr() as usize;
         let place = ROLL.with(|roll| match roll.free.pop() {
