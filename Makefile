@@ -33,7 +33,7 @@ lint:
 	$(LINT) --bare -- ruff check .
 	$(LINT) --bare -- ruff format --check .
 	$(LINT) --bare -- mypy python/ironloop tools
-	$(LINT) -- python -m mypy.stubtest ironloop
+	$(LINT) -- python -m mypy.stubtest ironloop --allowlist tools/stubtest-allowlist.txt --ignore-unused-allowlist
 
 conformance:
 	@$(ENVIRONMENTS) each -- python conformance/run.py $(ARGS)

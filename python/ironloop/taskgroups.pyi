@@ -1,1 +1,3 @@
 from asyncio.taskgroups import TaskGroup as TaskGroup
+
+__all__ = ("TaskGroup",)
