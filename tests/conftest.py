@@ -10,7 +10,6 @@ import asyncio
 import gc
 import os
 import ssl
-import sys
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
@@ -59,12 +58,6 @@ def loop(loop_factory: LoopFactory) -> Iterator[asyncio.AbstractEventLoop]:
     loop.close()
 
 
-def _is_told_by_old_streams(context: dict[str, Any]) -> bool:
-    """On Python 3.11 asyncio's streams report a server's handler that is cancelled when the loop ends."""
-    cancelled = isinstance(context.get("exception"), asyncio.CancelledError)
-    return sys.version_info < (3, 12) and cancelled and "StreamReaderProtocol" in context["message"]
-
-
 @pytest.fixture
 def run(loop_factory: LoopFactory) -> Run:
     """``run(main)`` awaits ``main()`` on a fresh loop and returns its result.
@@ -82,7 +75,7 @@ def run(loop_factory: LoopFactory) -> Run:
         with asyncio.Runner(loop_factory=loop_factory) as runner:
             result = runner.run(watched())
         gc.collect()  # what is reported only when an object goes, belongs to this test
-        assert not [context for context in unexpected if not _is_told_by_old_streams(context)]
+        assert not unexpected
         return result
 
     return run_on_fresh_loop

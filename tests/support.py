@@ -30,6 +30,17 @@ def run_until(loop: asyncio.AbstractEventLoop, condition: Callable[[], Any]) -> 
     loop.run_until_complete(until(condition))
 
 
+async def others_end(before: set[asyncio.Task[Any]] | None = None) -> None:
+    """Wait for every other task to end, apart from those of ``before``.
+
+    A stream server's handlers end with their connections, but up to Python 3.11 nothing waits for them.
+    """
+    others = asyncio.all_tasks() - {asyncio.current_task()} - (before or set())
+    if others:
+        _, pending = await asyncio.wait(others, timeout=PATIENCE)
+        assert not pending
+
+
 class Recorder(asyncio.Protocol):
     """Notes each call in ``calls``, gathers ``data``; ``made`` and ``lost`` are futures."""
 

@@ -8,7 +8,7 @@ import ssl
 
 import pytest
 import trustme
-from support import HOST, Echo, Recorder, reset, serving
+from support import HOST, Echo, Recorder, others_end, reset, serving
 
 
 async def connect(address, client_tls, factory=Recorder, **options):
@@ -54,6 +54,7 @@ def test_streams_talk(run, server_tls, client_tls):
             assert await reader.read() == b"a line\n"
             writer.close()
             await writer.wait_closed()
+        await others_end()
 
     run(main)
 

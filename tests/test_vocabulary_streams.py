@@ -8,7 +8,7 @@ import sys
 import weakref
 
 import pytest
-from support import HOST, PATIENCE, until
+from support import HOST, PATIENCE, others_end, until
 
 
 @pytest.fixture
@@ -45,9 +45,7 @@ async def connected(streams, handler, **options):
         finally:
             writer.close()
             await writer.wait_closed()
-    # The handler ends with its connection; up to Python 3.11 a server does not wait for that.
-    if handlers := asyncio.all_tasks() - before:
-        await asyncio.wait(handlers, timeout=PATIENCE)
+    await others_end(before)
 
 
 async def echo(reader, writer):
@@ -305,6 +303,7 @@ def test_methods_of_a_subclass_are_called(run, streams):
             assert await reader.readline() == b"> PING!\n"
             writer.close()
             await writer.wait_closed()
+        await others_end()
 
     run(main)
 
@@ -494,5 +493,6 @@ def test_unix_sockets(run, streams, tmp_path):
             assert await reader.readexactly(4) == b"ping"
             writer.close()
             await writer.wait_closed()
+        await others_end()
 
     run(main)
