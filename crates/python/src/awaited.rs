@@ -7,8 +7,8 @@ use crate::delegate;
 use crate::ffi::Object;
 use crate::ffi::asyncio::is_coroutine;
 use crate::ffi::call::call_method;
-use crate::ffi::coroutine::{Input, Step};
 use crate::ffi::intern::intern;
+use crate::ffi::resumable::{Input, Step};
 
 /// The iterator of one `await`.
 pub(crate) struct Awaited(Object);

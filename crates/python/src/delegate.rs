@@ -6,8 +6,8 @@ use pyo3::prelude::*;
 use crate::ffi::Object;
 use crate::ffi::asyncio::{Resumed, View, is_coroutine, is_native_coroutine, send};
 use crate::ffi::call::{call, call_method};
-use crate::ffi::coroutine::{Input, Step};
 use crate::ffi::intern::intern;
+use crate::ffi::resumable::{Input, Step};
 
 /// The iterator of an awaitable. `awaited` is a Python coroutine function that awaits its argument: it knows the rules, and the
 /// errors, for all that is not common.

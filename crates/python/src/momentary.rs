@@ -5,11 +5,9 @@ use std::ffi::{CStr, c_int};
 use pyo3::prelude::*;
 
 use crate::cell::LoopCell;
-use crate::ffi::class::Pool;
-use crate::ffi::coroutine::{
-    Coroutine, Input, Life, Resumable, Step, coroutine_getters, coroutine_slots, finalize, resumable_methods,
-};
-use crate::ffi::{Class, Instance, Native, Object, Visit};
+use crate::ffi::coroutine::{self, Coroutine, Kind, Life};
+use crate::ffi::resumable::{Input, Step};
+use crate::ffi::{Instance, Object, Visit};
 
 /// What such a coroutine does.
 pub(crate) trait Deed: Send + Sync + Sized + 'static {
@@ -17,8 +15,7 @@ pub(crate) trait Deed: Send + Sync + Sized + 'static {
     /// As asyncio's own.
     const QUALIFIED_NAME: &'static str;
 
-    fn class() -> &'static Class;
-    fn pool() -> &'static Pool;
+    fn kind() -> &'static Kind;
     fn perform(self, py: Python<'_>) -> PyResult<Object>;
     fn traverse(&self, visit: &mut Visit<'_>) -> c_int;
 }
@@ -29,16 +26,23 @@ pub(crate) struct Momentary<D> {
     deed: LoopCell<Option<D>>,
 }
 
-impl<D: Deed> Native for Momentary<D> {
+impl<D: Deed> Coroutine for Momentary<D> {
     const NAME: &'static CStr = D::NAME;
-    const DOC: &'static CStr = c"One end of an async with block.";
-    const OPEN: bool = false;
-    // It is awaited where it is made.
-    const TRACKED: bool = false;
-    const FINALIZES: bool = true;
+    const QUALIFIED_NAME: &'static str = D::QUALIFIED_NAME;
 
-    fn class() -> &'static Class {
-        D::class()
+    fn kind() -> &'static Kind {
+        D::kind()
+    }
+
+    fn life(&self) -> &Life {
+        &self.life
+    }
+
+    fn advance(py: Python<'_>, instance: &Instance<Self>, _first: bool, _input: Input) -> PyResult<Step> {
+        match instance.deed.with(Option::take) {
+            Some(deed) => deed.perform(py).map(Step::Return),
+            None => Ok(Step::nothing(py)),
+        }
     }
 
     fn traverse(&self, visit: &mut Visit<'_>) -> c_int {
@@ -49,49 +53,14 @@ impl<D: Deed> Native for Momentary<D> {
     fn clear(&self, _py: Python<'_>) {
         drop(self.deed.with(Option::take));
     }
-
-    fn finalize(instance: &Instance<Self>, py: Python<'_>) {
-        finalize(instance, py);
-    }
-
-    fn needs_finalizer(&self) -> bool {
-        self.life.is_open()
-    }
-
-    fn pool(&self) -> Option<&Pool> {
-        Some(D::pool())
-    }
-}
-
-impl<D: Deed> Coroutine for Momentary<D> {
-    const QUALIFIED_NAME: &'static str = D::QUALIFIED_NAME;
-
-    fn life(&self) -> &Life {
-        &self.life
-    }
-}
-
-impl<D: Deed> Resumable for Momentary<D> {
-    fn resume(py: Python<'_>, instance: &Instance<Self>, input: Input) -> PyResult<Step> {
-        instance.life.drive(input, |_, _| match instance.deed.with(Option::take) {
-            Some(deed) => deed.perform(py).map(Step::Return),
-            None => Ok(Step::nothing(py)),
-        })
-    }
 }
 
 /// A coroutine that does it once it is awaited.
 pub(crate) fn make<D: Deed>(py: Python<'_>, deed: D) -> PyResult<Object> {
     let coroutine = Momentary { life: Life::new(), deed: LoopCell::new(Some(deed)) };
-    D::class().instantiate(py, coroutine).map(Instance::into_object)
+    coroutine.make(py).map(Instance::into_object)
 }
 
 pub(crate) fn add_class<D: Deed>(py: Python<'_>) -> PyResult<()> {
-    let slots = coroutine_slots::<Momentary<D>>();
-    D::class().create_hidden::<Momentary<D>>(
-        py,
-        &resumable_methods::<Momentary<D>>(),
-        &coroutine_getters::<Momentary<D>>(),
-        &slots,
-    )
+    coroutine::add_class::<Momentary<D>>(py)
 }

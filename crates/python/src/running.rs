@@ -9,11 +9,11 @@ use crate::event_loop::LoopCore;
 use crate::ffi::Object;
 use crate::ffi::asyncio::{Resumed, View, as_native_loop, send};
 use crate::ffi::call::{call, call_method};
-use crate::ffi::coroutine::Step;
 use crate::ffi::derived::Own;
 use crate::ffi::intern::intern;
 use crate::ffi::object::current_thread;
 use crate::ffi::raise::raised;
+use crate::ffi::resumable::Step;
 use crate::future::{self, Future, Outcome};
 use crate::imports;
 

@@ -11,13 +11,11 @@ use crate::cell::LoopCell;
 use crate::event_loop::{LoopCore, Timer};
 use crate::ffi::asyncio::View;
 use crate::ffi::call::call;
-use crate::ffi::class::Pool;
-use crate::ffi::coroutine::{
-    Coroutine, Input, Life, Resumable, Step, coroutine_getters, coroutine_slots, finalize, resumable_methods,
-};
+use crate::ffi::coroutine::{self, Coroutine, Kind, Life};
 use crate::ffi::derived::{may_lead_back, track};
 use crate::ffi::function::{Body, Function};
-use crate::ffi::{Arg, Arguments, Class, Instance, Native, Object, Visit};
+use crate::ffi::resumable::{Input, Step};
+use crate::ffi::{Arg, Arguments, Instance, Object, Visit};
 use crate::running::{Running, probably_native};
 use crate::{delegate, future, imports};
 
@@ -47,19 +45,37 @@ enum Stage {
     Over,
 }
 
-static SLEEP: Class = Class::new();
-static POOL: Pool = Pool::new();
+static SLEEP: Kind = Kind::new();
 
-impl Native for Sleep {
+impl Coroutine for Sleep {
     const NAME: &'static CStr = c"ironloop.sleep";
-    const DOC: &'static CStr = c"A sleep that can be awaited.";
-    const OPEN: bool = false;
-    // Nothing of it leads back to who waits, unless its result does.
-    const TRACKED: bool = false;
-    const FINALIZES: bool = true;
+    const QUALIFIED_NAME: &'static str = "sleep";
 
-    fn class() -> &'static Class {
+    fn kind() -> &'static Kind {
         &SLEEP
+    }
+
+    fn life(&self) -> &Life {
+        &self.life
+    }
+
+    fn advance(py: Python<'_>, sleep: &Instance<Self>, first: bool, input: Input) -> PyResult<Step> {
+        let yields = first && sleep.stage.with(|stage| matches!(stage, Stage::Turn { .. }));
+        if yields {
+            return Ok(Step::Yield(Object::none(py)));
+        }
+        let stage = sleep.stage.with(|stage| std::mem::replace(stage, Stage::Over));
+        match (stage, input) {
+            (Stage::Asked { delay, result }, Input::Next) => sleep.begin(py, delay, result),
+            (Stage::Turn { result } | Stage::Timed { result, .. }, Input::Next) => Ok(Step::Return(result)),
+            (Stage::Timed { slot, core, .. }, Input::Throw(error)) => {
+                cancel_timer(py, slot, core)?;
+                Err(error)
+            }
+            (Stage::Elsewhere(coroutine), input) => sleep.go_on_elsewhere(py, coroutine, input),
+            (_, Input::Throw(error)) => Err(error),
+            (Stage::Over, Input::Next) => Ok(Step::nothing(py)),
+        }
     }
 
     fn traverse(&self, visit: &mut Visit<'_>) -> c_int {
@@ -74,51 +90,6 @@ impl Native for Sleep {
 
     fn clear(&self, _py: Python<'_>) {
         drop(self.stage.with(|stage| std::mem::replace(stage, Stage::Over)));
-    }
-
-    fn finalize(instance: &Instance<Self>, py: Python<'_>) {
-        finalize(instance, py);
-    }
-
-    fn needs_finalizer(&self) -> bool {
-        self.life.is_open()
-    }
-
-    fn pool(&self) -> Option<&Pool> {
-        Some(&POOL)
-    }
-}
-
-impl Coroutine for Sleep {
-    const QUALIFIED_NAME: &'static str = "sleep";
-
-    fn life(&self) -> &Life {
-        &self.life
-    }
-}
-
-impl Resumable for Sleep {
-    fn resume(py: Python<'_>, sleep: &Instance<Self>, input: Input) -> PyResult<Step> {
-        sleep.life.drive(input, |first, input| {
-            let yields = first && sleep.stage.with(|stage| matches!(stage, Stage::Turn { .. }));
-            if yields {
-                return Ok(Step::Yield(Object::none(py)));
-            }
-            let stage = sleep.stage.with(|stage| std::mem::replace(stage, Stage::Over));
-            match (stage, input) {
-                (Stage::Asked { delay, result }, Input::Next) => sleep.begin(py, delay, result),
-                (Stage::Turn { result } | Stage::Timed { result, .. }, Input::Next) => {
-                    Ok(Step::Return(result))
-                }
-                (Stage::Timed { slot, core, .. }, Input::Throw(error)) => {
-                    cancel_timer(py, slot, core)?;
-                    Err(error)
-                }
-                (Stage::Elsewhere(coroutine), input) => sleep.go_on_elsewhere(py, coroutine, input),
-                (_, Input::Throw(error)) => Err(error),
-                (Stage::Over, Input::Next) => Ok(Step::nothing(py)),
-            }
-        })
     }
 }
 
@@ -191,7 +162,7 @@ fn sleep(py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
             Stage::Asked { delay, result }
         }
     };
-    let made = SLEEP.instantiate(py, Sleep { life: Life::new(), stage: LoopCell::new(stage) })?;
+    let made = Sleep { life: Life::new(), stage: LoopCell::new(stage) }.make(py)?;
     if leads_back {
         track(made.object());
     }
@@ -208,12 +179,7 @@ fn is_zero(py: Python<'_>, delay: Arg<'_>) -> bool {
 
 pub(crate) fn add(module: &Bound<'_, PyModule>) -> PyResult<()> {
     let py = module.py();
-    SLEEP.create_hidden::<Sleep>(
-        py,
-        &resumable_methods::<Sleep>(),
-        &coroutine_getters::<Sleep>(),
-        &coroutine_slots::<Sleep>(),
-    )?;
+    coroutine::add_class::<Sleep>(py)?;
     let function = Function::make(py, Body::Anywhere(sleep), imports::stock_sleep(py)?.clone_ref(py))?;
     module.add("sleep", function.bind(py))
 }

@@ -15,11 +15,11 @@ use crate::alarm::{self, Alarm, Ending, Place};
 use crate::cell::LoopCell;
 use crate::event_loop::LoopCore;
 use crate::ffi::call::call;
-use crate::ffi::class::Pool;
+use crate::ffi::coroutine::Kind;
 use crate::ffi::function::{Body, Function, equip};
 use crate::ffi::intern::intern;
 use crate::ffi::object::new_instance;
-use crate::ffi::{Arg, Arguments, Class, Object, Visit};
+use crate::ffi::{Arg, Arguments, Object, Visit};
 use crate::momentary::{self, Deed};
 use crate::running::Running;
 use crate::{delegate, imports, task};
@@ -296,14 +296,9 @@ impl Deed for Enter {
     const NAME: &'static CStr = c"ironloop.Timeout.__aenter__";
     const QUALIFIED_NAME: &'static str = "Timeout.__aenter__";
 
-    fn class() -> &'static Class {
-        static CLASS: Class = Class::new();
-        &CLASS
-    }
-
-    fn pool() -> &'static Pool {
-        static POOL: Pool = Pool::new();
-        &POOL
+    fn kind() -> &'static Kind {
+        static KIND: Kind = Kind::new();
+        &KIND
     }
 
     fn perform(self, py: Python<'_>) -> PyResult<Object> {
@@ -323,14 +318,9 @@ impl Deed for Exit {
     const NAME: &'static CStr = c"ironloop.Timeout.__aexit__";
     const QUALIFIED_NAME: &'static str = "Timeout.__aexit__";
 
-    fn class() -> &'static Class {
-        static CLASS: Class = Class::new();
-        &CLASS
-    }
-
-    fn pool() -> &'static Pool {
-        static POOL: Pool = Pool::new();
-        &POOL
+    fn kind() -> &'static Kind {
+        static KIND: Kind = Kind::new();
+        &KIND
     }
 
     fn perform(self, py: Python<'_>) -> PyResult<Object> {

@@ -13,15 +13,13 @@ use crate::alarm::{self, Alarm, Ending, Place};
 use crate::cell::LoopCell;
 use crate::event_loop::{LoopCore, Timer};
 use crate::ffi::call::call;
-use crate::ffi::class::Pool;
-use crate::ffi::coroutine::{
-    Coroutine, Input, Life, Resumable, Step, coroutine_getters, coroutine_slots, finalize, resumable_methods,
-};
+use crate::ffi::coroutine::{self, Coroutine, Kind, Life};
 use crate::ffi::derived::track;
 use crate::ffi::function::{Body, Function};
 use crate::ffi::handled::while_handling;
 use crate::ffi::intern::intern;
-use crate::ffi::{Arguments, Class, Instance, Native, Object, Visit};
+use crate::ffi::resumable::{Input, Step};
+use crate::ffi::{Arguments, Instance, Object, Visit};
 use crate::running::Running;
 use crate::{delegate, imports, task, timeouts};
 
@@ -72,19 +70,49 @@ impl Limit {
     }
 }
 
-static WAIT_FOR: Class = Class::new();
-static POOL: Pool = Pool::new();
+static WAIT_FOR: Kind = Kind::new();
 
-impl Native for WaitFor {
+/// What was taken from the loop.
+type Taken = (Place, Option<Timer>);
+
+/// Takes the stage out; the alarm is off. What comes back is dropped where Python may run.
+fn end(py: Python<'_>, stage: &mut Stage) -> (Stage, Option<Taken>) {
+    let mut old = std::mem::replace(stage, Stage::Over);
+    let taken = match &mut old {
+        Stage::Waiting { limit: Limit::Set { alarm, .. }, .. } => Some(alarm.switch_off(py)),
+        _ => None,
+    };
+    (old, taken)
+}
+
+impl Coroutine for WaitFor {
     const NAME: &'static CStr = c"ironloop.wait_for";
-    const DOC: &'static CStr = c"A wait with a limit.";
-    const OPEN: bool = false;
-    // Once it waits the collector must know it.
-    const TRACKED: bool = false;
-    const FINALIZES: bool = true;
+    const QUALIFIED_NAME: &'static str = "wait_for";
 
-    fn class() -> &'static Class {
+    fn kind() -> &'static Kind {
         &WAIT_FOR
+    }
+
+    fn life(&self) -> &Life {
+        &self.life
+    }
+
+    fn advance(py: Python<'_>, waiting: &Instance<Self>, first: bool, input: Input) -> PyResult<Step> {
+        if first {
+            Self::begin(py, waiting)?;
+        }
+        let iterator = waiting.stage.with(|stage| match stage {
+            Stage::Waiting { iterator, .. } | Stage::Elsewhere(iterator) => Some(iterator.clone_ref(py)),
+            Stage::Asked { .. } | Stage::Over => None,
+        });
+        let Some(iterator) = iterator else { return Ok(Step::nothing(py)) };
+        match delegate::resume(py, &iterator, input) {
+            Ok(Step::Yield(yielded)) => {
+                track(waiting.object());
+                Ok(Step::Yield(yielded))
+            }
+            ended => waiting.leave(py, ended),
+        }
     }
 
     fn traverse(&self, visit: &mut Visit<'_>) -> c_int {
@@ -102,61 +130,6 @@ impl Native for WaitFor {
 
     fn clear(&self, py: Python<'_>) {
         drop(self.stage.with(|stage| end(py, stage)));
-    }
-
-    fn finalize(instance: &Instance<Self>, py: Python<'_>) {
-        finalize(instance, py);
-    }
-
-    fn needs_finalizer(&self) -> bool {
-        self.life.is_open()
-    }
-
-    fn pool(&self) -> Option<&Pool> {
-        Some(&POOL)
-    }
-}
-
-impl Coroutine for WaitFor {
-    const QUALIFIED_NAME: &'static str = "wait_for";
-
-    fn life(&self) -> &Life {
-        &self.life
-    }
-}
-
-/// What was taken from the loop.
-type Taken = (Place, Option<Timer>);
-
-/// Takes the stage out; the alarm is off. What comes back is dropped where Python may run.
-fn end(py: Python<'_>, stage: &mut Stage) -> (Stage, Option<Taken>) {
-    let mut old = std::mem::replace(stage, Stage::Over);
-    let taken = match &mut old {
-        Stage::Waiting { limit: Limit::Set { alarm, .. }, .. } => Some(alarm.switch_off(py)),
-        _ => None,
-    };
-    (old, taken)
-}
-
-impl Resumable for WaitFor {
-    fn resume(py: Python<'_>, waiting: &Instance<Self>, input: Input) -> PyResult<Step> {
-        waiting.life.drive(input, |first, input| {
-            if first {
-                Self::begin(py, waiting)?;
-            }
-            let iterator = waiting.stage.with(|stage| match stage {
-                Stage::Waiting { iterator, .. } | Stage::Elsewhere(iterator) => Some(iterator.clone_ref(py)),
-                Stage::Asked { .. } | Stage::Over => None,
-            });
-            let Some(iterator) = iterator else { return Ok(Step::nothing(py)) };
-            match delegate::resume(py, &iterator, input) {
-                Ok(Step::Yield(yielded)) => {
-                    track(waiting.object());
-                    Ok(Step::Yield(yielded))
-                }
-                ended => waiting.leave(py, ended),
-            }
-        })
     }
 }
 
@@ -254,18 +227,13 @@ fn wait_for(owner: &Bound<'_, LoopCore>, arguments: Arguments<'_>) -> PyResult<O
     let py = owner.py();
     let [awaitable, timeout] = arguments.exactly(py, "wait_for", ["fut", "timeout"])?;
     let stage = Stage::Asked { awaitable: awaitable.to_object(py), timeout: timeout.to_object(py) };
-    let made = WAIT_FOR.instantiate(py, WaitFor { life: Life::new(), stage: LoopCell::new(stage) })?;
-    Ok(made.into_object())
+    let made = WaitFor { life: Life::new(), stage: LoopCell::new(stage) };
+    made.make(py).map(Instance::into_object)
 }
 
 pub(crate) fn add(module: &Bound<'_, PyModule>) -> PyResult<()> {
     let py = module.py();
-    WAIT_FOR.create_hidden::<WaitFor>(
-        py,
-        &resumable_methods::<WaitFor>(),
-        &coroutine_getters::<WaitFor>(),
-        &coroutine_slots::<WaitFor>(),
-    )?;
+    coroutine::add_class::<WaitFor>(py)?;
     module.add_function(wrap_pyfunction!(await_by, module)?)?;
     let stock = imports::stock_wait_for(py)?.clone_ref(py);
     // Python 3.11 makes a task and waits for that, on any loop.

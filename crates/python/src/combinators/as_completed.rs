@@ -16,15 +16,12 @@ use crate::cell::LoopCell;
 use crate::event_loop::LoopCore;
 use crate::ffi::asyncio::View;
 use crate::ffi::call::call_method;
-use crate::ffi::class::Pool;
-use crate::ffi::coroutine::{
-    Coroutine, Input, Life, Resumable, Step, coroutine_getters, coroutine_slots, finalize, itself_slot,
-    resumable_methods,
-};
+use crate::ffi::coroutine::{self, Coroutine, Kind, Life};
 use crate::ffi::derived::{Own, track};
 use crate::ffi::fields::State;
 use crate::ffi::intern::intern;
 use crate::ffi::raise::raised;
+use crate::ffi::resumable::{Input, Step, itself_slot};
 use crate::ffi::{Arguments, Class, Instance, Native, Object, Visit, object_slot};
 use crate::future::{self, Future, Outcome};
 use crate::imports;
@@ -156,19 +153,41 @@ struct Next {
     waiter: LoopCell<Option<Own<Future>>>,
 }
 
-static NEXT: Class = Class::new();
-static POOL: Pool = Pool::new();
+static NEXT: Kind = Kind::new();
 
-impl Native for Next {
+impl Coroutine for Next {
     const NAME: &'static CStr = c"ironloop.as_completed_next";
-    const DOC: &'static CStr = c"The next of several futures.";
-    const OPEN: bool = false;
-    // Not at once, so that its memory can come from the pool: see `make`.
-    const TRACKED: bool = false;
-    const FINALIZES: bool = true;
+    const QUALIFIED_NAME: &'static str = if cfg!(Py_3_13) {
+        "_AsCompletedIterator._wait_for_one"
+    } else {
+        "as_completed.<locals>._wait_for_one"
+    };
 
-    fn class() -> &'static Class {
+    fn kind() -> &'static Kind {
         &NEXT
+    }
+
+    fn life(&self) -> &Life {
+        &self.life
+    }
+
+    fn advance(py: Python<'_>, next: &Instance<Self>, first: bool, input: Input) -> PyResult<Step> {
+        let progress = next.progress();
+        if first && next.gives == Gives::Future && !progress.claim() {
+            return Err(PyStopAsyncIteration::new_err(()));
+        }
+        let waiter = next.waiter.with(Option::take);
+        if let Input::Throw(error) = input {
+            if let Some(waiter) = waiter {
+                progress.give_up(py, &waiter)?;
+            }
+            return Err(error);
+        }
+        match progress.state.with(|queue| queue.done.pop_front()) {
+            Some(Some(future)) => next.give(py, future).map(Step::Return),
+            Some(None) => Err(PyTimeoutError::new_err(())),
+            None => Self::wait(py, next),
+        }
     }
 
     fn traverse(&self, visit: &mut Visit<'_>) -> c_int {
@@ -182,60 +201,13 @@ impl Native for Next {
     fn clear(&self, _py: Python<'_>) {
         drop(self.waiter.with(Option::take));
     }
-
-    fn finalize(instance: &Instance<Self>, py: Python<'_>) {
-        finalize(instance, py);
-    }
-
-    fn needs_finalizer(&self) -> bool {
-        self.life.is_open()
-    }
-
-    fn pool(&self) -> Option<&Pool> {
-        Some(&POOL)
-    }
-}
-
-impl Coroutine for Next {
-    const QUALIFIED_NAME: &'static str = if cfg!(Py_3_13) {
-        "_AsCompletedIterator._wait_for_one"
-    } else {
-        "as_completed.<locals>._wait_for_one"
-    };
-
-    fn life(&self) -> &Life {
-        &self.life
-    }
-}
-
-impl Resumable for Next {
-    fn resume(py: Python<'_>, next: &Instance<Self>, input: Input) -> PyResult<Step> {
-        next.life.drive(input, |first, input| {
-            let progress = next.progress();
-            if first && next.gives == Gives::Future && !progress.claim() {
-                return Err(PyStopAsyncIteration::new_err(()));
-            }
-            let waiter = next.waiter.with(Option::take);
-            if let Input::Throw(error) = input {
-                if let Some(waiter) = waiter {
-                    progress.give_up(py, &waiter)?;
-                }
-                return Err(error);
-            }
-            match progress.state.with(|queue| queue.done.pop_front()) {
-                Some(Some(future)) => next.give(py, future).map(Step::Return),
-                Some(None) => Err(PyTimeoutError::new_err(())),
-                None => Self::wait(py, next),
-            }
-        })
-    }
 }
 
 impl Next {
     fn make(py: Python<'_>, progress: &Instance<Observer>, gives: Gives) -> PyResult<Object> {
         let progress = progress.clone_ref(py);
         let next = Self { life: Life::new(), gives, progress, waiter: LoopCell::new(None) };
-        let next = NEXT.instantiate(py, next)?;
+        let next = Coroutine::make(next, py)?;
         // What is shared may lead to the task that keeps this.
         track(next.object());
         Ok(next.into_object())
@@ -430,12 +402,7 @@ pub(super) fn as_completed(owner: &Bound<'_, LoopCore>, arguments: Arguments<'_>
 }
 
 pub(super) fn add_classes(py: Python<'_>) -> PyResult<()> {
-    NEXT.create_hidden::<Next>(
-        py,
-        &resumable_methods::<Next>(),
-        &coroutine_getters::<Next>(),
-        &coroutine_slots::<Next>(),
-    )?;
+    coroutine::add_class::<Next>(py)?;
     let mut slots = vec![itself_slot(pyo3::ffi::Py_tp_iter), object_slot!(Py_tp_iternext, AsCompleted, next)];
     if cfg!(Py_3_13) {
         slots.push(itself_slot(pyo3::ffi::Py_am_aiter));

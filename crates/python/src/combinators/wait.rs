@@ -13,13 +13,11 @@ use crate::cell::LoopCell;
 use crate::event_loop::LoopCore;
 use crate::ffi::asyncio::{View, is_coroutine};
 use crate::ffi::call::{call_method, call_named};
-use crate::ffi::class::Pool;
-use crate::ffi::coroutine::{
-    Coroutine, Input, Life, Resumable, Step, coroutine_getters, coroutine_slots, finalize, resumable_methods,
-};
+use crate::ffi::coroutine::{self, Coroutine, Kind, Life};
 use crate::ffi::derived::{Own, track};
 use crate::ffi::intern::intern;
-use crate::ffi::{Arg, Arguments, Class, Instance, Native, Object, Visit};
+use crate::ffi::resumable::{Input, Step};
+use crate::ffi::{Arg, Arguments, Instance, Object, Visit};
 use crate::future::{self, Future};
 use crate::running::{Running, future_is_done};
 use crate::{delegate, imports};
@@ -134,19 +132,40 @@ impl Waiting {
     }
 }
 
-static WAIT: Class = Class::new();
-static POOL: Pool = Pool::new();
+static WAIT: Kind = Kind::new();
 
-impl Native for Wait {
+impl Coroutine for Wait {
     const NAME: &'static CStr = c"ironloop.wait";
-    const DOC: &'static CStr = c"A wait that can be awaited.";
-    const OPEN: bool = false;
-    // Not at once, so that its memory can come from the pool: see `wait`.
-    const TRACKED: bool = false;
-    const FINALIZES: bool = true;
+    const QUALIFIED_NAME: &'static str = "wait";
 
-    fn class() -> &'static Class {
+    fn kind() -> &'static Kind {
         &WAIT
+    }
+
+    fn life(&self) -> &Life {
+        &self.life
+    }
+
+    fn advance(py: Python<'_>, wait: &Instance<Self>, _first: bool, input: Input) -> PyResult<Step> {
+        let stage = wait.stage.with(|stage| std::mem::replace(stage, Stage::Over));
+        match (stage, input) {
+            (Stage::Asked(asked), Input::Next) => Self::begin(py, wait, asked),
+            (Stage::Waiting(waiting), input) => {
+                if matches!(input, Input::Next) && View::of_own(&waiting.awaited().waiter).is_pending() {
+                    // Resumed by somebody who has not waited.
+                    wait.set(Stage::Waiting(waiting));
+                    return Ok(Step::nothing(py));
+                }
+                leave(py, &waiting)?;
+                match input {
+                    Input::Next => divide(py, &waiting.futures).map(Step::Return),
+                    Input::Throw(error) => Err(error),
+                }
+            }
+            (Stage::Elsewhere(coroutine), input) => wait.go_on_elsewhere(py, coroutine, input),
+            (_, Input::Throw(error)) => Err(error),
+            (Stage::Over, Input::Next) => Ok(Step::nothing(py)),
+        }
     }
 
     fn traverse(&self, visit: &mut Visit<'_>) -> c_int {
@@ -165,52 +184,6 @@ impl Native for Wait {
 
     fn clear(&self, _py: Python<'_>) {
         drop(self.stage.with(|stage| std::mem::replace(stage, Stage::Over)));
-    }
-
-    fn finalize(instance: &Instance<Self>, py: Python<'_>) {
-        finalize(instance, py);
-    }
-
-    fn needs_finalizer(&self) -> bool {
-        self.life.is_open()
-    }
-
-    fn pool(&self) -> Option<&Pool> {
-        Some(&POOL)
-    }
-}
-
-impl Coroutine for Wait {
-    const QUALIFIED_NAME: &'static str = "wait";
-
-    fn life(&self) -> &Life {
-        &self.life
-    }
-}
-
-impl Resumable for Wait {
-    fn resume(py: Python<'_>, wait: &Instance<Self>, input: Input) -> PyResult<Step> {
-        wait.life.drive(input, |_, input| {
-            let stage = wait.stage.with(|stage| std::mem::replace(stage, Stage::Over));
-            match (stage, input) {
-                (Stage::Asked(asked), Input::Next) => Self::begin(py, wait, asked),
-                (Stage::Waiting(waiting), input) => {
-                    if matches!(input, Input::Next) && View::of_own(&waiting.awaited().waiter).is_pending() {
-                        // Resumed by somebody who has not waited.
-                        wait.set(Stage::Waiting(waiting));
-                        return Ok(Step::nothing(py));
-                    }
-                    leave(py, &waiting)?;
-                    match input {
-                        Input::Next => divide(py, &waiting.futures).map(Step::Return),
-                        Input::Throw(error) => Err(error),
-                    }
-                }
-                (Stage::Elsewhere(coroutine), input) => wait.go_on_elsewhere(py, coroutine, input),
-                (_, Input::Throw(error)) => Err(error),
-                (Stage::Over, Input::Next) => Ok(Step::nothing(py)),
-            }
-        })
     }
 }
 
@@ -346,17 +319,12 @@ pub(super) fn wait(owner: &Bound<'_, LoopCore>, arguments: Arguments<'_>) -> PyR
         return_when: return_when.map(|return_when| return_when.to_object(py)),
     };
     let stage = LoopCell::new(Stage::Asked(asked));
-    let made = WAIT.instantiate(py, Wait { life: Life::new(), stage })?;
+    let made = Wait { life: Life::new(), stage }.make(py)?;
     // Whoever passes a collection may keep this in it.
     track(made.object());
     Ok(made.into_object())
 }
 
 pub(super) fn add_class(py: Python<'_>) -> PyResult<()> {
-    WAIT.create_hidden::<Wait>(
-        py,
-        &resumable_methods::<Wait>(),
-        &coroutine_getters::<Wait>(),
-        &coroutine_slots::<Wait>(),
-    )
+    coroutine::add_class::<Wait>(py)
 }

@@ -1,44 +1,21 @@
-//! Native objects that are resumed as coroutines are: the iterators of futures, and `sleep`, `Queue.get` and their like.
+//! Native coroutines: `sleep`, `Queue.get` and their like.
 //!
 //! To Python a native coroutine is a `collections.abc.Coroutine`: it is awaited once, may be made a task, thrown into and closed,
 //! and warns if nobody has awaited it.
 
-use std::ffi::{CStr, c_void};
-use std::ptr;
+use std::ffi::{CStr, c_int, c_void};
 use std::sync::atomic::{AtomicU8, Ordering};
 
-use pyo3::exceptions::{PyGeneratorExit, PyRuntimeError, PyStopIteration, PyTypeError, PyValueError};
+use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::ffi;
 use pyo3::prelude::*;
-use pyo3::types::{PyString, PyTraceback, PyType};
+use pyo3::types::PyString;
 
-use super::class::NO_GETTER;
-use super::method::{call_instance, definition};
-use super::stop::stop_with;
-use super::{Arguments, Instance, Native, Object};
-
-/// What a resumed object is given.
-pub(crate) enum Input {
-    Next,
-    Throw(PyErr),
-}
-
-/// How far it came.
-pub(crate) enum Step {
-    /// It waits for this: a future, or None for one turn of the loop.
-    Yield(Object),
-    Return(Object),
-}
-
-impl Step {
-    pub(crate) fn nothing(py: Python<'_>) -> Self {
-        Self::Return(Object::none(py))
-    }
-}
-
-pub(crate) trait Resumable: Native {
-    fn resume(py: Python<'_>, instance: &Instance<Self>, input: Input) -> PyResult<Step>;
-}
+use super::class::{NO_GETTER, Pool};
+use super::resumable::{
+    Input, Resumable, Step, end, itself, itself_slot, resumable_methods, resumable_slots,
+};
+use super::{Class, Instance, Native, Visit};
 
 /// Where a coroutine stands.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -72,17 +49,13 @@ impl Life {
     }
 
     /// Whether it needs a last word when it is dropped.
-    pub(crate) fn is_open(&self) -> bool {
+    fn is_open(&self) -> bool {
         self.stage() != Stage::Ended
     }
 
     /// Runs `body` for the next step. An error thrown in before the first step ends the coroutine; `first` tells that step
     /// from the others.
-    pub(crate) fn drive(
-        &self,
-        input: Input,
-        body: impl FnOnce(bool, Input) -> PyResult<Step>,
-    ) -> PyResult<Step> {
+    fn drive(&self, input: Input, body: impl FnOnce(bool, Input) -> PyResult<Step>) -> PyResult<Step> {
         let first = match self.stage() {
             Stage::Running => return Err(PyValueError::new_err("coroutine already executing")),
             Stage::Ended => {
@@ -105,10 +78,27 @@ impl Life {
     }
 }
 
-/// A native coroutine.
-pub(crate) trait Coroutine: Resumable {
+/// The class of one kind of coroutine, and the memory of its dead instances.
+pub(crate) struct Kind {
+    class: Class,
+    pool: Pool,
+}
+
+impl Kind {
+    pub(crate) const fn new() -> Self {
+        Self { class: Class::new(), pool: Pool::new() }
+    }
+}
+
+/// A native coroutine. It is not tracked by the garbage collector when it is made, so that its memory can come from the pool: one
+/// that may become part of a cycle, mostly when it begins to wait, is to be given to `derived::track`.
+pub(crate) trait Coroutine: Send + Sync + Sized + 'static {
+    /// The class, with its module.
+    const NAME: &'static CStr;
     /// As asyncio's own: `sleep`, `Queue.get`.
     const QUALIFIED_NAME: &'static str;
+
+    fn kind() -> &'static Kind;
 
     fn life(&self) -> &Life;
 
@@ -116,10 +106,67 @@ pub(crate) trait Coroutine: Resumable {
     fn qualified_name(&self) -> &'static str {
         Self::QUALIFIED_NAME
     }
+
+    /// Takes a step, which may be the first. An error that is thrown in before it is not seen here.
+    fn advance(py: Python<'_>, coroutine: &Instance<Self>, first: bool, input: Input) -> PyResult<Step>;
+
+    /// Shows the garbage collector every reference that the payload owns. Runs no Python.
+    fn traverse(&self, visit: &mut Visit<'_>) -> c_int;
+
+    /// Drops the references that may be part of a cycle.
+    fn clear(&self, py: Python<'_>);
+
+    fn make(self, py: Python<'_>) -> PyResult<Instance<Self>> {
+        Self::kind().class.instantiate(py, self)
+    }
 }
 
-/// What `Native::finalize` of a coroutine does: a warning if it never began; what waits is closed.
-pub(crate) fn finalize<C: Coroutine>(instance: &Instance<C>, py: Python<'_>) {
+impl<C: Coroutine> Native for C {
+    const NAME: &'static CStr = C::NAME;
+    const DOC: &'static CStr = c"A coroutine of ironloop.";
+    const OPEN: bool = false;
+    const TRACKED: bool = false;
+    const FINALIZES: bool = true;
+
+    fn class() -> &'static Class {
+        &C::kind().class
+    }
+
+    fn traverse(&self, visit: &mut Visit<'_>) -> c_int {
+        C::traverse(self, visit)
+    }
+
+    fn clear(&self, py: Python<'_>) {
+        C::clear(self, py);
+    }
+
+    fn needs_finalizer(&self) -> bool {
+        self.life().is_open()
+    }
+
+    fn finalize(instance: &Instance<Self>, py: Python<'_>) {
+        finalize(instance, py);
+    }
+
+    fn pool(&self) -> Option<&Pool> {
+        Some(&C::kind().pool)
+    }
+}
+
+impl<C: Coroutine> Resumable for C {
+    fn resume(py: Python<'_>, coroutine: &Instance<Self>, input: Input) -> PyResult<Step> {
+        coroutine.life().drive(input, |first, input| C::advance(py, coroutine, first, input))
+    }
+}
+
+/// Makes the class of a kind of coroutine, when the module is made.
+pub(crate) fn add_class<C: Coroutine>(py: Python<'_>) -> PyResult<()> {
+    let (methods, getters) = (resumable_methods::<C>(), coroutine_getters::<C>());
+    C::class().create_hidden::<C>(py, &methods, &getters, &coroutine_slots::<C>())
+}
+
+/// A warning if it never began; what waits is closed.
+fn finalize<C: Coroutine>(instance: &Instance<C>, py: Python<'_>) {
     let outcome = match instance.life().stage() {
         Stage::Created => {
             instance.life().set(Stage::Ended);
@@ -139,57 +186,15 @@ fn warn_never_awaited(py: Python<'_>, name: &str) -> PyResult<()> {
     crate::imports::warn(py)?.call1((text, category)).map(drop)
 }
 
-fn end<R: Resumable>(py: Python<'_>, instance: &Instance<R>) -> PyResult<()> {
-    // An instance, not a promise of one: PyO3 could not make it while the interpreter goes down.
-    let exit = PyErr::from_value(py.get_type::<PyGeneratorExit>().call0()?);
-    match R::resume(py, instance, Input::Throw(exit)) {
-        Ok(Step::Yield(_)) => Err(PyRuntimeError::new_err("coroutine ignored GeneratorExit")),
-        Ok(Step::Return(_)) => Ok(()),
-        Err(error)
-            if error.is_instance_of::<PyGeneratorExit>(py) || error.is_instance_of::<PyStopIteration>(py) =>
-        {
-            Ok(())
-        }
-        Err(error) => Err(error),
-    }
-}
-
-/// The slots of an object that is resumed by `next` and by `PyIter_Send`.
-pub(crate) fn resumable_slots<R: Resumable>() -> Vec<ffi::PyType_Slot> {
-    let slot = |slot, pfunc: *mut c_void| ffi::PyType_Slot { slot, pfunc };
-    vec![
-        slot(ffi::Py_tp_iternext, next::<R> as *mut c_void),
-        slot(ffi::Py_am_send, send_slot::<R> as *mut c_void),
-        // `yield from coroutine.__await__()` asks for it.
-        itself_slot(ffi::Py_tp_iter),
-    ]
-}
-
-/// The same, of a coroutine: it is its own awaitable.
-pub(crate) fn coroutine_slots<C: Coroutine>() -> Vec<ffi::PyType_Slot> {
+/// The slots of an object that is resumed, which is its own awaitable.
+fn coroutine_slots<C: Coroutine>() -> Vec<ffi::PyType_Slot> {
     let mut slots = resumable_slots::<C>();
     slots.push(itself_slot(ffi::Py_am_await));
     slots
 }
 
-pub(crate) fn itself_slot(slot: std::ffi::c_int) -> ffi::PyType_Slot {
-    ffi::PyType_Slot { slot, pfunc: itself as *mut c_void }
-}
-
-pub(crate) fn resumable_methods<R: Resumable>() -> Vec<ffi::PyMethodDef> {
-    vec![
-        definition(c"send", c"send($self, value, /)\n--\n\nResumes it; see coroutine.send.", send::<R>),
-        definition(
-            c"throw",
-            c"throw($self, type, value=None, traceback=None, /)\n--\n\nRaises in it; see coroutine.throw.",
-            throw::<R>,
-        ),
-        definition(c"close", c"close($self)\n--\n\nEnds it; see coroutine.close.", close::<R>),
-    ]
-}
-
 /// `__name__` and `__qualname__` of a coroutine.
-pub(crate) fn coroutine_getters<C: Coroutine>() -> Vec<ffi::PyGetSetDef> {
+fn coroutine_getters<C: Coroutine>() -> Vec<ffi::PyGetSetDef> {
     let getter = |name: &'static CStr, get: ffi::getter| ffi::PyGetSetDef {
         name: name.as_ptr(),
         get: Some(get),
@@ -221,25 +226,6 @@ unsafe extern "C" fn qualified_name<C: Coroutine>(
     }
 }
 
-/// Entries of the method table, generic over the class.
-macro_rules! generic_method {
-    ($name:ident, $body:ident) => {
-        unsafe extern "C" fn $name<R: Resumable>(
-            receiver: *mut ffi::PyObject,
-            values: *const *mut ffi::PyObject,
-            count: ffi::Py_ssize_t,
-            names: *mut ffi::PyObject,
-        ) -> *mut ffi::PyObject {
-            // SAFETY: called by the interpreter for a method of this class.
-            unsafe { call_instance::<R>(receiver, values, count, names, $body::<R>) }
-        }
-    };
-}
-
-generic_method!(send, send_method);
-generic_method!(throw, throw_method);
-generic_method!(close, close_method);
-
 /// Whether the object is one of these coroutines.
 ///
 /// # Safety
@@ -251,122 +237,4 @@ pub(super) unsafe fn is_native(object: *mut ffi::PyObject) -> bool {
     !methods.is_null()
         && unsafe { (*methods).am_await }
             .is_some_and(|own| std::ptr::fn_addr_eq(own, itself as ffi::unaryfunc))
-}
-
-unsafe extern "C" fn itself(object: *mut ffi::PyObject) -> *mut ffi::PyObject {
-    // SAFETY: called by the interpreter with a live object.
-    unsafe { ffi::Py_NewRef(object) }
-}
-
-/// A panic becomes an exception, as everywhere.
-unsafe fn resume<R: Resumable>(object: *mut ffi::PyObject, input: Input) -> PyResult<Step> {
-    use std::panic::{AssertUnwindSafe, catch_unwind};
-    // SAFETY: the caller's: an attached thread, and a live instance of the class.
-    unsafe {
-        let py = Python::assume_attached();
-        catch_unwind(AssertUnwindSafe(|| {
-            Instance::<R>::borrowed(&object, |instance| R::resume(py, instance, input))
-        }))
-        .unwrap_or_else(|_| Err(pyo3::panic::PanicException::new_err("panic in Rust code")))
-    }
-}
-
-unsafe extern "C" fn next<R: Resumable>(object: *mut ffi::PyObject) -> *mut ffi::PyObject {
-    // SAFETY: called by the interpreter on an attached thread with an instance of the class.
-    unsafe {
-        let py = Python::assume_attached();
-        match resume::<R>(object, Input::Next) {
-            Ok(Step::Yield(yielded)) => yielded.into_ptr(),
-            Ok(Step::Return(value)) => {
-                stop_with(py, value);
-                ptr::null_mut()
-            }
-            Err(error) => {
-                error.restore(py);
-                ptr::null_mut()
-            }
-        }
-    }
-}
-
-unsafe extern "C" fn send_slot<R: Resumable>(
-    object: *mut ffi::PyObject,
-    _value: *mut ffi::PyObject,
-    result: *mut *mut ffi::PyObject,
-) -> ffi::PySendResult {
-    // SAFETY: as above; `result` is the caller's place for the answer.
-    unsafe {
-        let py = Python::assume_attached();
-        match resume::<R>(object, Input::Next) {
-            Ok(Step::Yield(yielded)) => {
-                *result = yielded.into_ptr();
-                ffi::PySendResult::PYGEN_NEXT
-            }
-            Ok(Step::Return(value)) => {
-                *result = value.into_ptr();
-                ffi::PySendResult::PYGEN_RETURN
-            }
-            Err(error) => {
-                error.restore(py);
-                *result = ptr::null_mut();
-                ffi::PySendResult::PYGEN_ERROR
-            }
-        }
-    }
-}
-
-/// A step taken by a method: its value comes as a common `StopIteration`.
-fn answer(py: Python<'_>, step: Step) -> PyResult<Object> {
-    match step {
-        Step::Yield(yielded) => Ok(yielded),
-        Step::Return(value) => {
-            let stop = py.get_type::<PyStopIteration>();
-            let none = value.bind(py).is_none();
-            let stop = if none { stop.call0()? } else { stop.call1((value.bind(py),))? };
-            Err(PyErr::from_value(stop))
-        }
-    }
-}
-
-fn send_method<R: Resumable>(
-    py: Python<'_>,
-    instance: &Instance<R>,
-    _arguments: Arguments<'_>,
-) -> PyResult<Object> {
-    R::resume(py, instance, Input::Next).and_then(|step| answer(py, step))
-}
-
-fn throw_method<R: Resumable>(
-    py: Python<'_>,
-    instance: &Instance<R>,
-    arguments: Arguments<'_>,
-) -> PyResult<Object> {
-    let [kind, value, traceback] = arguments.bind(py, "throw", ["type", "value", "traceback"], 1)?;
-    let kind = kind.map_or_else(|| py.None().into_bound(py), |kind| kind.bind(py).to_owned());
-    let value = value.map(|value| value.bind(py).to_owned()).filter(|value| !value.is_none());
-    let exception = if kind.is_instance_of::<PyType>() {
-        match value {
-            None => kind.call0()?,
-            Some(value) if value.is_instance(&kind)? => value,
-            Some(value) => kind.call1((value,))?,
-        }
-    } else {
-        kind
-    };
-    if !exception.is_instance_of::<pyo3::exceptions::PyBaseException>() {
-        let name = exception.get_type().name()?;
-        return Err(PyTypeError::new_err(format!(
-            "exceptions must be classes or instances deriving from BaseException, not {name}"
-        )));
-    }
-    let error = PyErr::from_value(exception);
-    if let Some(traceback) = traceback.filter(|traceback| !traceback.is_none()) {
-        error.set_traceback(py, Some(traceback.bind(py).to_owned().cast_into::<PyTraceback>()?));
-    }
-    R::resume(py, instance, Input::Throw(error)).and_then(|step| answer(py, step))
-}
-
-fn close_method<R: Resumable>(py: Python<'_>, instance: &Instance<R>, _: Arguments<'_>) -> PyResult<Object> {
-    end(py, instance)?;
-    Ok(Object::none(py))
 }

@@ -23,6 +23,7 @@ pub(crate) mod intern;
 pub(crate) mod method;
 pub(crate) mod object;
 pub(crate) mod raise;
+pub(crate) mod resumable;
 pub(crate) mod roll;
 pub(crate) mod shared;
 pub(crate) mod stop;

@@ -9,9 +9,9 @@ use super::Outcome;
 use crate::cell::LoopCell;
 use crate::ffi::asyncio::View;
 use crate::ffi::class::Pool;
-use crate::ffi::coroutine::{Input, Resumable, Step, resumable_methods, resumable_slots};
 use crate::ffi::derived::track;
 use crate::ffi::raise::raised;
+use crate::ffi::resumable::{Input, Resumable, Step, resumable_methods, resumable_slots};
 use crate::ffi::{Class, Instance, Native, Object, Visit};
 
 /// The iterator of one `await`.

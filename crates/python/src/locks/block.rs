@@ -13,14 +13,13 @@ use super::waiting::{Answer, Primitive, Wait};
 use crate::awaited::Awaited;
 use crate::cell::LoopCell;
 use crate::ffi::call::call_method;
-use crate::ffi::class::Pool;
-use crate::ffi::coroutine::{
-    Coroutine, Input, Life, Resumable, Step, coroutine_getters, coroutine_slots, finalize, resumable_methods,
-};
+use crate::ffi::coroutine::{self, Coroutine, Kind, Life};
 use crate::ffi::derived::track;
 use crate::ffi::function::Function;
 use crate::ffi::intern::intern;
-use crate::ffi::{Arguments, Class, Instance, Native, Object, Visit};
+use crate::ffi::resumable::{Input, Step};
+use crate::ffi::{Arguments, Instance, Object, Visit};
+use crate::momentary::{self, Deed};
 
 pub(super) const ENTERS: &str = "_ContextManagerMixin.__aenter__";
 const EXITS: &str = "_ContextManagerMixin.__aexit__";
@@ -66,63 +65,26 @@ pub(super) fn release_by_name(primitive: &Bound<'_, PyAny>) -> PyResult<()> {
 
 /// `__aexit__`: never suspends.
 struct Exit {
-    life: Life,
-    primitive: LoopCell<Option<Object>>,
+    primitive: Object,
     release: Release,
 }
 
-static EXIT: Class = Class::new();
-static EXIT_POOL: Pool = Pool::new();
-
-impl Native for Exit {
+impl Deed for Exit {
     const NAME: &'static CStr = c"ironloop.block_exit";
-    const DOC: &'static CStr = c"The end of an async with block.";
-    const OPEN: bool = false;
-    // It holds the primitive for an instant, and nothing that waits.
-    const TRACKED: bool = false;
-    const FINALIZES: bool = true;
+    const QUALIFIED_NAME: &'static str = EXITS;
 
-    fn class() -> &'static Class {
-        &EXIT
+    fn kind() -> &'static Kind {
+        static KIND: Kind = Kind::new();
+        &KIND
+    }
+
+    fn perform(self, py: Python<'_>) -> PyResult<Object> {
+        (self.release)(self.primitive.bind(py))?;
+        Ok(Object::none(py))
     }
 
     fn traverse(&self, visit: &mut Visit<'_>) -> c_int {
-        self.primitive.try_with(|primitive| visit.all(primitive.as_ref())).unwrap_or(0)
-    }
-
-    fn clear(&self, _py: Python<'_>) {
-        drop(self.primitive.with(Option::take));
-    }
-
-    fn finalize(instance: &Instance<Self>, py: Python<'_>) {
-        finalize(instance, py);
-    }
-
-    fn needs_finalizer(&self) -> bool {
-        self.life.is_open()
-    }
-
-    fn pool(&self) -> Option<&Pool> {
-        Some(&EXIT_POOL)
-    }
-}
-
-impl Coroutine for Exit {
-    const QUALIFIED_NAME: &'static str = EXITS;
-
-    fn life(&self) -> &Life {
-        &self.life
-    }
-}
-
-impl Resumable for Exit {
-    fn resume(py: Python<'_>, exit: &Instance<Self>, input: Input) -> PyResult<Step> {
-        exit.life.drive(input, |_, _| {
-            if let Some(primitive) = exit.primitive.with(Option::take) {
-                (exit.release)(primitive.bind(py))?;
-            }
-            Ok(Step::nothing(py))
-        })
+        visit.object(&self.primitive)
     }
 }
 
@@ -144,8 +106,7 @@ fn exited<'a, 'py>(py: Python<'py>, arguments: &Arguments<'a>) -> PyResult<Borro
 }
 
 fn make_exit(primitive: &Bound<'_, PyAny>, release: Release) -> PyResult<Object> {
-    let exit = Exit { life: Life::new(), primitive: LoopCell::new(Some(primitive.into())), release };
-    EXIT.instantiate(primitive.py(), exit).map(Instance::into_object)
+    momentary::make(primitive.py(), Exit { primitive: primitive.into(), release })
 }
 
 /// `__aenter__` by name: `await self.acquire()`.
@@ -160,19 +121,37 @@ enum Stage {
     Over,
 }
 
-static ENTER: Class = Class::new();
-static ENTER_POOL: Pool = Pool::new();
+static ENTER: Kind = Kind::new();
 
-impl Native for Enter {
+impl Coroutine for Enter {
     const NAME: &'static CStr = c"ironloop.block_enter";
-    const DOC: &'static CStr = c"The beginning of an async with block.";
-    const OPEN: bool = false;
-    // Tracked once it waits.
-    const TRACKED: bool = false;
-    const FINALIZES: bool = true;
+    const QUALIFIED_NAME: &'static str = ENTERS;
 
-    fn class() -> &'static Class {
+    fn kind() -> &'static Kind {
         &ENTER
+    }
+
+    fn life(&self) -> &Life {
+        &self.life
+    }
+
+    fn advance(py: Python<'_>, enter: &Instance<Self>, first: bool, input: Input) -> PyResult<Step> {
+        let acquiring = match enter.stage.with(|stage| std::mem::replace(stage, Stage::Over)) {
+            Stage::Asked { primitive } => {
+                Awaited::of(py, call_method(py, &primitive, intern!(py, "acquire"), &[])?)?
+            }
+            Stage::Acquiring(acquiring) => acquiring,
+            Stage::Over => return Ok(Step::nothing(py)),
+        };
+        let step = acquiring.resume(py, input)?;
+        if let Step::Return(_) = step {
+            return Ok(Step::nothing(py));
+        }
+        enter.put(Stage::Acquiring(acquiring));
+        if first {
+            track(enter.object());
+        }
+        Ok(step)
     }
 
     fn traverse(&self, visit: &mut Visit<'_>) -> c_int {
@@ -186,49 +165,6 @@ impl Native for Enter {
 
     fn clear(&self, _py: Python<'_>) {
         self.put(Stage::Over);
-    }
-
-    fn finalize(instance: &Instance<Self>, py: Python<'_>) {
-        finalize(instance, py);
-    }
-
-    fn needs_finalizer(&self) -> bool {
-        self.life.is_open()
-    }
-
-    fn pool(&self) -> Option<&Pool> {
-        Some(&ENTER_POOL)
-    }
-}
-
-impl Coroutine for Enter {
-    const QUALIFIED_NAME: &'static str = ENTERS;
-
-    fn life(&self) -> &Life {
-        &self.life
-    }
-}
-
-impl Resumable for Enter {
-    fn resume(py: Python<'_>, enter: &Instance<Self>, input: Input) -> PyResult<Step> {
-        enter.life.drive(input, |first, input| {
-            let acquiring = match enter.stage.with(|stage| std::mem::replace(stage, Stage::Over)) {
-                Stage::Asked { primitive } => {
-                    Awaited::of(py, call_method(py, &primitive, intern!(py, "acquire"), &[])?)?
-                }
-                Stage::Acquiring(acquiring) => acquiring,
-                Stage::Over => return Ok(Step::nothing(py)),
-            };
-            let step = acquiring.resume(py, input)?;
-            if let Step::Return(_) = step {
-                return Ok(Step::nothing(py));
-            }
-            enter.put(Stage::Acquiring(acquiring));
-            if first {
-                track(enter.object());
-            }
-            Ok(step)
-        })
     }
 }
 
@@ -249,12 +185,10 @@ pub(super) fn enter<P: Primitive>(primitive: &Bound<'_, P>) -> PyResult<Object> 
 
 pub(super) fn enter_by_name(primitive: &Bound<'_, PyAny>) -> PyResult<Object> {
     let stage = LoopCell::new(Stage::Asked { primitive: primitive.into() });
-    ENTER.instantiate(primitive.py(), Enter { life: Life::new(), stage }).map(Instance::into_object)
+    Enter { life: Life::new(), stage }.make(primitive.py()).map(Instance::into_object)
 }
 
 pub(super) fn prepare(py: Python<'_>) -> PyResult<()> {
-    let (methods, getters) = (resumable_methods::<Exit>(), coroutine_getters::<Exit>());
-    EXIT.create_hidden::<Exit>(py, &methods, &getters, &coroutine_slots::<Exit>())?;
-    let (methods, getters) = (resumable_methods::<Enter>(), coroutine_getters::<Enter>());
-    ENTER.create_hidden::<Enter>(py, &methods, &getters, &coroutine_slots::<Enter>())
+    momentary::add_class::<Exit>(py)?;
+    coroutine::add_class::<Enter>(py)
 }

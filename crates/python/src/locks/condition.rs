@@ -16,14 +16,12 @@ use super::{block, truth, with_methods};
 use crate::awaited::Awaited;
 use crate::cell::LoopCell;
 use crate::ffi::call::call_method;
-use crate::ffi::class::Pool;
-use crate::ffi::coroutine::{
-    Coroutine, Input, Life, Resumable, Step, coroutine_getters, coroutine_slots, finalize, resumable_methods,
-};
+use crate::ffi::coroutine::{self, Coroutine, Kind, Life};
 use crate::ffi::derived::track;
 use crate::ffi::intern::intern;
 use crate::ffi::raise::{raised, set_context};
-use crate::ffi::{Arguments, Class, Instance, Native, Object, Visit};
+use crate::ffi::resumable::{Input, Step};
+use crate::ffi::{Arguments, Instance, Object, Visit};
 use crate::imports;
 use crate::running::Waiter;
 
@@ -60,19 +58,37 @@ struct Ending {
     cancelled: Option<Object>,
 }
 
-static WAIT: Class = Class::new();
-static POOL: Pool = Pool::new();
+static WAIT: Kind = Kind::new();
 
-impl Native for ConditionWait {
+impl Coroutine for ConditionWait {
     const NAME: &'static CStr = c"ironloop.condition_wait";
-    const DOC: &'static CStr = c"A wait for a condition.";
-    const OPEN: bool = false;
-    // Tracked once it waits.
-    const TRACKED: bool = false;
-    const FINALIZES: bool = true;
+    const QUALIFIED_NAME: &'static str = "Condition.wait";
 
-    fn class() -> &'static Class {
+    fn kind() -> &'static Kind {
         &WAIT
+    }
+
+    fn life(&self) -> &Life {
+        &self.life
+    }
+
+    fn advance(py: Python<'_>, wait: &Instance<Self>, _first: bool, input: Input) -> PyResult<Step> {
+        match (wait.take(), input) {
+            (Stage::Asked { condition }, Input::Next) => Self::begin(py, wait, condition),
+            (Stage::Waiting { condition, waiter }, input) => {
+                let step = match input {
+                    Input::Next => waiter.resume(py),
+                    Input::Throw(error) => Err(error),
+                };
+                wait.settle(py, condition, waiter, step)
+            }
+            (Stage::Acquiring { condition, acquiring, ending }, input) => {
+                let step = acquiring.resume(py, input);
+                wait.acquire(py, condition, Some((acquiring, step)), ending)
+            }
+            (_, Input::Throw(error)) => Err(error),
+            (Stage::Over, Input::Next) => Ok(Step::nothing(py)),
+        }
     }
 
     fn traverse(&self, visit: &mut Visit<'_>) -> c_int {
@@ -92,47 +108,6 @@ impl Native for ConditionWait {
 
     fn clear(&self, _py: Python<'_>) {
         drop(self.take());
-    }
-
-    fn finalize(instance: &Instance<Self>, py: Python<'_>) {
-        finalize(instance, py);
-    }
-
-    fn needs_finalizer(&self) -> bool {
-        self.life.is_open()
-    }
-
-    fn pool(&self) -> Option<&Pool> {
-        Some(&POOL)
-    }
-}
-
-impl Coroutine for ConditionWait {
-    const QUALIFIED_NAME: &'static str = "Condition.wait";
-
-    fn life(&self) -> &Life {
-        &self.life
-    }
-}
-
-impl Resumable for ConditionWait {
-    fn resume(py: Python<'_>, wait: &Instance<Self>, input: Input) -> PyResult<Step> {
-        wait.life.drive(input, |_, input| match (wait.take(), input) {
-            (Stage::Asked { condition }, Input::Next) => Self::begin(py, wait, condition),
-            (Stage::Waiting { condition, waiter }, input) => {
-                let step = match input {
-                    Input::Next => waiter.resume(py),
-                    Input::Throw(error) => Err(error),
-                };
-                wait.settle(py, condition, waiter, step)
-            }
-            (Stage::Acquiring { condition, acquiring, ending }, input) => {
-                let step = acquiring.resume(py, input);
-                wait.acquire(py, condition, Some((acquiring, step)), ending)
-            }
-            (_, Input::Throw(error)) => Err(error),
-            (Stage::Over, Input::Next) => Ok(Step::nothing(py)),
-        })
     }
 }
 
@@ -265,7 +240,7 @@ fn wait(py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
     let condition = arguments.only_receiver("Condition.wait")?.bind(py);
     condition.cast::<ConditionCore>()?;
     let stage = LoopCell::new(Stage::Asked { condition: (&*condition).into() });
-    WAIT.instantiate(py, ConditionWait { life: Life::new(), stage }).map(Instance::into_object)
+    ConditionWait { life: Life::new(), stage }.make(py).map(Instance::into_object)
 }
 
 fn notify(py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
@@ -319,12 +294,7 @@ fn native_condition(class: Bound<'_, PyAny>) -> PyResult<Bound<'_, PyAny>> {
 }
 
 pub(super) fn add(module: &Bound<'_, PyModule>) -> PyResult<()> {
-    WAIT.create_hidden::<ConditionWait>(
-        module.py(),
-        &resumable_methods::<ConditionWait>(),
-        &coroutine_getters::<ConditionWait>(),
-        &coroutine_slots::<ConditionWait>(),
-    )?;
+    coroutine::add_class::<ConditionWait>(module.py())?;
     module.add_class::<ConditionCore>()?;
     module.add_function(wrap_pyfunction!(native_condition, module)?)
 }

@@ -9,8 +9,8 @@ use pyo3::types::{PyDict, PyTuple};
 use super::core::PrimitiveCore;
 use super::waiting::{Answer, Primitive, Wait};
 use super::{truth, with_methods};
-use crate::ffi::class::Pool;
-use crate::ffi::{Arguments, Class, Object};
+use crate::ffi::coroutine::Kind;
+use crate::ffi::{Arguments, Object};
 use crate::running::Waiter;
 
 #[pyclass(extends = PrimitiveCore, subclass, frozen, module = "ironloop._ironloop")]
@@ -19,19 +19,14 @@ pub(crate) struct EventCore {
     flag: AtomicBool,
 }
 
-static WAIT: Class = Class::new();
-static POOL: Pool = Pool::new();
+static WAIT: Kind = Kind::new();
 
 impl Primitive for EventCore {
     const COROUTINE: &'static CStr = c"ironloop.event_wait";
     const WAITS: &'static str = "Event.wait";
 
-    fn coroutine() -> &'static Class {
+    fn kind() -> &'static Kind {
         &WAIT
-    }
-
-    fn pool() -> &'static Pool {
-        &POOL
     }
 
     fn take(slf: &Bound<'_, Self>) -> PyResult<bool> {

@@ -10,8 +10,8 @@ use pyo3::types::{PyDict, PyTuple};
 use super::core::PrimitiveCore;
 use super::waiting::{Answer, Primitive, Wait};
 use super::{block, truth, with_methods};
-use crate::ffi::class::Pool;
-use crate::ffi::{Arguments, Class, Object};
+use crate::ffi::coroutine::Kind;
+use crate::ffi::{Arguments, Object};
 use crate::imports;
 use crate::running::{Waiter, future_is_done, set_result};
 
@@ -21,19 +21,14 @@ pub(crate) struct LockCore {
     locked: AtomicBool,
 }
 
-static ACQUIRE: Class = Class::new();
-static POOL: Pool = Pool::new();
+static ACQUIRE: Kind = Kind::new();
 
 impl Primitive for LockCore {
     const COROUTINE: &'static CStr = c"ironloop.lock_acquire";
     const WAITS: &'static str = "Lock.acquire";
 
-    fn coroutine() -> &'static Class {
+    fn kind() -> &'static Kind {
         &ACQUIRE
-    }
-
-    fn pool() -> &'static Pool {
-        &POOL
     }
 
     fn take(slf: &Bound<'_, Self>) -> PyResult<bool> {

@@ -13,9 +13,9 @@ use super::core::PrimitiveCore;
 use super::waiting::{Answer, Primitive, Wait};
 use super::{block, truth, with_methods};
 use crate::cell::LoopCell;
-use crate::ffi::class::Pool;
+use crate::ffi::coroutine::Kind;
 use crate::ffi::intern::intern;
-use crate::ffi::{Arguments, Class, Object};
+use crate::ffi::{Arguments, Object};
 use crate::imports;
 use crate::running::{Waiter, set_result};
 
@@ -71,8 +71,7 @@ pub(crate) struct SemaphoreCore {
     bound: LoopCell<Option<Count>>,
 }
 
-static ACQUIRE: Class = Class::new();
-static POOL: Pool = Pool::new();
+static ACQUIRE: Kind = Kind::new();
 
 /// Whether asyncio's semaphore lets in all who may, whoever leaves the queue: as it does since some release of Python 3.12.
 /// Before, who is woken wakes one more, and who is cancelled wakes one if it had been woken.
@@ -82,12 +81,8 @@ impl Primitive for SemaphoreCore {
     const COROUTINE: &'static CStr = c"ironloop.semaphore_acquire";
     const WAITS: &'static str = "Semaphore.acquire";
 
-    fn coroutine() -> &'static Class {
+    fn kind() -> &'static Kind {
         &ACQUIRE
-    }
-
-    fn pool() -> &'static Pool {
-        &POOL
     }
 
     fn take(slf: &Bound<'_, Self>) -> PyResult<bool> {

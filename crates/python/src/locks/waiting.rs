@@ -9,12 +9,10 @@ use pyo3::pyclass::boolean_struct::True;
 
 use super::core::PrimitiveCore;
 use crate::cell::LoopCell;
-use crate::ffi::class::Pool;
-use crate::ffi::coroutine::{
-    Coroutine, Input, Life, Resumable, Step, coroutine_getters, coroutine_slots, finalize, resumable_methods,
-};
+use crate::ffi::coroutine::{self, Coroutine, Kind, Life};
 use crate::ffi::derived::track;
-use crate::ffi::{Class, Instance, Native, Object, Visit};
+use crate::ffi::resumable::{Input, Step};
+use crate::ffi::{Instance, Object, Visit};
 use crate::running::Waiter;
 
 /// What is waited for.
@@ -23,8 +21,7 @@ pub(super) trait Primitive: PyClass<Frozen = True> + Send + Sync {
     /// As asyncio's method.
     const WAITS: &'static str;
 
-    fn coroutine() -> &'static Class;
-    fn pool() -> &'static Pool;
+    fn kind() -> &'static Kind;
     /// Whether nobody need wait; it is taken then.
     fn take(slf: &Bound<'_, Self>) -> PyResult<bool>;
 
@@ -56,16 +53,32 @@ enum Stage {
     Over,
 }
 
-impl<P: Primitive> Native for Wait<P> {
+impl<P: Primitive> Coroutine for Wait<P> {
     const NAME: &'static CStr = P::COROUTINE;
-    const DOC: &'static CStr = c"A wait for a primitive.";
-    const OPEN: bool = false;
-    // Once it waits the collector must know it: the future leads to the task, and so back to it.
-    const TRACKED: bool = false;
-    const FINALIZES: bool = true;
+    const QUALIFIED_NAME: &'static str = P::WAITS;
 
-    fn class() -> &'static Class {
-        P::coroutine()
+    fn kind() -> &'static Kind {
+        P::kind()
+    }
+
+    fn life(&self) -> &Life {
+        &self.life
+    }
+
+    fn qualified_name(&self) -> &'static str {
+        match self.answer {
+            Answer::True => P::WAITS,
+            Answer::Nothing => super::block::ENTERS,
+        }
+    }
+
+    fn advance(py: Python<'_>, wait: &Instance<Self>, _first: bool, input: Input) -> PyResult<Step> {
+        match (wait.take(), input) {
+            (Stage::Asked { primitive }, Input::Next) => Self::begin(py, wait, primitive),
+            (Stage::Waiting { primitive, waiter }, input) => wait.go_on(py, primitive, waiter, input),
+            (_, Input::Throw(error)) => Err(error),
+            (Stage::Over, Input::Next) => Ok(Step::nothing(py)),
+        }
     }
 
     fn traverse(&self, visit: &mut Visit<'_>) -> c_int {
@@ -82,51 +95,13 @@ impl<P: Primitive> Native for Wait<P> {
     fn clear(&self, _py: Python<'_>) {
         drop(self.take());
     }
-
-    fn finalize(instance: &Instance<Self>, py: Python<'_>) {
-        finalize(instance, py);
-    }
-
-    fn needs_finalizer(&self) -> bool {
-        self.life.is_open()
-    }
-
-    fn pool(&self) -> Option<&Pool> {
-        Some(P::pool())
-    }
-}
-
-impl<P: Primitive> Coroutine for Wait<P> {
-    const QUALIFIED_NAME: &'static str = P::WAITS;
-
-    fn life(&self) -> &Life {
-        &self.life
-    }
-
-    fn qualified_name(&self) -> &'static str {
-        match self.answer {
-            Answer::True => P::WAITS,
-            Answer::Nothing => super::block::ENTERS,
-        }
-    }
-}
-
-impl<P: Primitive> Resumable for Wait<P> {
-    fn resume(py: Python<'_>, wait: &Instance<Self>, input: Input) -> PyResult<Step> {
-        wait.life.drive(input, |_, input| match (wait.take(), input) {
-            (Stage::Asked { primitive }, Input::Next) => Self::begin(py, wait, primitive),
-            (Stage::Waiting { primitive, waiter }, input) => wait.go_on(py, primitive, waiter, input),
-            (_, Input::Throw(error)) => Err(error),
-            (Stage::Over, Input::Next) => Ok(Step::nothing(py)),
-        })
-    }
 }
 
 impl<P: Primitive> Wait<P> {
     pub(super) fn make(primitive: &Bound<'_, P>, answer: Answer) -> PyResult<Object> {
         let stage = LoopCell::new(Stage::Asked { primitive: primitive.into() });
         let wait = Self { life: Life::new(), stage, answer, primitive: PhantomData };
-        P::coroutine().instantiate(primitive.py(), wait).map(Instance::into_object)
+        Coroutine::make(wait, primitive.py()).map(Instance::into_object)
     }
 
     fn take(&self) -> Stage {
@@ -185,11 +160,6 @@ impl<P: Primitive> Wait<P> {
     }
 
     pub(super) fn prepare(py: Python<'_>) -> PyResult<()> {
-        P::coroutine().create_hidden::<Self>(
-            py,
-            &resumable_methods::<Self>(),
-            &coroutine_getters::<Self>(),
-            &coroutine_slots::<Self>(),
-        )
+        coroutine::add_class::<Self>(py)
     }
 }

@@ -9,24 +9,20 @@ use super::hooks::{Hooks, Plain};
 use super::waiters::Side;
 use crate::cell::LoopCell;
 use crate::ffi::call::call_method;
-use crate::ffi::class::Pool;
-use crate::ffi::coroutine::{
-    Coroutine, Input, Life, Resumable, Step, coroutine_getters, coroutine_slots, finalize, resumable_methods,
-};
+use crate::ffi::coroutine::{self, Coroutine, Kind, Life};
 use crate::ffi::derived::track;
 use crate::ffi::intern::intern;
-use crate::ffi::{Arguments, Class, Instance, Native, Object, Shared, Visit};
+use crate::ffi::resumable::{Input, Step};
+use crate::ffi::{Arguments, Instance, Object, Shared, Visit};
 use crate::running::Waiter;
 
 /// What is asked of a queue.
 trait Request: Send + Sync + Sized + 'static {
     const NAME: &'static CStr;
-    const DOC: &'static CStr;
     const QUALIFIED_NAME: &'static str;
     const SIDE: Side;
 
-    fn class() -> &'static Class;
-    fn pool() -> &'static Pool;
+    fn kind() -> &'static Kind;
 
     /// Whether it has to wait.
     fn must_wait(queue: &Bound<'_, QueueCore>, hooks: Hooks) -> PyResult<bool>;
@@ -40,21 +36,15 @@ trait Request: Send + Sync + Sized + 'static {
 
 struct Put(Object);
 
-static PUT: Class = Class::new();
-static PUT_POOL: Pool = Pool::new();
+static PUT: Kind = Kind::new();
 
 impl Request for Put {
     const NAME: &'static CStr = c"ironloop.Queue.put";
-    const DOC: &'static CStr = c"A put that can be awaited.";
     const QUALIFIED_NAME: &'static str = "Queue.put";
     const SIDE: Side = Side::Putters;
 
-    fn class() -> &'static Class {
+    fn kind() -> &'static Kind {
         &PUT
-    }
-
-    fn pool() -> &'static Pool {
-        &PUT_POOL
     }
 
     fn must_wait(queue: &Bound<'_, QueueCore>, hooks: Hooks) -> PyResult<bool> {
@@ -77,21 +67,15 @@ impl Request for Put {
 
 struct Get;
 
-static GET: Class = Class::new();
-static GET_POOL: Pool = Pool::new();
+static GET: Kind = Kind::new();
 
 impl Request for Get {
     const NAME: &'static CStr = c"ironloop.Queue.get";
-    const DOC: &'static CStr = c"A get that can be awaited.";
     const QUALIFIED_NAME: &'static str = "Queue.get";
     const SIDE: Side = Side::Getters;
 
-    fn class() -> &'static Class {
+    fn kind() -> &'static Kind {
         &GET
-    }
-
-    fn pool() -> &'static Pool {
-        &GET_POOL
     }
 
     fn must_wait(queue: &Bound<'_, QueueCore>, hooks: Hooks) -> PyResult<bool> {
@@ -123,16 +107,35 @@ enum Stage<R> {
     Over,
 }
 
-impl<R: Request> Native for Waiting<R> {
+impl<R: Request> Coroutine for Waiting<R> {
     const NAME: &'static CStr = R::NAME;
-    const DOC: &'static CStr = R::DOC;
-    const OPEN: bool = false;
-    // Once it waits the collector must know it: the future leads to the task, and so back to it.
-    const TRACKED: bool = false;
-    const FINALIZES: bool = true;
+    const QUALIFIED_NAME: &'static str = R::QUALIFIED_NAME;
 
-    fn class() -> &'static Class {
-        R::class()
+    fn kind() -> &'static Kind {
+        R::kind()
+    }
+
+    fn life(&self) -> &Life {
+        &self.life
+    }
+
+    fn advance(py: Python<'_>, waiting: &Instance<Self>, _first: bool, input: Input) -> PyResult<Step> {
+        match (waiting.take(), input) {
+            (Stage::Asked { queue, request }, Input::Next) => Self::attempt(py, waiting, queue, request),
+            (Stage::InLine { queue, request, waiter }, Input::Next) => match waiter.resume(py) {
+                Ok(Step::Return(_)) => Self::attempt(py, waiting, queue, request),
+                Ok(step) => {
+                    waiting.set(Stage::InLine { queue, request, waiter });
+                    Ok(step)
+                }
+                Err(error) => Err(give_up::<R>(py, &queue, &waiter, error)),
+            },
+            (Stage::InLine { queue, waiter, .. }, Input::Throw(error)) => {
+                Err(give_up::<R>(py, &queue, &waiter, error))
+            }
+            (_, Input::Throw(error)) => Err(error),
+            (Stage::Over, Input::Next) => Ok(Step::nothing(py)),
+        }
     }
 
     fn traverse(&self, visit: &mut Visit<'_>) -> c_int {
@@ -149,47 +152,6 @@ impl<R: Request> Native for Waiting<R> {
     fn clear(&self, _py: Python<'_>) {
         drop(self.take());
     }
-
-    fn finalize(instance: &Instance<Self>, py: Python<'_>) {
-        finalize(instance, py);
-    }
-
-    fn needs_finalizer(&self) -> bool {
-        self.life.is_open()
-    }
-
-    fn pool(&self) -> Option<&Pool> {
-        Some(R::pool())
-    }
-}
-
-impl<R: Request> Coroutine for Waiting<R> {
-    const QUALIFIED_NAME: &'static str = R::QUALIFIED_NAME;
-
-    fn life(&self) -> &Life {
-        &self.life
-    }
-}
-
-impl<R: Request> Resumable for Waiting<R> {
-    fn resume(py: Python<'_>, waiting: &Instance<Self>, input: Input) -> PyResult<Step> {
-        waiting.life.drive(input, |_, input| match (waiting.take(), input) {
-            (Stage::Asked { queue, request }, Input::Next) => Self::attempt(py, waiting, queue, request),
-            (Stage::InLine { queue, request, waiter }, Input::Next) => match waiter.resume(py) {
-                Ok(Step::Return(_)) => Self::attempt(py, waiting, queue, request),
-                Ok(step) => {
-                    waiting.set(Stage::InLine { queue, request, waiter });
-                    Ok(step)
-                }
-                Err(error) => Err(give_up::<R>(py, &queue, &waiter, error)),
-            },
-            (Stage::InLine { queue, waiter, .. }, Input::Throw(error)) => {
-                Err(give_up::<R>(py, &queue, &waiter, error))
-            }
-            (_, Input::Throw(error)) => Err(error),
-            (Stage::Over, Input::Next) => Ok(Step::nothing(py)),
-        })
-    }
 }
 
 impl<R: Request> Waiting<R> {
@@ -203,7 +165,7 @@ impl<R: Request> Waiting<R> {
 
     fn make(py: Python<'_>, queue: &Bound<'_, QueueCore>, request: R) -> PyResult<Object> {
         let stage = LoopCell::new(Stage::Asked { queue: Shared::new(queue), request });
-        R::class().instantiate(py, Self { life: Life::new(), stage }).map(Instance::into_object)
+        Self { life: Life::new(), stage }.make(py).map(Instance::into_object)
     }
 
     fn attempt(
@@ -253,16 +215,7 @@ pub(super) fn get(py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> 
     Waiting::make(py, &queue, Get)
 }
 
-fn add_class<R: Request>(py: Python<'_>) -> PyResult<()> {
-    R::class().create_hidden::<Waiting<R>>(
-        py,
-        &resumable_methods::<Waiting<R>>(),
-        &coroutine_getters::<Waiting<R>>(),
-        &coroutine_slots::<Waiting<R>>(),
-    )
-}
-
 pub(super) fn add_classes(py: Python<'_>) -> PyResult<()> {
-    add_class::<Put>(py)?;
-    add_class::<Get>(py)
+    coroutine::add_class::<Waiting<Put>>(py)?;
+    coroutine::add_class::<Waiting<Get>>(py)
 }

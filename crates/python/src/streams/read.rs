@@ -13,14 +13,12 @@ use pyo3::types::{PyBytes, PyInt};
 use super::reader::{StreamReaderCore, pass_to_stock, receiver};
 use super::until::{Separators, Until, incomplete, line_after};
 use crate::cell::LoopCell;
-use crate::ffi::class::Pool;
-use crate::ffi::coroutine::{
-    Coroutine, Input, Life, Resumable, Step, coroutine_getters, coroutine_slots, finalize, resumable_methods,
-};
+use crate::ffi::coroutine::{self, Coroutine, Kind, Life};
 use crate::ffi::derived::track;
 use crate::ffi::function::Method;
 use crate::ffi::intern::intern;
-use crate::ffi::{Arg, Arguments, Class, Instance, Native, Object, Shared, Visit};
+use crate::ffi::resumable::{Input, Step};
+use crate::ffi::{Arg, Arguments, Instance, Object, Shared, Visit};
 use crate::running::Waiter;
 
 /// What is wanted.
@@ -63,8 +61,7 @@ pub(super) trait Reads: Send + Sync + 'static {
     const NAME: &'static CStr;
     const QUALIFIED_NAME: &'static str;
 
-    fn class() -> &'static Class;
-    fn pool() -> &'static Pool;
+    fn kind() -> &'static Kind;
 }
 
 macro_rules! reads {
@@ -76,20 +73,15 @@ macro_rules! reads {
                 const NAME: &'static CStr = $name;
                 const QUALIFIED_NAME: &'static str = $qualified;
 
-                fn class() -> &'static Class {
-                    static CLASS: Class = Class::new();
-                    &CLASS
-                }
-
-                fn pool() -> &'static Pool {
-                    static POOL: Pool = Pool::new();
-                    &POOL
+                fn kind() -> &'static Kind {
+                    static KIND: Kind = Kind::new();
+                    &KIND
                 }
             }
         )*
 
         pub(super) fn add_classes(py: Python<'_>) -> PyResult<()> {
-            $(add_class::<$method>(py)?;)*
+            $(coroutine::add_class::<Reading<$method>>(py)?;)*
             Ok(())
         }
     };
@@ -103,25 +95,43 @@ reads! {
     NextLine: c"ironloop.StreamReader.__anext__", "StreamReader.__anext__";
 }
 
-fn add_class<M: Reads>(py: Python<'_>) -> PyResult<()> {
-    M::class().create_hidden::<Reading<M>>(
-        py,
-        &resumable_methods::<Reading<M>>(),
-        &coroutine_getters::<Reading<M>>(),
-        &coroutine_slots::<Reading<M>>(),
-    )
-}
-
-impl<M: Reads> Native for Reading<M> {
+impl<M: Reads> Coroutine for Reading<M> {
     const NAME: &'static CStr = M::NAME;
-    const DOC: &'static CStr = c"A read from a stream that can be awaited.";
-    const OPEN: bool = false;
-    // Once it waits the collector must know it: the reader leads to the future, to the task, and so back to it.
-    const TRACKED: bool = false;
-    const FINALIZES: bool = true;
+    const QUALIFIED_NAME: &'static str = M::QUALIFIED_NAME;
 
-    fn class() -> &'static Class {
-        M::class()
+    fn kind() -> &'static Kind {
+        M::kind()
+    }
+
+    fn life(&self) -> &Life {
+        &self.life
+    }
+
+    fn advance(py: Python<'_>, reading: &Instance<Self>, first: bool, input: Input) -> PyResult<Step> {
+        let Some(mut progress) = reading.progress.with(Option::take) else {
+            return Ok(Step::nothing(py));
+        };
+        let reader = reading.reader.get(py);
+        let waited = progress.waited(py, reader, first, input);
+        let attempt = match waited {
+            Ok(None) => progress.request.attempt(py, reader, first),
+            Ok(Some(yielded)) => {
+                reading.progress.with(|place| *place = Some(progress));
+                return Ok(Step::Yield(yielded));
+            }
+            Err(error) => Err(error),
+        };
+        match progress.request.finish(py, reader, attempt)? {
+            Attempt::Done(result) => Ok(Step::Return(result)),
+            Attempt::Wait(function) => {
+                let waiter = begin_to_wait(py, reader, function)?;
+                track(reading.object());
+                let step = waiter.wait(py)?;
+                progress.waiter = Some(waiter);
+                reading.progress.with(|place| *place = Some(progress));
+                Ok(step)
+            }
+        }
     }
 
     fn traverse(&self, visit: &mut Visit<'_>) -> c_int {
@@ -138,57 +148,6 @@ impl<M: Reads> Native for Reading<M> {
 
     fn clear(&self, _py: Python<'_>) {
         drop(self.progress.with(Option::take));
-    }
-
-    fn needs_finalizer(&self) -> bool {
-        self.life.is_open()
-    }
-
-    fn finalize(instance: &Instance<Self>, py: Python<'_>) {
-        finalize(instance, py);
-    }
-
-    fn pool(&self) -> Option<&Pool> {
-        Some(M::pool())
-    }
-}
-
-impl<M: Reads> Coroutine for Reading<M> {
-    const QUALIFIED_NAME: &'static str = M::QUALIFIED_NAME;
-
-    fn life(&self) -> &Life {
-        &self.life
-    }
-}
-
-impl<M: Reads> Resumable for Reading<M> {
-    fn resume(py: Python<'_>, reading: &Instance<Self>, input: Input) -> PyResult<Step> {
-        reading.life.drive(input, |first, input| {
-            let Some(mut progress) = reading.progress.with(Option::take) else {
-                return Ok(Step::nothing(py));
-            };
-            let reader = reading.reader.get(py);
-            let waited = progress.waited(py, reader, first, input);
-            let attempt = match waited {
-                Ok(None) => progress.request.attempt(py, reader, first),
-                Ok(Some(yielded)) => {
-                    reading.progress.with(|place| *place = Some(progress));
-                    return Ok(Step::Yield(yielded));
-                }
-                Err(error) => Err(error),
-            };
-            match progress.request.finish(py, reader, attempt)? {
-                Attempt::Done(result) => Ok(Step::Return(result)),
-                Attempt::Wait(function) => {
-                    let waiter = begin_to_wait(py, reader, function)?;
-                    track(reading.object());
-                    let step = waiter.wait(py)?;
-                    progress.waiter = Some(waiter);
-                    reading.progress.with(|place| *place = Some(progress));
-                    Ok(step)
-                }
-            }
-        })
     }
 }
 
@@ -337,7 +296,7 @@ fn begin<M: Reads>(
         progress: LoopCell::new(Some(Progress { request, waiter: None })),
         method: PhantomData,
     };
-    M::class().instantiate(py, reading).map(Instance::into_object)
+    reading.make(py).map(Instance::into_object)
 }
 
 fn size(py: Python<'_>, argument: Arg<'_>) -> Option<isize> {

@@ -12,14 +12,12 @@ use super::{protocol, put, shown, transport};
 use crate::cell::LoopCell;
 use crate::ffi::asyncio::{Resumed, send};
 use crate::ffi::call::{call, call_method};
-use crate::ffi::class::Pool;
-use crate::ffi::coroutine::{
-    Coroutine, Input, Life, Resumable, Step, coroutine_getters, coroutine_slots, finalize, resumable_methods,
-};
+use crate::ffi::coroutine::{self, Coroutine, Kind, Life};
 use crate::ffi::derived::track;
 use crate::ffi::function::Method;
 use crate::ffi::intern::intern;
-use crate::ffi::{Arguments, Class, Instance, Native, Object, Shared, Usual, Visit};
+use crate::ffi::resumable::{Input, Step};
+use crate::ffi::{Arguments, Instance, Object, Shared, Usual, Visit};
 use crate::imports;
 
 pub(super) static USUAL: Usual<StreamWriterCore> = Usual::new();
@@ -142,19 +140,44 @@ struct Drain {
     waiting: LoopCell<Option<Object>>,
 }
 
-static DRAIN: Class = Class::new();
-static POOL: Pool = Pool::new();
+static DRAIN: Kind = Kind::new();
 
-impl Native for Drain {
+impl Coroutine for Drain {
     const NAME: &'static CStr = c"ironloop.StreamWriter.drain";
-    const DOC: &'static CStr = c"A wait for a writer's transport that can be awaited.";
-    const OPEN: bool = false;
-    // Once it waits the collector must know it.
-    const TRACKED: bool = false;
-    const FINALIZES: bool = true;
+    const QUALIFIED_NAME: &'static str = "StreamWriter.drain";
 
-    fn class() -> &'static Class {
+    fn kind() -> &'static Kind {
         &DRAIN
+    }
+
+    fn life(&self) -> &Life {
+        &self.life
+    }
+
+    fn advance(py: Python<'_>, drain: &Instance<Self>, first: bool, input: Input) -> PyResult<Step> {
+        let waiting = if !first {
+            drain.waiting.with(Option::take)
+        } else if drain.writer.get(py).is_free(py)? {
+            None
+        } else {
+            let stock = imports::stock_stream_writer(py)?.getattr(intern!(py, "drain"))?.into();
+            Some(call(py, &stock, &[drain.writer.object()])?)
+        };
+        let Some(waiting) = waiting else { return Ok(Step::nothing(py)) };
+        let step = match input {
+            Input::Next => match send(py, &waiting)? {
+                Resumed::Yielded(yielded) => Step::Yield(yielded),
+                Resumed::Returned(value) => Step::Return(value),
+            },
+            // It has nothing to say to an error but that error.
+            Input::Throw(error) => {
+                let error = error.into_value(py).into();
+                Step::Yield(call_method(py, &waiting, intern!(py, "throw"), &[&error])?)
+            }
+        };
+        drain.waiting.with(|place| *place = Some(waiting));
+        track(drain.object());
+        Ok(step)
     }
 
     fn traverse(&self, visit: &mut Visit<'_>) -> c_int {
@@ -166,56 +189,6 @@ impl Native for Drain {
 
     fn clear(&self, _py: Python<'_>) {
         drop(self.waiting.with(Option::take));
-    }
-
-    fn needs_finalizer(&self) -> bool {
-        self.life.is_open()
-    }
-
-    fn finalize(instance: &Instance<Self>, py: Python<'_>) {
-        finalize(instance, py);
-    }
-
-    fn pool(&self) -> Option<&Pool> {
-        Some(&POOL)
-    }
-}
-
-impl Coroutine for Drain {
-    const QUALIFIED_NAME: &'static str = "StreamWriter.drain";
-
-    fn life(&self) -> &Life {
-        &self.life
-    }
-}
-
-impl Resumable for Drain {
-    fn resume(py: Python<'_>, drain: &Instance<Self>, input: Input) -> PyResult<Step> {
-        drain.life.drive(input, |first, input| {
-            let waiting = if !first {
-                drain.waiting.with(Option::take)
-            } else if drain.writer.get(py).is_free(py)? {
-                None
-            } else {
-                let stock = imports::stock_stream_writer(py)?.getattr(intern!(py, "drain"))?.into();
-                Some(call(py, &stock, &[drain.writer.object()])?)
-            };
-            let Some(waiting) = waiting else { return Ok(Step::nothing(py)) };
-            let step = match input {
-                Input::Next => match send(py, &waiting)? {
-                    Resumed::Yielded(yielded) => Step::Yield(yielded),
-                    Resumed::Returned(value) => Step::Return(value),
-                },
-                // It has nothing to say to an error but that error.
-                Input::Throw(error) => {
-                    let error = error.into_value(py).into();
-                    Step::Yield(call_method(py, &waiting, intern!(py, "throw"), &[&error])?)
-                }
-            };
-            drain.waiting.with(|place| *place = Some(waiting));
-            track(drain.object());
-            Ok(step)
-        })
     }
 }
 
@@ -236,16 +209,11 @@ fn drain(py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
     let [] = rest.exactly(py, "drain", [])?;
     let writer = Shared::new(receiver(&writer.bind(py))?);
     let drain = Drain { life: Life::new(), writer, waiting: LoopCell::default() };
-    DRAIN.instantiate(py, drain).map(Instance::into_object)
+    drain.make(py).map(Instance::into_object)
 }
 
 pub(super) const METHODS: &[(&str, Method)] = &[("write", write), ("drain", drain)];
 
 pub(super) fn add_class(py: Python<'_>) -> PyResult<()> {
-    DRAIN.create_hidden::<Drain>(
-        py,
-        &resumable_methods::<Drain>(),
-        &coroutine_getters::<Drain>(),
-        &coroutine_slots::<Drain>(),
-    )
+    coroutine::add_class::<Drain>(py)
 }

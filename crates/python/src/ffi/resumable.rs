@@ -1,0 +1,216 @@
+//! Native objects that are resumed as generators are: the iterators of futures, and coroutines.
+
+use std::ffi::c_void;
+use std::ptr;
+
+use pyo3::exceptions::{PyGeneratorExit, PyRuntimeError, PyStopIteration, PyTypeError};
+use pyo3::ffi;
+use pyo3::prelude::*;
+use pyo3::types::{PyTraceback, PyType};
+
+use super::method::{call_instance, definition};
+use super::stop::stop_with;
+use super::{Arguments, Instance, Native, Object};
+
+/// What a resumed object is given.
+pub(crate) enum Input {
+    Next,
+    Throw(PyErr),
+}
+
+/// How far it came.
+pub(crate) enum Step {
+    /// It waits for this: a future, or None for one turn of the loop.
+    Yield(Object),
+    Return(Object),
+}
+
+impl Step {
+    pub(crate) fn nothing(py: Python<'_>) -> Self {
+        Self::Return(Object::none(py))
+    }
+}
+
+pub(crate) trait Resumable: Native {
+    fn resume(py: Python<'_>, instance: &Instance<Self>, input: Input) -> PyResult<Step>;
+}
+
+/// The slots of an object that is resumed by `next` and by `PyIter_Send`.
+pub(crate) fn resumable_slots<R: Resumable>() -> Vec<ffi::PyType_Slot> {
+    let slot = |slot, pfunc: *mut c_void| ffi::PyType_Slot { slot, pfunc };
+    vec![
+        slot(ffi::Py_tp_iternext, next::<R> as *mut c_void),
+        slot(ffi::Py_am_send, send_slot::<R> as *mut c_void),
+        // `yield from coroutine.__await__()` asks for it.
+        itself_slot(ffi::Py_tp_iter),
+    ]
+}
+
+pub(crate) fn itself_slot(slot: std::ffi::c_int) -> ffi::PyType_Slot {
+    ffi::PyType_Slot { slot, pfunc: itself as *mut c_void }
+}
+
+pub(crate) fn resumable_methods<R: Resumable>() -> Vec<ffi::PyMethodDef> {
+    vec![
+        definition(c"send", c"send($self, value, /)\n--\n\nResumes it; see coroutine.send.", send::<R>),
+        definition(
+            c"throw",
+            c"throw($self, type, value=None, traceback=None, /)\n--\n\nRaises in it; see coroutine.throw.",
+            throw::<R>,
+        ),
+        definition(c"close", c"close($self)\n--\n\nEnds it; see coroutine.close.", close::<R>),
+    ]
+}
+
+/// Entries of the method table, generic over the class.
+macro_rules! generic_method {
+    ($name:ident, $body:ident) => {
+        unsafe extern "C" fn $name<R: Resumable>(
+            receiver: *mut ffi::PyObject,
+            values: *const *mut ffi::PyObject,
+            count: ffi::Py_ssize_t,
+            names: *mut ffi::PyObject,
+        ) -> *mut ffi::PyObject {
+            // SAFETY: called by the interpreter for a method of this class.
+            unsafe { call_instance::<R>(receiver, values, count, names, $body::<R>) }
+        }
+    };
+}
+
+generic_method!(send, send_method);
+generic_method!(throw, throw_method);
+generic_method!(close, close_method);
+
+pub(super) unsafe extern "C" fn itself(object: *mut ffi::PyObject) -> *mut ffi::PyObject {
+    // SAFETY: called by the interpreter with a live object.
+    unsafe { ffi::Py_NewRef(object) }
+}
+
+/// A panic becomes an exception, as everywhere.
+unsafe fn resume<R: Resumable>(object: *mut ffi::PyObject, input: Input) -> PyResult<Step> {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+    // SAFETY: the caller's: an attached thread, and a live instance of the class.
+    unsafe {
+        let py = Python::assume_attached();
+        catch_unwind(AssertUnwindSafe(|| {
+            Instance::<R>::borrowed(&object, |instance| R::resume(py, instance, input))
+        }))
+        .unwrap_or_else(|_| Err(pyo3::panic::PanicException::new_err("panic in Rust code")))
+    }
+}
+
+unsafe extern "C" fn next<R: Resumable>(object: *mut ffi::PyObject) -> *mut ffi::PyObject {
+    // SAFETY: called by the interpreter on an attached thread with an instance of the class.
+    unsafe {
+        let py = Python::assume_attached();
+        match resume::<R>(object, Input::Next) {
+            Ok(Step::Yield(yielded)) => yielded.into_ptr(),
+            Ok(Step::Return(value)) => {
+                stop_with(py, value);
+                ptr::null_mut()
+            }
+            Err(error) => {
+                error.restore(py);
+                ptr::null_mut()
+            }
+        }
+    }
+}
+
+unsafe extern "C" fn send_slot<R: Resumable>(
+    object: *mut ffi::PyObject,
+    _value: *mut ffi::PyObject,
+    result: *mut *mut ffi::PyObject,
+) -> ffi::PySendResult {
+    // SAFETY: as above; `result` is the caller's place for the answer.
+    unsafe {
+        let py = Python::assume_attached();
+        match resume::<R>(object, Input::Next) {
+            Ok(Step::Yield(yielded)) => {
+                *result = yielded.into_ptr();
+                ffi::PySendResult::PYGEN_NEXT
+            }
+            Ok(Step::Return(value)) => {
+                *result = value.into_ptr();
+                ffi::PySendResult::PYGEN_RETURN
+            }
+            Err(error) => {
+                error.restore(py);
+                *result = ptr::null_mut();
+                ffi::PySendResult::PYGEN_ERROR
+            }
+        }
+    }
+}
+
+/// A step taken by a method: its value comes as a common `StopIteration`.
+fn answer(py: Python<'_>, step: Step) -> PyResult<Object> {
+    match step {
+        Step::Yield(yielded) => Ok(yielded),
+        Step::Return(value) => {
+            let stop = py.get_type::<PyStopIteration>();
+            let none = value.bind(py).is_none();
+            let stop = if none { stop.call0()? } else { stop.call1((value.bind(py),))? };
+            Err(PyErr::from_value(stop))
+        }
+    }
+}
+
+fn send_method<R: Resumable>(
+    py: Python<'_>,
+    instance: &Instance<R>,
+    _arguments: Arguments<'_>,
+) -> PyResult<Object> {
+    R::resume(py, instance, Input::Next).and_then(|step| answer(py, step))
+}
+
+fn throw_method<R: Resumable>(
+    py: Python<'_>,
+    instance: &Instance<R>,
+    arguments: Arguments<'_>,
+) -> PyResult<Object> {
+    let [kind, value, traceback] = arguments.bind(py, "throw", ["type", "value", "traceback"], 1)?;
+    let kind = kind.map_or_else(|| py.None().into_bound(py), |kind| kind.bind(py).to_owned());
+    let value = value.map(|value| value.bind(py).to_owned()).filter(|value| !value.is_none());
+    let exception = if kind.is_instance_of::<PyType>() {
+        match value {
+            None => kind.call0()?,
+            Some(value) if value.is_instance(&kind)? => value,
+            Some(value) => kind.call1((value,))?,
+        }
+    } else {
+        kind
+    };
+    if !exception.is_instance_of::<pyo3::exceptions::PyBaseException>() {
+        let name = exception.get_type().name()?;
+        return Err(PyTypeError::new_err(format!(
+            "exceptions must be classes or instances deriving from BaseException, not {name}"
+        )));
+    }
+    let error = PyErr::from_value(exception);
+    if let Some(traceback) = traceback.filter(|traceback| !traceback.is_none()) {
+        error.set_traceback(py, Some(traceback.bind(py).to_owned().cast_into::<PyTraceback>()?));
+    }
+    R::resume(py, instance, Input::Throw(error)).and_then(|step| answer(py, step))
+}
+
+fn close_method<R: Resumable>(py: Python<'_>, instance: &Instance<R>, _: Arguments<'_>) -> PyResult<Object> {
+    end(py, instance)?;
+    Ok(Object::none(py))
+}
+
+/// Closes it.
+pub(super) fn end<R: Resumable>(py: Python<'_>, instance: &Instance<R>) -> PyResult<()> {
+    // An instance, not a promise of one: PyO3 could not make it while the interpreter goes down.
+    let exit = PyErr::from_value(py.get_type::<PyGeneratorExit>().call0()?);
+    match R::resume(py, instance, Input::Throw(exit)) {
+        Ok(Step::Yield(_)) => Err(PyRuntimeError::new_err("coroutine ignored GeneratorExit")),
+        Ok(Step::Return(_)) => Ok(()),
+        Err(error)
+            if error.is_instance_of::<PyGeneratorExit>(py) || error.is_instance_of::<PyStopIteration>(py) =>
+        {
+            Ok(())
+        }
+        Err(error) => Err(error),
+    }
+}
