@@ -42,6 +42,14 @@ enum Reaction {
     Nothing,
 }
 
+/// How a turn has begun.
+#[derive(PartialEq, Eq)]
+enum Began {
+    AtOnce,
+    /// Other threads may have scheduled something in the meantime.
+    AfterSleep,
+}
+
 /// What comes next in a batch.
 enum Next {
     /// What the last item has written goes out first.
@@ -68,6 +76,8 @@ impl Next {
 impl LoopCore {
     fn run(slf: &Bound<'_, Self>) -> PyResult<()> {
         let poller = slf.get().open_poller()?;
+        // Written while no loop ran.
+        slf.get().send_gathered(slf.py())?;
         let mut events = Events::with_capacity(EVENTS);
         loop {
             let turned = Self::turn(slf, &poller, &mut events);
@@ -91,14 +101,13 @@ impl LoopCore {
 
     fn turn(slf: &Bound<'_, Self>, poller: &Arc<Poller>, events: &mut Events) -> PyResult<()> {
         let (py, core) = (slf.py(), slf.get());
-        // Written while no loop ran.
-        core.send_gathered(py)?;
         core.collect_inbox();
         let waited = Self::wait(slf, poller, events);
         // Also when a signal handler has raised: an edge is reported only once.
         core.react(events);
-        waited?;
-        core.collect_inbox();
+        if waited? == Began::AfterSleep {
+            core.collect_inbox();
+        }
         if core.state.with(|state| state.engine.has_timers()) {
             let now = Self::now(slf)?;
             core.state.with(|state| state.engine.expire(now));
@@ -118,7 +127,7 @@ impl LoopCore {
     }
 
     /// Lets the kernel fill `events`. The interpreter is released only for a wait that can block.
-    fn wait(slf: &Bound<'_, Self>, poller: &Arc<Poller>, events: &mut Events) -> PyResult<()> {
+    fn wait(slf: &Bound<'_, Self>, poller: &Arc<Poller>, events: &mut Events) -> PyResult<Began> {
         let (py, core) = (slf.py(), slf.get());
         let answered = core.has_answered_all(events);
         events.clear();
@@ -135,9 +144,10 @@ impl LoopCore {
                 left => Timeout::After(left.min(LONGEST_WAIT)),
             },
         };
+        let mut began = Began::AtOnce;
         let result = if timeout == Timeout::Now {
             if !core.is_poll_due(answered) {
-                return py.check_signals();
+                return py.check_signals().map(|()| Began::AtOnce);
             }
             poller.wait(events, timeout)
         } else {
@@ -147,6 +157,7 @@ impl LoopCore {
                     task::vacate(slf)?;
                     let result = py.detach(|| poller.wait(events, timeout));
                     core.inbox.wake_up();
+                    began = Began::AfterSleep;
                     result
                 }
             }
@@ -157,7 +168,7 @@ impl LoopCore {
             }
             _ => {}
         }
-        py.check_signals()
+        py.check_signals().map(|()| began)
     }
 
     /// Whether all that the last turn was told of was sockets with data, and all of that data was read.
@@ -225,6 +236,7 @@ impl LoopCore {
         let result = Self::perform_untimed(slf, &item);
         if let Some(object) = Self::object_of(slf, &item) {
             let seconds = (now() - start) as f64 / 1e9;
+            task::vacate(slf)?;
             slf.call_method1(intern!(slf.py(), "_executed"), (object.bind(slf.py()), seconds))?;
         }
         result
@@ -276,6 +288,7 @@ impl LoopCore {
 
     /// Tells of a step that could not be made as asyncio tells of a callback.
     fn step_failed(slf: &Bound<'_, Self>, task: &Own<Task>, error: PyErr) -> PyResult<()> {
+        task::vacate(slf)?;
         let handle = Self::step_handle(slf, task.object())?;
         let told = Self::callback_failed(slf, handle.object(), error);
         handle.0.spend();

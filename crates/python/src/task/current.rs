@@ -12,6 +12,8 @@ use pyo3::types::PyDict;
 
 use crate::event_loop::LoopCore;
 use crate::ffi::Object;
+#[cfg(not(Py_3_14))]
+use crate::ffi::dict::set_default;
 use crate::imports;
 
 /// The task begins a step.
@@ -21,18 +23,33 @@ pub(super) fn enter(slf: &Bound<'_, LoopCore>, task: &Object) -> PyResult<()> {
     if lingering == address {
         return Ok(());
     }
-    let before = replace(slf, Some(task), lingering == 0)?;
-    match before.filter(|_| lingering == 0) {
-        None => Ok(()),
-        Some(other) => {
-            replace(slf, Some(&other), false)?;
-            Err(PyRuntimeError::new_err(format!(
-                "Cannot enter into task {} while another task {} is being executed.",
-                task.bind(slf.py()).repr()?,
-                other.bind(slf.py()).repr()?
-            )))
-        }
+    if lingering != 0 {
+        return replace(slf, Some(task), false).map(drop);
     }
+    match put(slf, task)? {
+        None => Ok(()),
+        Some(other) => Err(PyRuntimeError::new_err(format!(
+            "Cannot enter into task {} while another task {} is being executed.",
+            task.bind(slf.py()).repr()?,
+            other.bind(slf.py()).repr()?
+        ))),
+    }
+}
+
+/// The task is the current one, unless there is one already: that one.
+#[cfg(not(Py_3_14))]
+fn put(slf: &Bound<'_, LoopCore>, task: &Object) -> PyResult<Option<Object>> {
+    let py = slf.py();
+    set_default(imports::current_tasks(py)?.bind(py).cast()?, slf, &task.bind(py))
+}
+
+#[cfg(Py_3_14)]
+fn put(slf: &Bound<'_, LoopCore>, task: &Object) -> PyResult<Option<Object>> {
+    let before = replace(slf, Some(task), true)?;
+    if let Some(other) = &before {
+        replace(slf, Some(other), false)?;
+    }
+    Ok(before)
 }
 
 /// The step is made.
