@@ -1,6 +1,7 @@
 """Tasks and futures of ironloop's own: what they are to the tools that look, and to the garbage collector."""
 
 import asyncio
+import contextvars
 import gc
 import sys
 import weakref
@@ -341,3 +342,153 @@ def test_who_awaits_whom_is_written_down(loop):
         assert not future._asyncio_awaited_by
 
     loop.run_until_complete(main())
+
+
+# A class below ours, asyncio's methods called past ours, and other ways to surprise it.
+
+
+class Own(ironloop.Task):
+    """A program's own."""
+
+
+@pytest.mark.parametrize(
+    "make_future", [lambda loop: loop.create_future(), lambda loop: asyncio.Future(loop=loop)]
+)
+def test_a_subclass_is_woken(loop, make_future):
+    async def wait(future):
+        return await future
+
+    async def main():
+        future = make_future(loop)
+        task = Own(wait(future), loop=loop)
+        await asyncio.sleep(0)
+        future.set_result(42)
+        return await task
+
+    assert loop.run_until_complete(main()) == 42
+
+
+@pytest.mark.parametrize(
+    "finish", [lambda future: asyncio.Future.set_result(future, 42), asyncio.Future.cancel]
+)
+def test_asyncios_own_methods_wake_who_waits(loop, finish):
+    async def wait(future):
+        try:
+            return await future
+        except asyncio.CancelledError:
+            return 42
+
+    async def main():
+        future = loop.create_future()
+        task = loop.create_task(wait(future))
+        await asyncio.sleep(0)
+        finish(future)
+        return await task
+
+    assert loop.run_until_complete(main()) == 42
+
+
+def test_one_that_goes_is_not_brought_back(loop, errors):
+    """By a weak reference's callback that asks for all tasks."""
+
+    async def main():
+        task = loop.create_task(answer())
+        assert task is not asyncio.current_task()
+        return await task
+
+    pending = loop.create_task(answer())
+    seen = []
+    reference = weakref.ref(pending, lambda _: seen.extend(_ironloop.pending_tasks()))
+    other = ironloop.Loop(native=True)
+    loop.close()
+    with pytest.warns(RuntimeWarning, match="never awaited"):
+        del pending
+        gc.collect()
+    assert reference() is None and seen == []
+    assert [other.run_until_complete(run_on(other)) for _ in range(3)] == [42] * 3
+    other.close()
+
+
+async def run_on(loop):
+    task = loop.create_task(answer())
+    assert task is not asyncio.current_task()
+    return await task
+
+
+def test_begun_twice_it_stands_in_the_roll_once(loop):
+    async def main():
+        before = asyncio.all_tasks()
+        task = loop.create_task(answer())
+        first = task.get_coro()
+        task.__init__(answer(), loop=loop)
+        assert await task == 42
+        first.close()
+        await asyncio.sleep(0)
+        del task
+        gc.collect()
+        assert asyncio.all_tasks() == before
+
+    loop.run_until_complete(main())
+
+
+def test_one_that_its_own_context_holds_is_collected(loop):
+    holder = contextvars.ContextVar("holder")
+
+    async def hold():
+        holder.set(asyncio.current_task())
+        await asyncio.sleep(0)
+
+    async def main():
+        task = loop.create_task(hold())
+        await task
+        return weakref.ref(task)
+
+    reference = loop.run_until_complete(main())
+    gc.collect()
+    assert reference() is None
+
+
+def test_arguments_are_asyncios(loop):
+    async def main():
+        coroutine = answer()
+        for call in (
+            lambda: loop.create_task(coroutine, "name"),
+            lambda: ironloop.Task(coroutine, loop=loop, unknown=1),
+            lambda: ironloop.Task(coroutine, 1, loop=loop),
+        ):
+            with pytest.raises(TypeError):
+                call()
+        async with asyncio.TaskGroup() as group:
+            with pytest.raises(TypeError):
+                group.create_task(coroutine, "name")
+        coroutine.close()
+
+    loop.run_until_complete(main())
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="eager tasks came with Python 3.12")
+def test_an_eager_one_that_has_ended_lets_its_coroutine_go(loop):
+    async def main():
+        async def at_once():
+            return 42
+
+        task = ironloop.Task(at_once(), loop=loop, eager_start=True)
+        assert task.done() and task.get_coro() is None
+        return await task
+
+    assert loop.run_until_complete(main()) == 42
+
+
+def test_no_task_is_current_where_its_failed_step_is_reported(loop):
+    current = []
+    loop.set_exception_handler(lambda loop, context: current.append(asyncio.current_task(loop)))
+
+    async def main():
+        task = loop.create_task(answer())
+        await asyncio.sleep(0)
+        task.__init__(answer(), loop=loop)  # is stepped twice, the second time when it is done
+        await task
+        await asyncio.sleep(0)
+
+    loop.run_until_complete(main())
+    assert current and set(current) == {None}

@@ -1,13 +1,9 @@
 //! `await` inside of a native coroutine, of whatever can be awaited.
 
-use pyo3::exceptions::{PyAttributeError, PyTypeError};
 use pyo3::prelude::*;
 
 use crate::delegate;
 use crate::ffi::Object;
-use crate::ffi::asyncio::is_coroutine;
-use crate::ffi::call::call_method;
-use crate::ffi::intern::intern;
 use crate::ffi::resumable::{Input, Step};
 
 /// The iterator of one `await`.
@@ -16,17 +12,7 @@ pub(crate) struct Awaited(Object);
 impl Awaited {
     /// A `TypeError` if it cannot be awaited.
     pub(crate) fn of(py: Python<'_>, awaitable: Object) -> PyResult<Self> {
-        if is_coroutine(&awaitable) {
-            return Ok(Self(awaitable));
-        }
-        match call_method(py, &awaitable, intern!(py, "__await__"), &[]) {
-            Err(error) if error.is_instance_of::<PyAttributeError>(py) => {
-                let kind = awaitable.bind(py).get_type().name()?;
-                let text = format!("object {kind} can't be used in 'await' expression");
-                Err(PyTypeError::new_err(text))
-            }
-            iterator => iterator.map(Self),
-        }
+        delegate::iterator_of(py, &awaitable).map(Self)
     }
 
     /// Resumes it. What it returns, and what it raises, is the outcome of the `await`.

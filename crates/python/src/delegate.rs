@@ -2,6 +2,7 @@
 
 use pyo3::exceptions::{PyGeneratorExit, PyRuntimeError, PyStopIteration};
 use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
 
 use crate::ffi::Object;
 use crate::ffi::asyncio::{Resumed, View, is_coroutine, is_native_coroutine, send};
@@ -9,11 +10,22 @@ use crate::ffi::call::{call, call_method};
 use crate::ffi::intern::intern;
 use crate::ffi::resumable::{Input, Step};
 
-/// The iterator of an awaitable. `awaited` is a Python coroutine function that awaits its argument: it knows the rules, and the
-/// errors, for all that is not common.
-pub(crate) fn iterator_of(py: Python<'_>, awaitable: &Object, awaited: &Object) -> PyResult<Object> {
+/// A Python coroutine function that awaits its argument: it knows the rules, and the errors, for all that is not common.
+static AWAIT: PyOnceLock<Object> = PyOnceLock::new();
+
+#[pyfunction]
+fn await_by(py: Python<'_>, function: Bound<'_, PyAny>) {
+    let _ = AWAIT.set(py, function.into());
+}
+
+pub(crate) fn add(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_function(wrap_pyfunction!(await_by, module)?)
+}
+
+/// The iterator of an awaitable.
+pub(crate) fn iterator_of(py: Python<'_>, awaitable: &Object) -> PyResult<Object> {
     if is_native_coroutine(awaitable) {
-        return Ok(awaitable.clone_ref(py));
+        return call_method(py, awaitable, intern!(py, "__await__"), &[]);
     }
     if is_coroutine(awaitable) {
         if !awaitable.bind(py).getattr(intern!(py, "cr_await"))?.is_none() {
@@ -24,7 +36,9 @@ pub(crate) fn iterator_of(py: Python<'_>, awaitable: &Object, awaited: &Object) 
     if View::of(awaitable).is_some() {
         return awaitable.bind(py).try_iter().map(Object::from);
     }
-    call(py, awaited, &[awaitable])
+    let function =
+        AWAIT.get(py).ok_or_else(|| PyRuntimeError::new_err("ironloop is not imported as a whole"))?;
+    call(py, function, &[awaitable])
 }
 
 /// Hands on to the iterator what the coroutine is resumed with.
@@ -35,13 +49,15 @@ pub(crate) fn resume(py: Python<'_>, iterator: &Object, input: Input) -> PyResul
             Resumed::Returned(value) => Step::Return(value),
         }),
         Input::Throw(error) if error.is_instance_of::<PyGeneratorExit>(py) => {
-            call_method(py, iterator, intern!(py, "close"), &[])?;
+            if let Some(close) = iterator.bind(py).getattr_opt(intern!(py, "close"))? {
+                close.call0()?;
+            }
             Err(error)
         }
         Input::Throw(error) => {
-            let error = error.into_value(py).into();
-            match call_method(py, iterator, intern!(py, "throw"), &[&error]) {
-                Ok(yielded) => Ok(Step::Yield(yielded)),
+            let Some(throw) = iterator.bind(py).getattr_opt(intern!(py, "throw"))? else { return Err(error) };
+            match throw.call1((error.into_value(py),)) {
+                Ok(yielded) => Ok(Step::Yield(yielded.into())),
                 Err(stop) if stop.is_instance_of::<PyStopIteration>(py) => {
                     stop.value(py).getattr(intern!(py, "value")).map(|value| Step::Return(value.into()))
                 }

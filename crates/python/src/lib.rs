@@ -49,6 +49,7 @@ fn vocabulary(module: &Bound<'_, PyModule>) -> PyResult<()> {
     combinators::add(module)?;
     queue::add(module)?;
     timeouts::add(module)?;
+    delegate::add(module)?;
     wait_for::add(module)?;
     locks::add(module)?;
     task_group::add(module)?;

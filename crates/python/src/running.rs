@@ -129,6 +129,9 @@ impl Waiter {
     /// The coroutine is resumed: the future's outcome.
     pub(crate) fn resume(&self, py: Python<'_>) -> PyResult<Step> {
         match self {
+            Self::Own(own) if View::of_own(own).is_pending() => {
+                Err(PyRuntimeError::new_err("await wasn't used with future"))
+            }
             Self::Own(own) => match View::of_own(own).outcome(py)? {
                 Outcome::Result(result) => Ok(Step::Return(result)),
                 Outcome::Error(error) => Err(raised(py, &error)),

@@ -5,9 +5,7 @@
 
 use std::ffi::{CStr, c_int};
 
-use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
 
 use crate::alarm::{self, Alarm, Ending, Place};
 use crate::cell::LoopCell;
@@ -149,7 +147,7 @@ impl WaitFor {
         let seconds = timeouts::seconds_of(py, &timeout).filter(|seconds| !seconds.is_some_and(|s| s <= 0.0));
         let stage = match (seconds, native) {
             (Some(seconds), Some((owner, task))) => {
-                let iterator = delegate::iterator_of(py, &awaitable, awaited(py)?)?;
+                let iterator = delegate::iterator_of(py, &awaitable)?;
                 Stage::Waiting { iterator, limit: Self::limit(waiting, &owner, task, seconds)? }
             }
             _ => Stage::Elsewhere(call(py, imports::stock_wait_for(py)?, &[&awaitable, &timeout])?),
@@ -210,31 +208,20 @@ impl WaitFor {
     }
 }
 
-static AWAITED: PyOnceLock<Object> = PyOnceLock::new();
-
-fn awaited(py: Python<'_>) -> PyResult<&Object> {
-    AWAITED.get(py).ok_or_else(|| PyRuntimeError::new_err("ironloop.timeouts is not imported"))
-}
-
-/// Remembers a coroutine function that awaits its argument.
-#[pyfunction]
-fn await_by(py: Python<'_>, awaited: Bound<'_, PyAny>) {
-    let _ = AWAITED.set(py, awaited.into());
-}
-
 /// `wait_for(fut, timeout)`, while a loop of ours runs.
 fn wait_for(owner: &Bound<'_, LoopCore>, arguments: Arguments<'_>) -> PyResult<Object> {
     let py = owner.py();
     let [awaitable, timeout] = arguments.exactly(py, "wait_for", ["fut", "timeout"])?;
     let stage = Stage::Asked { awaitable: awaitable.to_object(py), timeout: timeout.to_object(py) };
-    let made = WaitFor { life: Life::new(), stage: LoopCell::new(stage) };
-    made.make(py).map(Instance::into_object)
+    let made = WaitFor { life: Life::new(), stage: LoopCell::new(stage) }.make(py)?;
+    // Who is awaited may keep this.
+    track(made.object());
+    Ok(made.into_object())
 }
 
 pub(crate) fn add(module: &Bound<'_, PyModule>) -> PyResult<()> {
     let py = module.py();
     coroutine::add_class::<WaitFor>(py)?;
-    module.add_function(wrap_pyfunction!(await_by, module)?)?;
     let stock = imports::stock_wait_for(py)?.clone_ref(py);
     // Python 3.11 makes a task and waits for that, on any loop.
     let function = if cfg!(Py_3_12) { Function::make(py, Body::Native(wait_for), stock)? } else { stock };

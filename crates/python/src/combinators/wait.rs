@@ -2,7 +2,7 @@
 
 use std::ffi::{CStr, c_int};
 
-use pyo3::exceptions::{PyAssertionError, PyTypeError, PyValueError};
+use pyo3::exceptions::{PyAssertionError, PyRuntimeError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PySet, PyTuple};
 
@@ -153,8 +153,8 @@ impl Coroutine for Wait {
             (Stage::Waiting(waiting), input) => {
                 if matches!(input, Input::Next) && View::of_own(&waiting.awaited().waiter).is_pending() {
                     // Resumed by somebody who has not waited.
-                    wait.set(Stage::Waiting(waiting));
-                    return Ok(Step::nothing(py));
+                    leave(py, &waiting)?;
+                    return Err(PyRuntimeError::new_err("await wasn't used with future"));
                 }
                 leave(py, &waiting)?;
                 match input {

@@ -78,6 +78,9 @@ pub(crate) fn create_native_task(
     if !imports::task(py)?.is(imports::stock_task(py)?) {
         return Ok(None);
     }
+    if arguments.positional().len() != 1 {
+        return Ok(None);
+    }
     let Ok([coroutine, name, context]) = arguments.bind(py, "create_task", ["coro", "name", "context"], 1)
     else {
         return Ok(None);

@@ -14,6 +14,7 @@ use super::fields::FutureFields;
 use super::method::enter;
 use super::{Arguments, Object};
 use crate::event_loop::LoopCore;
+use crate::task::Task;
 
 /// Our future class, exactly.
 pub(crate) static FUTURE: DerivedClass = DerivedClass::new();
@@ -313,6 +314,25 @@ macro_rules! initializer {
     }};
 }
 pub(crate) use initializer;
+
+/// What asyncio's C code calls, where it finds a task of ours among the callbacks of a future.
+pub(crate) fn call_slot() -> ffi::PyType_Slot {
+    unsafe extern "C" fn called(
+        task: *mut ffi::PyObject,
+        _positional: *mut ffi::PyObject,
+        _keywords: *mut ffi::PyObject,
+    ) -> *mut ffi::PyObject {
+        // SAFETY: called by the interpreter on an attached thread with an instance of the class, or of one below it.
+        unsafe {
+            let py = Python::assume_attached();
+            enter(py, || {
+                Own::<Task>::borrowed(task, |task| crate::task::called(py, task))
+                    .map(|()| Object::none(py).into_ptr())
+            })
+        }
+    }
+    ffi::PyType_Slot { slot: ffi::Py_tp_call, pfunc: called as *mut std::ffi::c_void }
+}
 
 /// The callable by which a future that is not ours wakes a task of ours; its name is asyncio's.
 pub(crate) fn wakeup_of(py: Python<'_>, task: &Object) -> PyResult<Object> {

@@ -196,7 +196,12 @@ impl Class {
         // the class and its slots are empty. The payload is in place before the collector can see the instance.
         unsafe {
             let memory = match recycled {
-                Some(memory) => ffi::PyObject_Init(memory.as_ptr(), kind),
+                Some(memory) => {
+                    let memory = memory.as_ptr();
+                    // The collector remembers there whom it has finalized.
+                    ptr::write_bytes(memory.cast::<u8>().sub(BEFORE), 0, BEFORE);
+                    ffi::PyObject_Init(memory, kind)
+                }
                 None => allocate(py, kind, T::TRACKED)?,
             };
             self.payload::<T>(memory).write(payload);

@@ -6,15 +6,15 @@
 use std::ffi::{CStr, c_int, c_void};
 use std::sync::atomic::{AtomicU8, Ordering};
 
-use pyo3::exceptions::{PyRuntimeError, PyValueError};
+use pyo3::exceptions::{PyRuntimeError, PyTypeError, PyValueError};
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 
 use super::class::{NO_GETTER, Pool};
-use super::resumable::{
-    Input, Resumable, Step, end, itself, itself_slot, resumable_methods, resumable_slots,
-};
+use super::intern::intern;
+use super::method::enter;
+use super::resumable::{Input, Resumable, Step, end, resumable_methods, resumable_slots};
 use super::{Class, Instance, Native, Visit};
 
 /// Where a coroutine stands.
@@ -154,6 +154,15 @@ impl<C: Coroutine> Native for C {
 }
 
 impl<C: Coroutine> Resumable for C {
+    fn refusal(&self) -> Option<PyErr> {
+        let begins = self.life().stage() == Stage::Created;
+        begins.then(|| PyTypeError::new_err("can't send non-None value to a just-started coroutine"))
+    }
+
+    fn is_over(&self) -> bool {
+        !self.life().is_open()
+    }
+
     fn resume(py: Python<'_>, coroutine: &Instance<Self>, input: Input) -> PyResult<Step> {
         coroutine.life().drive(input, |first, input| C::advance(py, coroutine, first, input))
     }
@@ -189,8 +198,34 @@ fn warn_never_awaited(py: Python<'_>, name: &str) -> PyResult<()> {
 /// The slots of an object that is resumed, which is its own awaitable.
 fn coroutine_slots<C: Coroutine>() -> Vec<ffi::PyType_Slot> {
     let mut slots = resumable_slots::<C>();
-    slots.push(itself_slot(ffi::Py_am_await));
+    slots.push(ffi::PyType_Slot { slot: ffi::Py_am_await, pfunc: awaited::<C> as *mut c_void });
+    slots.push(ffi::PyType_Slot { slot: ffi::Py_tp_repr, pfunc: repr as *mut c_void });
     slots
+}
+
+/// It is its own iterator, for one who awaits it.
+unsafe extern "C" fn awaited<C: Coroutine>(coroutine: *mut ffi::PyObject) -> *mut ffi::PyObject {
+    // SAFETY: called by the interpreter on an attached thread with an instance of the class.
+    unsafe {
+        enter(Python::assume_attached(), || {
+            Instance::<C>::borrowed(&coroutine, |instance| match instance.life().stage() {
+                Stage::Suspended => Err(PyRuntimeError::new_err("coroutine is being awaited already")),
+                _ => Ok(ffi::Py_NewRef(coroutine)),
+            })
+        })
+    }
+}
+
+/// As of the interpreter's own coroutines.
+unsafe extern "C" fn repr(coroutine: *mut ffi::PyObject) -> *mut ffi::PyObject {
+    // SAFETY: called by the interpreter on an attached thread with a live object.
+    unsafe {
+        let py = Python::assume_attached();
+        enter(py, || {
+            let name = Bound::from_borrowed_ptr(py, coroutine).getattr(intern!(py, "__qualname__"))?;
+            Ok(PyString::new(py, &format!("<coroutine object {name} at {coroutine:p}>")).into_ptr())
+        })
+    }
 }
 
 /// `__name__` and `__qualname__` of a coroutine.
@@ -226,15 +261,12 @@ unsafe extern "C" fn qualified_name<C: Coroutine>(
     }
 }
 
-/// Whether the object is one of these coroutines.
+/// Whether the object is one of these coroutines: what they have in common is how they show themselves.
 ///
 /// # Safety
 /// A live object.
 pub(super) unsafe fn is_native(object: *mut ffi::PyObject) -> bool {
     // SAFETY: the caller's.
-    let methods = unsafe { (*ffi::Py_TYPE(object)).tp_as_async };
-    // SAFETY: null, or the type's table.
-    !methods.is_null()
-        && unsafe { (*methods).am_await }
-            .is_some_and(|own| std::ptr::fn_addr_eq(own, itself as ffi::unaryfunc))
+    let shows = unsafe { (*ffi::Py_TYPE(object)).tp_repr };
+    shows.is_some_and(|shows| std::ptr::fn_addr_eq(shows, repr as ffi::reprfunc))
 }

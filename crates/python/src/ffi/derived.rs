@@ -47,7 +47,7 @@ pub(crate) trait Derived: Sized + 'static {
     fn clear(&self) {}
 }
 
-/// A strong reference to an instance of exactly `T`'s class; dereferences to the base's struct.
+/// A strong reference to an instance of `T`'s class, exactly if not said otherwise; dereferences to the base's struct.
 #[repr(transparent)]
 pub(crate) struct Own<T>(Object, PhantomData<fn() -> T>);
 
@@ -55,6 +55,15 @@ impl<T: Derived> Own<T> {
     pub(crate) fn of(object: &Object) -> Option<&Self> {
         // SAFETY: `Own` is an `Object`, and this one is of the class.
         T::class().is_exactly(object.as_ptr()).then(|| unsafe { &*ptr::from_ref(object).cast() })
+    }
+
+    /// The same for an instance of a class below it, too.
+    pub(crate) fn of_any(object: &Object) -> Option<&Self> {
+        // SAFETY: a live object; an instance of a class below begins as one of the class does.
+        Self::of(object).or_else(|| unsafe {
+            let below = ffi::PyObject_TypeCheck(object.as_ptr(), T::class().kind()) != 0;
+            below.then(|| &*ptr::from_ref(object).cast())
+        })
     }
 
     /// Lends an instance of this class, or of one below it, for the time of a call.
@@ -281,10 +290,11 @@ unsafe extern "C" fn dealloc<T: Derived>(instance: *mut ffi::PyObject) {
             return;
         }
         ffi::PyObject_GC_UnTrack(instance.cast());
+        // Before anybody's code runs: who finds it in a list now would bring it back to life.
+        (*class.payload::<T>(instance)).end(&*instance.cast());
         if (*ffi::Py_TYPE(instance)).tp_weaklistoffset != 0 {
             ffi::PyObject_ClearWeakRefs(instance);
         }
-        (*class.payload::<T>(instance)).end(&*instance.cast());
         if let Some(clear) = (*class.base()).tp_clear {
             clear(instance);
         }

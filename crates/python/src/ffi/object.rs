@@ -44,6 +44,12 @@ impl Object {
         self.0.bind(py)
     }
 
+    /// How many refer to it.
+    pub(crate) fn references(&self) -> usize {
+        // SAFETY: a live object.
+        unsafe { ffi::Py_REFCNT(self.as_ptr()) as usize }
+    }
+
     pub(crate) fn clone_ref(&self, py: Python<'_>) -> Self {
         Self(ManuallyDrop::new(self.0.clone_ref(py)))
     }

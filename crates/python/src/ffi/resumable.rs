@@ -32,6 +32,16 @@ impl Step {
 }
 
 pub(crate) trait Resumable: Native {
+    /// What `send` is to be refused with that brings a value; who has not begun yet has no use for any.
+    fn refusal(&self) -> Option<PyErr> {
+        None
+    }
+
+    /// Whether it has come to its end, and there is nothing to close.
+    fn is_over(&self) -> bool {
+        false
+    }
+
     fn resume(py: Python<'_>, instance: &Instance<Self>, input: Input) -> PyResult<Step>;
 }
 
@@ -81,7 +91,7 @@ generic_method!(send, send_method);
 generic_method!(throw, throw_method);
 generic_method!(close, close_method);
 
-pub(super) unsafe extern "C" fn itself(object: *mut ffi::PyObject) -> *mut ffi::PyObject {
+unsafe extern "C" fn itself(object: *mut ffi::PyObject) -> *mut ffi::PyObject {
     // SAFETY: called by the interpreter with a live object.
     unsafe { ffi::Py_NewRef(object) }
 }
@@ -159,8 +169,12 @@ fn answer(py: Python<'_>, step: Step) -> PyResult<Object> {
 fn send_method<R: Resumable>(
     py: Python<'_>,
     instance: &Instance<R>,
-    _arguments: Arguments<'_>,
+    arguments: Arguments<'_>,
 ) -> PyResult<Object> {
+    let [value] = arguments.exactly(py, "send", ["value"])?;
+    if let Some(refusal) = instance.refusal().filter(|_| !value.is_none()) {
+        return Err(refusal);
+    }
     R::resume(py, instance, Input::Next).and_then(|step| answer(py, step))
 }
 
@@ -201,6 +215,9 @@ fn close_method<R: Resumable>(py: Python<'_>, instance: &Instance<R>, _: Argumen
 
 /// Closes it.
 pub(super) fn end<R: Resumable>(py: Python<'_>, instance: &Instance<R>) -> PyResult<()> {
+    if instance.is_over() {
+        return Ok(());
+    }
     // An instance, not a promise of one: PyO3 could not make it while the interpreter goes down.
     let exit = PyErr::from_value(py.get_type::<PyGeneratorExit>().call0()?);
     match R::resume(py, instance, Input::Throw(exit)) {

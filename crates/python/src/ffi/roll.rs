@@ -31,6 +31,8 @@ impl Place {
 
     #[cfg(not(Py_3_14))]
     pub(crate) fn enter(&self, object: &Object) {
+        // `__init__` can be called twice.
+        self.leave();
         let address = object.as_ptr() as usize;
         let place = ROLL.with(|roll| match roll.free.pop() {
             Some(place) => {

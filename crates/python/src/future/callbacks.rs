@@ -22,18 +22,23 @@ pub(super) struct Listener {
 }
 
 impl Listener {
+    /// A task that waits.
+    fn task(&self) -> Option<&Own<Task>> {
+        if self.context.is_none() { Own::of_any(&self.callback) } else { None }
+    }
+
     /// The callable that Python sees.
     fn callable(&self, py: Python<'_>) -> PyResult<Object> {
-        match (Own::<Task>::of(&self.callback), &self.context) {
-            (Some(task), None) => wakeup_of(py, task.object()),
-            _ => Ok(self.callback.clone_ref(py)),
+        match self.task() {
+            Some(task) => wakeup_of(py, task.object()),
+            None => Ok(self.callback.clone_ref(py)),
         }
     }
 
     fn context(&self, py: Python<'_>) -> Object {
-        match (Own::<Task>::of(&self.callback), &self.context) {
-            (Some(task), None) => task.context.get(py),
-            _ => self.context.as_ref().map(|context| context.clone_ref(py)),
+        match self.task() {
+            Some(task) => task.context.get(py),
+            None => self.context.as_ref().map(|context| context.clone_ref(py)),
         }
         .unwrap_or_else(|| Object::none(py))
     }
@@ -149,13 +154,15 @@ impl View<'_> {
         if let (Some(owner), Some(observer), None) = (&native, observer, &listener.context) {
             return LoopCore::tell_soon(owner, observer.clone_ref(py), self.object.clone_ref(py));
         }
-        match (native, Own::<Task>::of(&listener.callback), listener.context) {
-            (Some(owner), Some(task), None) => LoopCore::step_soon(&owner, task.clone_ref(py)),
-            (Some(owner), _, Some(context)) if LoopCore::calls_soon(&owner) => {
+        if let (Some(owner), Some(task)) = (&native, listener.task()) {
+            return LoopCore::step_soon(owner, task.clone_ref(py));
+        }
+        match (native, listener.context) {
+            (Some(owner), Some(context)) if LoopCore::calls_soon(&owner) => {
                 let context = Context::known(context);
                 LoopCore::call_done(&owner, &listener.callback, self.object, context)
             }
-            (_, _, context) => {
+            (_, context) => {
                 let owner = self.owner.get(py).ok_or_else(uninitialized)?;
                 let keywords = pyo3::types::PyDict::new(py);
                 keywords

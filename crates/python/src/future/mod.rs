@@ -75,7 +75,11 @@ pub(crate) fn wake(py: Python<'_>, future: &Own<Future>) -> PyResult<()> {
 /// No timer holds it any more for sure: the collector has to know it, and who waits.
 pub(crate) fn track_with_waiter(future: &Own<Future>) {
     track(future.object());
-    future.callback0.lend(track);
+    future.callback0.lend(|waiter| {
+        if let Some(task) = Own::<Task>::of_any(waiter) {
+            track(task.object());
+        }
+    });
 }
 
 impl View<'_> {

@@ -51,7 +51,6 @@ impl View<'_> {
     }
 
     /// It has failed with what was raised.
-    /// The same for what was raised.
     pub(crate) fn fail(&self, py: Python<'_>, exception: Bound<'_, PyAny>) -> PyResult<()> {
         track(self.object);
         let exception = Object::from(exception);

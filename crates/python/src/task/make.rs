@@ -96,6 +96,12 @@ fn is_like_coroutine(py: Python<'_>, object: &Object) -> PyResult<bool> {
     call(py, imports::is_coroutine(py)?, &[object])?.bind(py).is_truthy()
 }
 
+const KEYWORDS: &[&str] = if cfg!(Py_3_12) {
+    &["coro", "loop", "name", "context", "eager_start"]
+} else {
+    &["coro", "loop", "name", "context"]
+};
+
 /// `Task(coro, *, loop=None, name=None, context=None, eager_start=False)`
 pub(super) fn initialize<'py>(
     py: Python<'py>,
@@ -111,8 +117,10 @@ pub(super) fn initialize<'py>(
         Some(owner) => owner,
         None => imports::get_event_loop(py)?.bind(py).call0()?,
     };
-    let Ok(owner) = owner.cast::<LoopCore>() else {
-        // Another loop runs it as it runs asyncio's own.
+    let known = |name: &Bound<'py, PyAny>| KEYWORDS.iter().any(|known| name.eq(known).unwrap_or(false));
+    let well_formed = positional.len() <= 1 && keywords.keys().iter().all(|name| known(&name));
+    let Some(owner) = owner.cast::<LoopCore>().ok().filter(|_| well_formed) else {
+        // Another loop runs it as it runs asyncio's own; and asyncio's own knows how to refuse.
         let initialize = imports::stock_task(py)?.getattr(intern!(py, "__init__"))?;
         let mut all = vec![task.object().bind(py).clone()];
         all.extend(positional.iter());
@@ -140,5 +148,8 @@ fn start(owner: &Bound<'_, LoopCore>, task: &Own<Task>) -> PyResult<()> {
     let before = current::replace(owner, Some(task.object()), true)?;
     let stepped = step::in_its_context(owner, task, None);
     current::replace(owner, before.as_ref(), false)?;
+    if !task.view().is_pending() {
+        drop(task.coroutine.take(owner.py()));
+    }
     stepped
 }

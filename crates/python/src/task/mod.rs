@@ -14,7 +14,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyString, PyType};
 
 use crate::ffi::Object;
-use crate::ffi::asyncio::{IsFuture, TASK, View, initializer, own_method};
+use crate::ffi::asyncio::{IsFuture, TASK, View, call_slot, initializer, own_method};
 use crate::ffi::derived::{Derived, DerivedClass, Own};
 use crate::ffi::fields::{State, TaskFields};
 use crate::ffi::roll::Place;
@@ -23,7 +23,7 @@ pub(crate) use current::{now as current, vacate};
 pub(crate) use make::create;
 #[cfg(Py_3_14)]
 pub(crate) use step::{awaited, not_awaited_any_more};
-pub(crate) use step::{step, throw_into, woken_by_call};
+pub(crate) use step::{called, step, throw_into, woken_by_call};
 
 /// What stands behind the fields of a task of ours.
 pub(crate) struct Task {
@@ -100,6 +100,7 @@ pub(crate) fn add_class(module: &Bound<'_, PyModule>, base: &Bound<'_, PyType>) 
     ];
     let mut slots = future::shared_slots().to_vec();
     slots.push(initializer!(Task, make::initialize));
+    slots.push(call_slot());
     TASK.create::<Task>(module, base, &methods, &future::shared_getters(), &slots)?;
     module.add_function(wrap_pyfunction!(pending_tasks, module)?)
 }

@@ -14,6 +14,9 @@ use crate::ffi::{Context, Object};
 use crate::future::Outcome;
 use crate::imports;
 
+/// Who refers to a task during its step, at least: the loop, and asyncio's record of who runs.
+const HOLDERS: usize = 2;
+
 /// The task's turn.
 pub(crate) fn step(slf: &Bound<'_, LoopCore>, task: &Own<Task>) -> PyResult<()> {
     throw_into(slf, task, None)
@@ -27,9 +30,15 @@ pub(crate) fn throw_into(slf: &Bound<'_, LoopCore>, task: &Own<Task>, error: Opt
     result
 }
 
+/// asyncio's own code has called a task that stands among the callbacks of a future of ours: its C methods can be called
+/// past ours (`asyncio.Future.set_result(future, 1)`).
+pub(crate) fn called(py: Python<'_>, task: &Own<Task>) -> PyResult<()> {
+    task.view().native_loop(py).map_or(Ok(()), |owner| step(&owner, task))
+}
+
 /// A future that is not ours has called: the context is entered already.
 pub(crate) fn woken_by_call(py: Python<'_>, task: &Object) -> PyResult<()> {
-    let Some(task) = Own::<Task>::of(task) else { return Ok(()) };
+    let Some(task) = Own::<Task>::of_any(task) else { return Ok(()) };
     let Some(owner) = task.view().native_loop(py) else { return Ok(()) };
     current::enter(&owner, task.object())?;
     let result = advance(&owner, task, None);
@@ -83,7 +92,12 @@ fn advance(slf: &Bound<'_, LoopCore>, task: &Own<Task>, error: Option<Object>) -
                 let message = view.cancel_message.get(py);
                 return view.cancel(py, message).map(drop);
             }
-            view.set_result(py, result)
+            view.set_result(py, result)?;
+            // The loop held it. Whoever holds it now may be reached from its own context.
+            if task.object().references() > HOLDERS {
+                track(task.object());
+            }
+            Ok(())
         }
         Err(error) => {
             task.leave_roll();
