@@ -22,6 +22,7 @@ use crate::ffi::call::{call, call_tuple};
 use crate::ffi::class::Pool;
 use crate::ffi::derived::is_tracked;
 use crate::ffi::{Arg, Arguments, Class, Context, Instance, Native, Object, Shared, Visit, getter, method};
+use crate::future;
 pub(crate) use threadsafe::ThreadSafeHandle;
 
 /// The arguments of a callback; up to three need no tuple.
@@ -153,6 +154,14 @@ impl Callback {
             owner: Shared::new(owner),
             trace: LoopCell::new(None),
         }
+    }
+
+    /// Whether it is `future.set_result`, of a future of ours: nobody's code runs in it.
+    pub(crate) fn sets_result(&self) -> bool {
+        self.state.with(|state| match state {
+            State::Scheduled(work) => future::is_set_result(&work.function),
+            _ => false,
+        })
     }
 
     pub(crate) fn is_cancelled(&self) -> bool {

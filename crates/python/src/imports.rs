@@ -3,21 +3,26 @@
 //! All are looked up when the module is imported. Later on a thread might fork in the middle of a look-up by another: its
 //! child would wait for the end of it for ever. And some are needed when the interpreter is shutting down.
 
-use crate::ffi::intern::intern;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+
 use pyo3::exceptions::PyAttributeError;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyDict, PyTuple, PyType};
+use pyo3::types::{PyDict, PyString, PyTuple, PyType};
 
 use crate::ffi::Object;
+use crate::ffi::attributes::version_of;
 use crate::ffi::code::Code;
+use crate::ffi::dict;
+use crate::ffi::intern::intern;
 
 /// Looks all up.
 pub(crate) fn prepare(py: Python<'_>) -> PyResult<()> {
     classes(py)?;
     objects(py)?;
     methods(py)?;
-    replaceables(py)?;
+    futures_are_stock(py)?;
+    tasks_are_stock(py)?;
     thread_safe_handle(py)?;
     original_get_extra_info(py)?;
     original_create_task(py)?;
@@ -149,26 +154,69 @@ methods! {
     list_pop: "builtins", "list", "pop";
 }
 
-/// What `asyncio.Future` and `asyncio.Task` are now: tests and tools put others there.
-macro_rules! replaceable {
-    ($($function:ident: $module:literal, $name:literal;)*) => {$(
-        pub(crate) fn $function(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
-            static NAMES: PyOnceLock<Py<PyDict>> = PyOnceLock::new();
-            let names = NAMES.get_or_try_init(py, || PyResult::Ok(py.import($module)?.dict().unbind()))?;
-            let found = names.bind(py).get_item(intern!(py, $name))?;
-            found.ok_or_else(|| PyAttributeError::new_err(concat!($module, ".", $name)))
-        }
-    )*
-        fn replaceables(py: Python<'_>) -> PyResult<()> {
-            $($function(py)?;)*
-            Ok(())
-        }
-    };
+/// A class of asyncio's in its module: tests and tools put others there.
+struct Replaceable {
+    module: &'static str,
+    name: &'static str,
+    place: PyOnceLock<(Py<PyDict>, Py<PyString>)>,
+    /// The version of the module's names in which it was asyncio's own.
+    own: AtomicU64,
 }
 
-replaceable! {
-    future: "asyncio.futures", "Future";
-    task: "asyncio.tasks", "Task";
+impl Replaceable {
+    const fn new(module: &'static str, name: &'static str) -> Self {
+        Self { module, name, place: PyOnceLock::new(), own: AtomicU64::new(0) }
+    }
+
+    fn place<'py>(&self, py: Python<'py>) -> PyResult<(&Bound<'py, PyDict>, &Bound<'py, PyString>)> {
+        let place = self.place.get_or_try_init(py, || {
+            let names = py.import(self.module)?.dict().unbind();
+            PyResult::Ok((names, PyString::intern(py, self.name).unbind()))
+        });
+        place.map(|(names, name)| (names.bind(py), name.bind(py)))
+    }
+
+    /// What stands there.
+    fn now<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let (names, name) = self.place(py)?;
+        let found = names.get_item(name)?;
+        found.ok_or_else(|| PyAttributeError::new_err(format!("{}.{}", self.module, self.name)))
+    }
+
+    /// Whether that is `own`, which is looked up again only when the module has changed.
+    fn is(&self, own: &Bound<'_, PyType>) -> PyResult<bool> {
+        let py = own.py();
+        let version = dict::version(self.place(py)?.0);
+        if version != 0 && version == self.own.load(Ordering::Relaxed) {
+            return Ok(true);
+        }
+        let same = self.now(py)?.is(own);
+        if same {
+            self.own.store(version, Ordering::Relaxed);
+        }
+        Ok(same)
+    }
+}
+
+static FUTURE: Replaceable = Replaceable::new("asyncio.futures", "Future");
+static TASK: Replaceable = Replaceable::new("asyncio.tasks", "Task");
+
+/// What `asyncio.Future` is now.
+pub(crate) fn future(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
+    FUTURE.now(py)
+}
+
+/// What `asyncio.Task` is now.
+pub(crate) fn task(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
+    TASK.now(py)
+}
+
+pub(crate) fn futures_are_stock(py: Python<'_>) -> PyResult<bool> {
+    FUTURE.is(stock_future(py)?)
+}
+
+pub(crate) fn tasks_are_stock(py: Python<'_>) -> PyResult<bool> {
+    TASK.is(stock_task(py)?)
 }
 
 /// `asyncio.events._ThreadSafeHandle`, from Python 3.14 on.
@@ -207,15 +255,26 @@ fn original_get_extra_info(py: Python<'_>) -> PyResult<&(Py<PyAny>, Py<PyAny>)> 
 
 /// asyncio's own `create_task`, if a tool has put something in its place, or other code into it.
 pub(crate) fn replaced_create_task(py: Python<'_>) -> PyResult<Option<Bound<'_, PyAny>>> {
+    /// The version of the class in which it was asyncio's own.
+    static OWN: AtomicU32 = AtomicU32::new(0);
     let (base, original, code) = original_create_task(py)?;
-    let now = base.bind(py).getattr(intern!(py, "create_task"))?;
-    Ok((!now.is(original.bind(py)) || !code.is_run_by(original)).then_some(now))
+    let base = base.bind(py);
+    let version = version_of(base);
+    if version != 0 && version == OWN.load(Ordering::Relaxed) && code.is_run_by(original) {
+        return Ok(None);
+    }
+    let now = base.getattr(intern!(py, "create_task"))?;
+    if !now.is(original.bind(py)) || !code.is_run_by(original) {
+        return Ok(Some(now));
+    }
+    OWN.store(version_of(base), Ordering::Relaxed);
+    Ok(None)
 }
 
-fn original_create_task(py: Python<'_>) -> PyResult<&(Py<PyAny>, Object, Code)> {
-    static ORIGINAL: PyOnceLock<(Py<PyAny>, Object, Code)> = PyOnceLock::new();
+fn original_create_task(py: Python<'_>) -> PyResult<&(Py<PyType>, Object, Code)> {
+    static ORIGINAL: PyOnceLock<(Py<PyType>, Object, Code)> = PyOnceLock::new();
     ORIGINAL.get_or_try_init(py, || {
-        let base = py.import("asyncio.base_events")?.getattr("BaseEventLoop")?;
+        let base = py.import("asyncio.base_events")?.getattr("BaseEventLoop")?.cast_into::<PyType>()?;
         let original: Object = base.getattr(intern!(py, "create_task"))?.into();
         let code = Code::of(py, &original)?;
         PyResult::Ok((base.unbind(), original, code))

@@ -91,7 +91,7 @@ fn unwatch(py: Python<'_>, future: &Object, observer: &Instance<Observer>) -> Py
 /// Whether another class stands in the place of asyncio's `Task` (in its tests the one that is written in Python). Then asyncio's
 /// functions may be others too: those that tell who runs and who awaits.
 fn has_other_tasks(py: Python<'_>) -> PyResult<bool> {
-    Ok(!imports::task(py)?.is(imports::stock_task(py)?))
+    Ok(!imports::tasks_are_stock(py)?)
 }
 
 /// Whether this is one of the classes whose instances are no awaitables: what asyncio asks first, these need not be asked.

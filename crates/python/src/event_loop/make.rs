@@ -16,11 +16,10 @@ use crate::{future, imports, transport};
 
 fn create_future(slf: &Bound<'_, LoopCore>, _: Arguments<'_>) -> PyResult<Object> {
     let py = slf.py();
-    let class = imports::future(py)?;
-    if slf.get().is_native() && class.is(imports::stock_future(py)?) {
+    if slf.get().is_native() && imports::futures_are_stock(py)? {
         return future::create(slf).map(Own::into_object);
     }
-    call_named(&class, &[Arg::of(slf)], 0, Some(imports::only_loop(py)?))
+    call_named(&imports::future(py)?, &[Arg::of(slf)], 0, Some(imports::only_loop(py)?))
 }
 
 impl LoopCore {
@@ -31,7 +30,7 @@ impl LoopCore {
             && core.makes_tasks.load(Ordering::Relaxed)
             && core.task_factory.with(|factory| factory.is_none())
             && imports::replaced_create_task(py)?.is_none()
-            && imports::task(py)?.is(imports::stock_task(py)?))
+            && imports::tasks_are_stock(py)?)
     }
 }
 
@@ -75,7 +74,7 @@ pub(crate) fn create_native_task(
     if !core.is_native() || core.task_factory.with(|factory| factory.is_some()) {
         return Ok(None);
     }
-    if !imports::task(py)?.is(imports::stock_task(py)?) {
+    if !imports::tasks_are_stock(py)? {
         return Ok(None);
     }
     if arguments.positional().len() != 1 {

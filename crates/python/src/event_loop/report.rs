@@ -8,6 +8,7 @@ use pyo3::types::PyDict;
 
 use super::LoopCore;
 use crate::ffi::Object;
+use crate::task;
 
 impl LoopCore {
     /// `SystemExit` and `KeyboardInterrupt` leave the loop; all else is for the exception handler.
@@ -21,6 +22,7 @@ impl LoopCore {
         if Self::passes_through(py, &error) {
             return Err(error);
         }
+        task::vacate(slf)?;
         slf.call_method1(intern!(py, "_callback_failed"), (handle.bind(py), value_of(py, &error).bind(py)))
             .map(drop)
     }

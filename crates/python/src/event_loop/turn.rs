@@ -54,8 +54,6 @@ enum Began {
 enum Next {
     /// What the last item has written goes out first.
     Send,
-    /// A task's turn: apart from the other items, because the task before it need not have left.
-    Step(Own<Task>),
     Item(Item),
     Done,
 }
@@ -66,7 +64,6 @@ impl Next {
             return Self::Send;
         }
         match state.engine.pop() {
-            Some(Item::Step(task)) => Self::Step(task),
             Some(item) => Self::Item(item),
             None => Self::Done,
         }
@@ -116,13 +113,25 @@ impl LoopCore {
         loop {
             match core.state.with(Next::of) {
                 Next::Send => core.send_gathered(py)?,
-                Next::Step(task) => Self::perform(slf, Item::Step(task))?,
                 Next::Item(item) => {
-                    task::vacate(slf)?;
+                    if !Self::is_quiet(slf, &item) {
+                        task::vacate(slf)?;
+                    }
                     Self::perform(slf, item)?;
                 }
                 Next::Done => return Ok(()),
             }
+        }
+    }
+
+    /// Whether the task that ran last may stay the current one: the next takes its place, or nobody's code runs meanwhile.
+    fn is_quiet(slf: &Bound<'_, Self>, item: &Item) -> bool {
+        match item {
+            Item::Step(_) => true,
+            Item::Awake(_) => Self::calls_soon(slf),
+            Item::Call(handle) => handle.0.sets_result() && Self::calls_soon(slf),
+            Item::Timer(handle) => handle.callback.sets_result() && Self::calls_soon(slf),
+            _ => false,
         }
     }
 
@@ -288,7 +297,6 @@ impl LoopCore {
 
     /// Tells of a step that could not be made as asyncio tells of a callback.
     fn step_failed(slf: &Bound<'_, Self>, task: &Own<Task>, error: PyErr) -> PyResult<()> {
-        task::vacate(slf)?;
         let handle = Self::step_handle(slf, task.object())?;
         let told = Self::callback_failed(slf, handle.object(), error);
         handle.0.spend();

@@ -179,6 +179,20 @@ pub(crate) const fn definition(
     }
 }
 
+/// The receiver of a bound method, if it is this one.
+pub(crate) fn receiver_of(function: &Object, method: &ffi::PyMethodDef) -> Option<*mut ffi::PyObject> {
+    // SAFETY: a live object, checked before it is asked; what is compared are addresses of functions.
+    unsafe {
+        let function = function.as_ptr();
+        if ffi::PyCFunction_CheckExact(function) == 0 {
+            return None;
+        }
+        let same = ffi::PyCFunction_GetFunction(function)
+            .is_some_and(|known| std::ptr::fn_addr_eq(known, method.ml_meth.PyCFunction));
+        same.then(|| ffi::PyCFunction_GetSelf(function))
+    }
+}
+
 /// Adds methods to a class that PyO3 has made.
 pub(crate) fn add_methods(
     class: &Bound<'_, pyo3::types::PyType>,

@@ -15,7 +15,6 @@ pub(crate) mod code;
 pub(crate) mod context;
 pub(crate) mod coroutine;
 pub(crate) mod derived;
-#[cfg(not(Py_3_14))]
 pub(crate) mod dict;
 pub(crate) mod fields;
 pub(crate) mod function;

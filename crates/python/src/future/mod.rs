@@ -18,6 +18,7 @@ use crate::ffi::asyncio::{FUTURE, IsFuture, View, future_getter, future_method, 
 use crate::ffi::derived::{Derived, DerivedClass, Own, track};
 use crate::ffi::fields::FutureFields;
 use crate::ffi::intern::intern;
+use crate::ffi::method::receiver_of;
 use crate::ffi::{Arguments, Object};
 use crate::imports;
 use crate::task::Task;
@@ -141,6 +142,12 @@ pub(crate) fn shared_methods() -> [pyo3::ffi::PyMethodDef; 2] {
             callbacks::remove_done_callback
         ),
     ]
+}
+
+/// Whether this is the method of a future of ours.
+pub(crate) fn is_set_result(function: &Object) -> bool {
+    let [set_result, _] = setters();
+    receiver_of(function, &set_result).is_some_and(|future| FUTURE.is_exactly(future))
 }
 
 /// The methods that futures share which are no tasks.
