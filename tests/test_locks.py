@@ -4,8 +4,12 @@ import asyncio
 import gc
 import inspect
 import math
+import sys
 import warnings
 import weakref
+from decimal import Decimal
+from fractions import Fraction
+from unittest import mock
 
 import pytest
 from conftest import needs_ironloop
@@ -134,6 +138,34 @@ def test_methods_of_an_instance_are_called_by_async_with(run, vocabulary):
             semaphore.release = lambda: (called.append("release"), release())
         assert called == ["release"]
         assert not semaphore.locked()
+
+    run(main)
+
+
+@pytest.mark.parametrize("name", ["Lock", "Semaphore", "BoundedSemaphore"])
+def test_methods_that_a_tool_replaces_for_a_while(run, vocabulary, name):
+    async def use(primitive):
+        async with primitive:
+            pass
+
+    async def main():
+        primitive = getattr(vocabulary, name)()
+        for place in (type(primitive), primitive):
+            for method in ("acquire", "release"):
+                called = []
+                original = getattr(place, method)
+
+                def noting(*arguments, original=original, called=called):
+                    called.append(arguments)
+                    return original(*arguments)
+
+                await use(primitive)
+                with mock.patch.object(place, method, noting):
+                    await use(primitive)
+                assert len(called) == 1
+                await use(primitive)
+                assert len(called) == 1
+        assert not primitive.locked()
 
     run(main)
 

@@ -6,6 +6,7 @@ import gc
 import inspect
 import sys
 import weakref
+from unittest import mock
 
 import pytest
 from support import HOST, PATIENCE, others_end, until
@@ -326,6 +327,49 @@ def test_what_is_put_on_an_instance_is_called(run, streams):
             del reader.feed_data
         assert fed == [b"pong"]
         assert written in ([], [b"pong"])
+
+    run(main)
+
+
+@pytest.mark.parametrize(
+    "class_name, method",
+    [("StreamReader", "readuntil"), ("StreamReader", "feed_data"), ("StreamReaderProtocol", "data_received")],
+)
+def test_what_a_tool_puts_on_a_class_for_a_while_is_called(run, streams, class_name, method):
+    owner = getattr(streams, class_name)
+
+    async def use(reader, writer):
+        writer.write(b"abc\n")
+        assert await reader.readline() == b"abc\n"
+
+    async def main():
+        called = []
+        original = getattr(owner, method)
+
+        def noting(*arguments):
+            called.append(arguments)
+            return original(*arguments)
+
+        async with connected(streams, echo) as (reader, writer):
+            await use(reader, writer)
+            with mock.patch.object(owner, method, noting):
+                await use(reader, writer)
+            # Data comes in at both ends of the connection.
+            count = 1 if method == "readuntil" else 2
+            assert len(called) == count
+            await use(reader, writer)
+            assert len(called) == count
+
+    run(main)
+
+
+def test_what_a_tool_had_put_on_a_class_is_forgotten(run, streams):
+    async def main():
+        reader = streams.StreamReader()
+        with mock.patch.object(streams.StreamReader, "readuntil", return_value=b"patched"):
+            reader.feed_data(b"a\nb\n")
+            assert await reader.readline() == b"patched"
+        assert [await reader.readline() for _ in range(2)] == [b"a\n", b"b\n"]
 
     run(main)
 

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from asyncio import locks as stock
 from asyncio.exceptions import BrokenBarrierError
-from collections import deque
-from collections.abc import Iterable
 from typing import Any
 
 from ironloop import _ironloop
@@ -22,36 +20,8 @@ _Lock, _Event, _Condition = stock.Lock, stock.Event, stock.Condition
 _Semaphore, _BoundedSemaphore, _Barrier = stock.Semaphore, stock.BoundedSemaphore, stock.Barrier
 
 
-class _Waiters(deque[Any]):
-    """The futures of those who wait, as asyncio keeps them in `_waiters`. A copy; what is appended counts."""
-
-    def __init__(self, primitive: Any, futures: Iterable[Any]) -> None:
-        super().__init__(futures)
-        self._primitive = primitive
-
-    def append(self, future: Any) -> None:
-        super().append(future)
-        self._primitive._waiters = self
-
-
-class _Primitive:
-    """What the native core asks of its class."""
-
-    def _show_waiters(self, futures: Iterable[Any]) -> deque[Any]:
-        return _Waiters(self, futures)
-
-
-class _Block(_Primitive):
-    """A primitive for `async with`, which calls the methods by name if they are not the native ones."""
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        if name in ("acquire", "release", "locked"):
-            self._replaced()  # type: ignore[attr-defined]
-        super().__setattr__(name, value)
-
-
 @_ironloop.native_lock
-class Lock(_Block, LockCore, _Lock, metaclass=StandIn):  # type: ignore[misc]
+class Lock(LockCore, _Lock, metaclass=StandIn):  # type: ignore[misc]
     """A mutual exclusion between tasks, given to those who wait in their order. (asyncio: Lock)
 
     `release` raises RuntimeError if nobody holds it; a wait does, if others have waited on another loop.
@@ -67,7 +37,7 @@ class Lock(_Block, LockCore, _Lock, metaclass=StandIn):  # type: ignore[misc]
 
 
 @_ironloop.native_event
-class Event(_Primitive, EventCore, _Event, metaclass=StandIn):  # type: ignore[misc]
+class Event(EventCore, _Event, metaclass=StandIn):  # type: ignore[misc]
     """A flag that tasks wait for. (asyncio: Event)"""
 
     __module__ = "ironloop"
@@ -80,7 +50,7 @@ class Event(_Primitive, EventCore, _Event, metaclass=StandIn):  # type: ignore[m
 
 
 @_ironloop.native_condition
-class Condition(_Primitive, ConditionCore, _Condition, metaclass=StandIn):  # type: ignore[misc]
+class Condition(ConditionCore, _Condition, metaclass=StandIn):  # type: ignore[misc]
     """Tasks that wait, with a lock let go, until others notify them. (asyncio: Condition)
 
     `lock` is any lock, by default a new one. `wait` and `notify` raise RuntimeError if nobody holds it.
@@ -96,10 +66,12 @@ class Condition(_Primitive, ConditionCore, _Condition, metaclass=StandIn):  # ty
 
     def __init__(self, lock: Any = None) -> None:
         super().__init__(Lock() if lock is None else lock)
+        # asyncio's own deque goes: who waits is kept natively until somebody asks.
+        self._waiters = None
 
 
 @_ironloop.native_semaphore
-class Semaphore(_Block, SemaphoreCore, _Semaphore, metaclass=StandIn):  # type: ignore[misc]
+class Semaphore(SemaphoreCore, _Semaphore, metaclass=StandIn):  # type: ignore[misc]
     """At most `value` tasks at a time; those who wait get in in their order. (asyncio: Semaphore)
 
     Raises ValueError if `value` is negative.

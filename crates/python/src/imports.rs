@@ -150,7 +150,6 @@ macro_rules! methods {
 methods! {
     deque_append: "collections", "deque", "append";
     deque_popleft: "collections", "deque", "popleft";
-    deque_remove: "collections", "deque", "remove";
     list_pop: "builtins", "list", "pop";
 }
 

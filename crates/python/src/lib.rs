@@ -12,6 +12,7 @@ mod event_loop;
 mod ffi;
 mod future;
 mod handle;
+mod hooks;
 mod imports;
 mod locks;
 mod momentary;

@@ -79,12 +79,6 @@ pub(crate) fn equip(
 }
 
 impl Function {
-    /// Whether this is one, and no function of anybody else.
-    pub(crate) fn is(object: &Bound<'_, PyAny>) -> bool {
-        // SAFETY: a live object.
-        unsafe { ffi::Py_TYPE(object.as_ptr()) == FUNCTION.kind() }
-    }
-
     pub(crate) fn make(py: Python<'_>, body: Body, stands_for: Object) -> PyResult<Object> {
         Self::make_for(py, body, stands_for, None)
     }

@@ -2,20 +2,18 @@
 //! else the methods are called by name, as asyncio does.
 
 use std::ffi::{CStr, c_int};
-use std::sync::atomic::{AtomicU8, Ordering};
 
 use pyo3::Borrowed;
 use pyo3::prelude::*;
-use pyo3::types::PyString;
 
-use super::core::PrimitiveCore;
+use super::core::{Hook, PrimitiveCore};
 use super::waiting::{Answer, Primitive, Wait};
 use crate::awaited::Awaited;
 use crate::cell::LoopCell;
 use crate::ffi::call::call_method;
 use crate::ffi::coroutine::{self, Coroutine, Kind, Life};
 use crate::ffi::derived::track;
-use crate::ffi::function::Function;
+use crate::ffi::function::Method;
 use crate::ffi::intern::intern;
 use crate::ffi::resumable::{Input, Step};
 use crate::ffi::{Arguments, Instance, Object, Visit};
@@ -24,40 +22,59 @@ use crate::momentary::{self, Deed};
 pub(super) const ENTERS: &str = "_ContextManagerMixin.__aenter__";
 const EXITS: &str = "_ContextManagerMixin.__aexit__";
 
-/// Whose methods a primitive has.
-#[derive(Default)]
-pub(super) struct Methods(AtomicU8);
+/// A primitive that is held for a while.
+pub(super) trait Block: Primitive {
+    /// As asyncio's methods.
+    const RELEASES: &'static str;
+    const LOCKED: &'static str;
 
-impl Methods {
-    const UNKNOWN: u8 = 0;
-    const NATIVE: u8 = 1;
-    const FOREIGN: u8 = 2;
+    fn give_back(slf: &Bound<'_, Self>) -> PyResult<()>;
+    fn locked(slf: &Bound<'_, Self>) -> PyResult<Object>;
+}
 
-    /// Whether those that asyncio calls by name are ours.
-    pub(super) fn are_native(&self, primitive: &Bound<'_, PyAny>) -> PyResult<bool> {
-        match self.0.load(Ordering::Relaxed) {
-            Self::UNKNOWN => {
-                let class = primitive.get_type();
-                let py = primitive.py();
-                let is_native = |name: &Bound<'_, PyString>| class.getattr(name).map(|f| Function::is(&f));
-                let native = is_native(intern!(py, "acquire"))?
-                    && is_native(intern!(py, "release"))?
-                    && is_native(intern!(py, "locked"))?;
-                self.0.store(if native { Self::NATIVE } else { Self::FOREIGN }, Ordering::Relaxed);
-                Ok(native)
-            }
-            known => Ok(known == Self::NATIVE),
-        }
+/// The methods of one.
+pub(super) fn methods<P: Block>() -> [(&'static str, Method); 5] {
+    [
+        ("locked", locked::<P>),
+        ("acquire", acquire::<P>),
+        ("release", release::<P>),
+        ("__aenter__", enter::<P>),
+        ("__aexit__", exit::<P>),
+    ]
+}
+
+fn locked<P: Block>(py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
+    P::locked(&*arguments.only_receiver(P::LOCKED)?.bind(py).cast()?)
+}
+
+fn acquire<P: Block>(py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
+    Wait::make(&*arguments.only_receiver(P::WAITS)?.bind(py).cast::<P>()?, Answer::True)
+}
+
+pub(super) fn release<P: Block>(py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
+    P::give_back(&*arguments.only_receiver(P::RELEASES)?.bind(py).cast()?)?;
+    Ok(Object::none(py))
+}
+
+fn enter<P: Block>(py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
+    let primitive = arguments.only_receiver(ENTERS)?.bind(py);
+    if PrimitiveCore::is_intact(&*primitive.cast()?, Hook::Acquire)? {
+        return Wait::make(&*primitive.cast::<P>()?, Answer::Nothing);
     }
+    enter_by_name(&primitive)
+}
 
-    /// An instance has got one of its own.
-    pub(super) fn replaced(&self) {
-        self.0.store(Self::FOREIGN, Ordering::Relaxed);
-    }
+fn exit<P: Block>(py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
+    let primitive = exited(py, &arguments)?;
+    let is_intact = PrimitiveCore::is_intact(&*primitive.cast()?, Hook::Release)?;
+    make_exit(
+        &primitive,
+        if is_intact { |primitive| P::give_back(primitive.cast()?) } else { release_by_name },
+    )
 }
 
 /// Gives a primitive back.
-pub(super) type Release = fn(&Bound<'_, PyAny>) -> PyResult<()>;
+type Release = fn(&Bound<'_, PyAny>) -> PyResult<()>;
 
 pub(super) fn release_by_name(primitive: &Bound<'_, PyAny>) -> PyResult<()> {
     primitive.call_method0(intern!(primitive.py(), "release")).map(drop)
@@ -86,13 +103,6 @@ impl Deed for Exit {
     fn traverse(&self, visit: &mut Visit<'_>) -> c_int {
         visit.object(&self.primitive)
     }
-}
-
-/// `__aexit__(self, exc_type, exc, tb)`; `native` is the primitive's own release.
-pub(super) fn exit(py: Python<'_>, arguments: Arguments<'_>, native: Release) -> PyResult<Object> {
-    let primitive = exited(py, &arguments)?;
-    let is_native = primitive.cast::<PrimitiveCore>()?.get().methods.are_native(&primitive)?;
-    make_exit(&primitive, if is_native { native } else { release_by_name })
 }
 
 pub(super) fn exit_by_name(py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
@@ -172,15 +182,6 @@ impl Enter {
     fn put(&self, stage: Stage) {
         drop(self.stage.with(|old| std::mem::replace(old, stage)));
     }
-}
-
-/// `__aenter__(self)` of a primitive that is acquired as it is waited for.
-pub(super) fn enter<P: Primitive>(primitive: &Bound<'_, P>) -> PyResult<Object> {
-    let object = primitive.as_any();
-    if object.cast::<PrimitiveCore>()?.get().methods.are_native(object)? {
-        return Wait::make(primitive, Answer::Nothing);
-    }
-    enter_by_name(object)
 }
 
 pub(super) fn enter_by_name(primitive: &Bound<'_, PyAny>) -> PyResult<Object> {

@@ -10,7 +10,7 @@ use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
-use super::core::PrimitiveCore;
+use super::core::{Family, Hook, PrimitiveCore};
 use super::waiters::Waiters;
 use super::{block, truth, with_methods};
 use crate::awaited::Awaited;
@@ -22,11 +22,14 @@ use crate::ffi::intern::intern;
 use crate::ffi::raise::{raised, set_context};
 use crate::ffi::resumable::{Input, Step};
 use crate::ffi::{Arguments, Instance, Object, Visit};
+use crate::hooks::Hooks;
 use crate::imports;
 use crate::running::Waiter;
 
 #[pyclass(extends = PrimitiveCore, subclass, frozen, module = "ironloop._ironloop")]
 pub(crate) struct ConditionCore;
+
+static FAMILY: Family = Family { hooks: Hooks::new(), value: "_value", is_lazy: false };
 
 /// Whether a notification that is lost by a cancellation goes to the next, and the cancellation is raised as it came: as
 /// asyncio does since some release of Python 3.12.
@@ -126,21 +129,23 @@ impl ConditionWait {
             return Err(PyRuntimeError::new_err("cannot wait on un-acquired lock"));
         }
         track(wait.object());
-        let waiters = waiters_of(slf)?;
-        let waiter = if passes_on() {
-            let waiter = waiters.make(slf)?;
+        let core = slf.cast::<PrimitiveCore>()?;
+        let made = if passes_on() {
+            let waiter = Waiters::make(core)?;
             block::release_by_name(slf)?;
-            waiter
+            Ok(waiter)
         } else {
             block::release_by_name(slf)?;
-            match waiters.make(slf) {
-                Ok(waiter) => waiter,
-                Err(error) => return wait.acquire(py, condition, None, Ending::of(py, error)),
-            }
+            Waiters::make(core)
         };
-        waiters.join(py, &waiter);
-        let step = waiter.wait(py);
-        wait.settle(py, condition, waiter, step)
+        let joined = made.and_then(|waiter| core.get().waiters.join(py, &waiter).map(|()| waiter));
+        match joined {
+            Ok(waiter) => {
+                let step = waiter.wait(py);
+                wait.settle(py, condition, waiter, step)
+            }
+            Err(error) => wait.acquire(py, condition, None, Ending::of(py, error)),
+        }
     }
 
     /// What the waiter says.
@@ -151,15 +156,12 @@ impl ConditionWait {
         waiter: Waiter,
         step: PyResult<Step>,
     ) -> PyResult<Step> {
-        let ending = match step {
-            Ok(Step::Yield(_)) => {
-                self.put(Stage::Waiting { condition, waiter });
-                return step;
-            }
-            Ok(Step::Return(_)) => Ending::default(),
-            Err(error) => Ending::of(py, error),
-        };
-        waiters_of(condition.bind(py))?.leave(&waiter);
+        if let Ok(Step::Yield(_)) = step {
+            self.put(Stage::Waiting { condition, waiter });
+            return step;
+        }
+        let left = core_of(condition.bind(py))?.get().waiters.leave(py, &waiter);
+        let ending = left.and(step).map_or_else(|error| Ending::of(py, error), |_| Ending::default());
         self.acquire(py, condition, None, ending)
     }
 
@@ -223,13 +225,36 @@ fn end(py: Python<'_>, condition: &Object, error: Option<PyErr>) -> PyResult<Ste
     };
     if passes_on() {
         // This one may have been notified, and nobody would know.
-        waiters_of(condition.bind(py))?.wake(py, 1, &truth(py, false))?;
+        wake(core_of(condition.bind(py))?, None)?;
     }
     Err(error)
 }
 
-fn waiters_of<'a>(condition: &'a Bound<'_, PyAny>) -> PyResult<&'a Waiters> {
-    Ok(&condition.cast::<PrimitiveCore>()?.get().waiters)
+fn core_of<'a, 'py>(condition: &'a Bound<'py, PyAny>) -> PyResult<&'a Bound<'py, PrimitiveCore>> {
+    Ok(condition.cast::<PrimitiveCore>()?)
+}
+
+/// `self._notify(n)`; one if nothing is said.
+fn wake(condition: &Bound<'_, PrimitiveCore>, number: Option<&Bound<'_, PyAny>>) -> PyResult<()> {
+    let py = condition.py();
+    if passes_on() && !PrimitiveCore::is_intact(condition, Hook::Wake)? {
+        let notify = intern!(py, "_notify");
+        return match number {
+            Some(number) => condition.call_method1(notify, (number,)),
+            None => condition.call_method1(notify, (1,)),
+        }
+        .map(drop);
+    }
+    let waiters = &condition.get().waiters;
+    let result = truth(py, false);
+    match number {
+        None => waiters.wake(py, &result, |woken| Ok(woken >= 1)),
+        Some(number) => match number.extract::<usize>() {
+            Ok(most) => waiters.wake(py, &result, |woken| Ok(woken >= most)),
+            // Python compares, if there is anybody.
+            Err(_) => waiters.wake(py, &result, |woken| woken.into_pyobject(py)?.ge(number)),
+        },
+    }
 }
 
 fn is_locked(condition: &Bound<'_, PyAny>) -> PyResult<bool> {
@@ -250,15 +275,13 @@ fn notify(py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
     if !is_locked(&condition)? {
         return Err(PyRuntimeError::new_err("cannot notify on un-acquired lock"));
     }
-    let number: f64 = number.map_or(Ok(1.0), |number| number.bind(py).extract())?;
-    // As many as there are numbers below it; what is negative is none.
-    waiters_of(&condition)?.wake(py, number.ceil() as usize, &truth(py, false))?;
+    wake(core_of(&condition)?, number.map(|number| number.bind(py)).as_deref())?;
     Ok(Object::none(py))
 }
 
 fn notify_all(py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
     let condition = arguments.only_receiver("Condition.notify_all")?.bind(py);
-    let all = waiters_of(&condition)?.len();
+    let all = core_of(&condition)?.get().waiters.len(py)?;
     condition.call_method1(intern!(py, "notify"), (all,))?;
     Ok(Object::none(py))
 }
@@ -272,7 +295,7 @@ impl ConditionCore {
     #[new]
     #[pyo3(signature = (*_args, **_kwargs))]
     fn new(_args: &Bound<'_, PyTuple>, _kwargs: Option<&Bound<'_, PyDict>>) -> PyClassInitializer<Self> {
-        PyClassInitializer::from(PrimitiveCore::default()).add_subclass(Self)
+        PyClassInitializer::from(PrimitiveCore::new(&FAMILY)).add_subclass(Self)
     }
 }
 
@@ -280,8 +303,9 @@ impl ConditionCore {
 #[pyfunction]
 fn native_condition(class: Bound<'_, PyAny>) -> PyResult<Bound<'_, PyAny>> {
     // The method came with the change.
-    PASSES_ON.store(class.getattr("_stands_for")?.hasattr("_notify")?, Ordering::Relaxed);
-    with_methods(
+    let passes_on = class.getattr("_stands_for")?.hasattr("_notify")?;
+    PASSES_ON.store(passes_on, Ordering::Relaxed);
+    let class = with_methods(
         class,
         &[
             ("wait", wait),
@@ -290,7 +314,10 @@ fn native_condition(class: Bound<'_, PyAny>) -> PyResult<Bound<'_, PyAny>> {
             ("__aenter__", enter),
             ("__aexit__", block::exit_by_name),
         ],
-    )
+    )?;
+    let hooks: &[_] = if passes_on { &["_get_loop", "_notify"] } else { &["_get_loop"] };
+    FAMILY.hooks.learn(&[(&class, hooks)])?;
+    Ok(class)
 }
 
 pub(super) fn add(module: &Bound<'_, PyModule>) -> PyResult<()> {

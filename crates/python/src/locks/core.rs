@@ -1,29 +1,107 @@
-//! What all primitives have: who waits, and whose methods they run.
+//! What all primitives have: a value, who waits, and hooks.
+
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 
-use super::block::Methods;
+use super::value::Value;
 use super::waiters::Waiters;
+use crate::cell::LoopCell;
 use crate::ffi::Object;
+use crate::ffi::attributes::set_attribute;
+use crate::hooks::{Hooks, Intact};
+
+/// What asyncio's code of a primitive calls by name, in the order in which it is learnt.
+#[derive(Clone, Copy)]
+pub(super) enum Hook {
+    GetLoop,
+    Wake,
+    Acquire,
+    Release,
+    Locked,
+    /// `BoundedSemaphore` has one of its own.
+    ReleaseBounded,
+}
+
+/// What the instances of one of asyncio's classes have in common.
+pub(super) struct Family {
+    pub(super) hooks: Hooks,
+    /// The name of the value.
+    pub(super) value: &'static str,
+    /// Whether `_waiters` is None until somebody waits.
+    pub(super) is_lazy: bool,
+}
 
 #[pyclass(subclass, frozen, module = "ironloop._ironloop")]
-#[derive(Default)]
 pub(crate) struct PrimitiveCore {
+    family: &'static Family,
+    /// `_locked` or `_value`; a condition has none.
+    pub(super) value: LoopCell<Value>,
     pub(super) waiters: Waiters,
-    pub(super) methods: Methods,
+    /// Whether a hook was ever put on the instance itself.
+    has_own_hooks: AtomicBool,
+}
+
+impl PrimitiveCore {
+    pub(super) fn new(family: &'static Family) -> Self {
+        Self {
+            family,
+            value: LoopCell::new(Value::Missing),
+            waiters: Waiters::default(),
+            has_own_hooks: AtomicBool::new(false),
+        }
+    }
+
+    /// As after `__init__`; the loop stays.
+    pub(super) fn begin(&self, value: Value) {
+        self.set_value(value);
+        self.waiters.forget();
+    }
+
+    pub(super) fn set_value(&self, value: Value) {
+        drop(self.value.with(|old| std::mem::replace(old, value)));
+    }
+
+    /// The value as Python sees it. An AttributeError if there is none.
+    pub(super) fn shown_value<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        let core = slf.get();
+        let value = core.value.with(|value| value.clone_ref(slf.py()));
+        value.show(slf, core.family.value)
+    }
+
+    /// Whether the value is true.
+    pub(super) fn is_on(slf: &Bound<'_, Self>) -> PyResult<bool> {
+        match slf.get().value.with(|value| value.truth()) {
+            Some(truth) => Ok(truth),
+            None => Self::shown_value(slf)?.is_truthy(),
+        }
+    }
+
+    /// Whether what asyncio would call is what we know.
+    pub(super) fn is_intact(slf: &Bound<'_, Self>, hook: Hook) -> PyResult<bool> {
+        let core = slf.get();
+        let intact = if core.has_own_hooks.load(Ordering::Relaxed) {
+            Intact::NONE
+        } else {
+            core.family.hooks.intact(slf)?
+        };
+        let is_bounded = matches!(hook, Hook::Release) && intact.has(Hook::ReleaseBounded as usize);
+        Ok(intact.has(hook as usize) || is_bounded)
+    }
 }
 
 #[pymethods]
 impl PrimitiveCore {
     #[getter(_waiters)]
-    fn waiters<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
-        slf.get().waiters.show(slf)
+    fn waiters(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        let shown = self.waiters.show(py, self.family.is_lazy)?;
+        Ok(shown.map_or_else(|| py.None(), |shown| shown.as_py().clone_ref(py)))
     }
 
     #[setter(_waiters)]
-    fn set_waiters(&self, futures: &Bound<'_, PyAny>) -> PyResult<()> {
-        self.waiters.replace(futures)
+    fn set_waiters(&self, waiters: Option<&Bound<'_, PyAny>>) {
+        self.waiters.replace(waiters);
     }
 
     #[getter(_loop)]
@@ -36,16 +114,24 @@ impl PrimitiveCore {
         self.waiters.bind(owner.map(Object::from));
     }
 
-    /// The instance has got a method of its own.
-    fn _replaced(&self) {
-        self.methods.replaced();
+    fn __setattr__(slf: &Bound<'_, Self>, name: &Bound<'_, PyAny>, value: &Bound<'_, PyAny>) -> PyResult<()> {
+        if slf.get().family.hooks.has(name) {
+            slf.get().has_own_hooks.store(true, Ordering::Relaxed);
+        }
+        set_attribute(slf, name, Some(value))
+    }
+
+    fn __delattr__(slf: &Bound<'_, Self>, name: &Bound<'_, PyAny>) -> PyResult<()> {
+        set_attribute(slf, name, None)
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        self.value.try_with(|value| value.traverse(&visit)).unwrap_or(Ok(()))?;
         self.waiters.traverse(&visit)
     }
 
     fn __clear__(&self) {
+        self.set_value(Value::Missing);
         self.waiters.clear();
     }
 }

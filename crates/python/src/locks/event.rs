@@ -1,23 +1,23 @@
 //! `Event`: a flag, and those who wait until it is set.
 
 use std::ffi::CStr;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
-use super::core::PrimitiveCore;
+use super::core::{Family, PrimitiveCore};
+use super::value::Value;
 use super::waiting::{Answer, Primitive, Wait};
 use super::{truth, with_methods};
 use crate::ffi::coroutine::Kind;
 use crate::ffi::{Arguments, Object};
+use crate::hooks::Hooks;
 use crate::running::Waiter;
 
 #[pyclass(extends = PrimitiveCore, subclass, frozen, module = "ironloop._ironloop")]
-#[derive(Default)]
-pub(crate) struct EventCore {
-    flag: AtomicBool,
-}
+pub(crate) struct EventCore;
+
+static FAMILY: Family = Family { hooks: Hooks::new(), value: "_value", is_lazy: false };
 
 static WAIT: Kind = Kind::new();
 
@@ -30,7 +30,7 @@ impl Primitive for EventCore {
     }
 
     fn take(slf: &Bound<'_, Self>) -> PyResult<bool> {
-        Ok(slf.get().is_on())
+        PrimitiveCore::is_on(slf.as_super())
     }
 
     fn woken(_slf: &Bound<'_, Self>) -> PyResult<()> {
@@ -42,43 +42,32 @@ impl Primitive for EventCore {
     }
 }
 
-impl EventCore {
-    fn is_on(&self) -> bool {
-        self.flag.load(Ordering::Relaxed)
-    }
-
-    fn turn(&self, on: bool) {
-        self.flag.store(on, Ordering::Relaxed);
-    }
-}
-
 fn initialize(py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
     let (event, arguments) = arguments.split_receiver()?;
     let [] = arguments.exactly(py, "Event.__init__", [])?;
-    let event = event.bind(py);
-    event.cast::<EventCore>()?.get().turn(false);
-    event.cast::<PrimitiveCore>()?.get().waiters.forget();
+    event.bind(py).cast::<EventCore>()?.as_super().get().begin(Value::Truth(false));
     Ok(Object::none(py))
 }
 
 fn is_set(py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
     let event = arguments.only_receiver("Event.is_set")?.bind(py);
-    Ok(truth(py, event.cast::<EventCore>()?.get().is_on()))
+    PrimitiveCore::shown_value(event.cast::<EventCore>()?.as_super()).map(Object::from)
 }
 
 fn set(py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
     let event = arguments.only_receiver("Event.set")?.bind(py);
     let event = event.cast::<EventCore>()?;
-    if !event.get().is_on() {
-        event.get().turn(true);
-        event.as_super().get().waiters.wake(py, usize::MAX, &truth(py, true))?;
+    let event = event.as_super();
+    if !PrimitiveCore::is_on(event)? {
+        event.get().set_value(Value::Truth(true));
+        event.get().waiters.wake(py, &truth(py, true), |_| Ok(false))?;
     }
     Ok(Object::none(py))
 }
 
 fn clear(py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
     let event = arguments.only_receiver("Event.clear")?.bind(py);
-    event.cast::<EventCore>()?.get().turn(false);
+    event.cast::<EventCore>()?.as_super().get().set_value(Value::Truth(false));
     Ok(Object::none(py))
 }
 
@@ -92,27 +81,29 @@ impl EventCore {
     #[new]
     #[pyo3(signature = (*_args, **_kwargs))]
     fn new(_args: &Bound<'_, PyTuple>, _kwargs: Option<&Bound<'_, PyDict>>) -> PyClassInitializer<Self> {
-        PyClassInitializer::from(PrimitiveCore::default()).add_subclass(Self::default())
+        PyClassInitializer::from(PrimitiveCore::new(&FAMILY)).add_subclass(Self)
     }
 
     #[getter(_value)]
-    fn value(&self) -> bool {
-        self.is_on()
+    fn value<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        PrimitiveCore::shown_value(slf.as_super())
     }
 
     #[setter(_value)]
-    fn set_value(&self, on: bool) {
-        self.turn(on);
+    fn set_value(slf: &Bound<'_, Self>, value: &Bound<'_, PyAny>) {
+        slf.as_super().get().set_value(Value::of(value));
     }
 }
 
 /// Gives `Event` its methods.
 #[pyfunction]
 fn native_event(class: Bound<'_, PyAny>) -> PyResult<Bound<'_, PyAny>> {
-    with_methods(
+    let class = with_methods(
         class,
         &[("__init__", initialize), ("is_set", is_set), ("set", set), ("clear", clear), ("wait", wait)],
-    )
+    )?;
+    FAMILY.hooks.learn(&[(&class, &["_get_loop"])])?;
+    Ok(class)
 }
 
 pub(super) fn add(module: &Bound<'_, PyModule>) -> PyResult<()> {

@@ -9,6 +9,7 @@ mod core;
 mod event;
 mod lock;
 mod semaphore;
+mod value;
 mod waiters;
 mod waiting;
 

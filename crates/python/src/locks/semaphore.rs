@@ -6,70 +6,31 @@ use std::ffi::CStr;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use pyo3::exceptions::PyValueError;
+use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
+use pyo3::pyclass::CompareOp;
 use pyo3::types::{PyDict, PyTuple};
 
-use super::core::PrimitiveCore;
-use super::waiting::{Answer, Primitive, Wait};
-use super::{block, truth, with_methods};
+use super::block::{self, Block};
+use super::core::{Family, Hook, PrimitiveCore};
+use super::value::Value;
+use super::waiting::{Primitive, Wait};
+use super::{truth, with_methods};
 use crate::cell::LoopCell;
 use crate::ffi::coroutine::Kind;
 use crate::ffi::intern::intern;
 use crate::ffi::{Arguments, Object};
+use crate::hooks::Hooks;
 use crate::imports;
 use crate::running::{Waiter, set_result};
 
-/// A number of holders. Programs write `Semaphore(math.inf)` too.
-#[derive(Clone, Copy, FromPyObject, IntoPyObject)]
-enum Count {
-    Whole(i64),
-    Real(f64),
-}
-
-impl Count {
-    fn is_zero(self) -> bool {
-        matches!(self, Self::Whole(0) | Self::Real(0.0))
-    }
-
-    fn is_positive(self) -> bool {
-        match self {
-            Self::Whole(number) => number > 0,
-            Self::Real(number) => number > 0.0,
-        }
-    }
-
-    fn is_negative(self) -> bool {
-        !self.is_zero() && !self.is_positive()
-    }
-
-    fn plus(self, difference: i8) -> Self {
-        match self {
-            Self::Whole(number) => Self::Whole(number.saturating_add(difference.into())),
-            Self::Real(number) => Self::Real(number + f64::from(difference)),
-        }
-    }
-
-    fn reaches(self, bound: Self) -> bool {
-        match (self, bound) {
-            (Self::Whole(value), Self::Whole(bound)) => value >= bound,
-            (value, bound) => value.as_real() >= bound.as_real(),
-        }
-    }
-
-    fn as_real(self) -> f64 {
-        match self {
-            Self::Whole(number) => number as f64,
-            Self::Real(number) => number,
-        }
-    }
-}
-
 #[pyclass(extends = PrimitiveCore, subclass, frozen, module = "ironloop._ironloop")]
 pub(crate) struct SemaphoreCore {
-    value: LoopCell<Count>,
-    /// That of a `BoundedSemaphore`.
-    bound: LoopCell<Option<Count>>,
+    /// Only a `BoundedSemaphore` has one.
+    bound: LoopCell<Value>,
 }
+
+static FAMILY: Family = Family { hooks: Hooks::new(), value: "_value", is_lazy: true };
 
 static ACQUIRE: Kind = Kind::new();
 
@@ -86,13 +47,13 @@ impl Primitive for SemaphoreCore {
     }
 
     fn take(slf: &Bound<'_, Self>) -> PyResult<bool> {
-        let locked = if slf.as_super().get().methods.are_native(slf)? {
+        let locked = if PrimitiveCore::is_intact(slf.as_super(), Hook::Locked)? {
             is_locked(slf)?
         } else {
             slf.call_method0(intern!(slf.py(), "locked"))?.is_truthy()?
         };
         if !locked {
-            slf.get().add(-1);
+            count_down(slf)?;
         }
         Ok(!locked)
     }
@@ -101,7 +62,7 @@ impl Primitive for SemaphoreCore {
         if LETS_ALL_IN.load(Ordering::Relaxed) {
             return let_all_in(slf);
         }
-        if slf.get().value().is_positive() {
+        if value_is(slf, CompareOp::Gt)? {
             wake_next(slf)?;
         }
         Ok(())
@@ -113,7 +74,7 @@ impl Primitive for SemaphoreCore {
         let is_cancelled = error.matches(py, imports::cancelled_error(py)?)?;
         // Woken and cancelled: what it was given goes to somebody else.
         if is_cancelled && !waiter.is_cancelled(py)? && (!all || waiter.is_done(py)?) {
-            slf.get().add(1);
+            count_up(slf)?;
             if !all {
                 return wake_next(slf).map(drop);
             }
@@ -122,60 +83,112 @@ impl Primitive for SemaphoreCore {
     }
 }
 
-impl SemaphoreCore {
-    fn value(&self) -> Count {
-        self.value.with(|value| *value)
+impl Block for SemaphoreCore {
+    const RELEASES: &'static str = "Semaphore.release";
+    const LOCKED: &'static str = "Semaphore.locked";
+
+    fn give_back(slf: &Bound<'_, Self>) -> PyResult<()> {
+        if is_at_bound(slf)? {
+            return Err(PyValueError::new_err("BoundedSemaphore released too many times"));
+        }
+        count_up(slf)?;
+        wake_next(slf).map(drop)
     }
 
-    fn add(&self, difference: i8) {
-        self.value.with(|value| *value = value.plus(difference));
+    fn locked(slf: &Bound<'_, Self>) -> PyResult<Object> {
+        Ok(truth(slf.py(), is_locked(slf)?))
+    }
+}
+
+/// How the value compares with 0.
+fn value_is(slf: &Bound<'_, SemaphoreCore>, how: CompareOp) -> PyResult<bool> {
+    match slf.as_super().get().value.with(|value| value.count()) {
+        Some(count) => Ok(how.matches(count.cmp(&0))),
+        None => PrimitiveCore::shown_value(slf.as_super())?.rich_compare(0, how)?.is_truthy(),
+    }
+}
+
+fn count_up(slf: &Bound<'_, SemaphoreCore>) -> PyResult<()> {
+    let native = change(slf, |count| count.checked_add(1));
+    if native { Ok(()) } else { replace_value(slf, |value| value.add(1)) }
+}
+
+fn count_down(slf: &Bound<'_, SemaphoreCore>) -> PyResult<()> {
+    let native = change(slf, |count| count.checked_sub(1));
+    if native { Ok(()) } else { replace_value(slf, |value| value.sub(1)) }
+}
+
+/// Whether it could be done without asking Python.
+fn change(slf: &Bound<'_, SemaphoreCore>, change: impl FnOnce(i64) -> Option<i64>) -> bool {
+    slf.as_super().get().value.with(|value| {
+        let Some(count) = value.count().and_then(change) else { return false };
+        *value = Value::Count(count);
+        true
+    })
+}
+
+#[cold]
+fn replace_value<'py>(
+    slf: &Bound<'py, SemaphoreCore>,
+    change: impl FnOnce(Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>>,
+) -> PyResult<()> {
+    let value = change(PrimitiveCore::shown_value(slf.as_super())?)?;
+    slf.as_super().get().set_value(Value::of(&value));
+    Ok(())
+}
+
+/// Whether a bounded one has no holder.
+fn is_at_bound(slf: &Bound<'_, SemaphoreCore>) -> PyResult<bool> {
+    let bound = slf.get().bound.with(|bound| bound.clone_ref(slf.py()));
+    if let Value::Missing = bound {
+        return Ok(false);
+    }
+    let value = slf.as_super().get().value.with(|value| value.count());
+    match (value, bound.count()) {
+        (Some(value), Some(bound)) => Ok(value >= bound),
+        _ => PrimitiveCore::shown_value(slf.as_super())?.ge(bound.show(slf, "_bound_value")?),
     }
 }
 
 fn is_locked(slf: &Bound<'_, SemaphoreCore>) -> PyResult<bool> {
-    Ok(slf.get().value().is_zero() || !slf.as_super().get().waiters.all_cancelled(slf.py())?)
+    Ok(value_is(slf, CompareOp::Eq)? || !slf.as_super().get().waiters.all_cancelled(slf.py())?)
 }
 
 /// False if nobody waits that is not woken yet.
 fn wake_next(slf: &Bound<'_, SemaphoreCore>) -> PyResult<bool> {
     let py = slf.py();
+    if !PrimitiveCore::is_intact(slf.as_super(), Hook::Wake)? {
+        return slf.call_method0(intern!(py, "_wake_up_next"))?.is_truthy();
+    }
     let Some(future) = slf.as_super().get().waiters.first_pending(py)? else {
         return Ok(false);
     };
-    slf.get().add(-1);
+    count_down(slf)?;
     set_result(py, &future, truth(py, true))?;
     Ok(true)
 }
 
 fn let_all_in(slf: &Bound<'_, SemaphoreCore>) -> PyResult<()> {
-    while slf.get().value().is_positive() && wake_next(slf)? {}
+    while value_is(slf, CompareOp::Gt)? && wake_next(slf)? {}
     Ok(())
-}
-
-fn give_back(semaphore: &Bound<'_, PyAny>) -> PyResult<()> {
-    let slf = semaphore.cast::<SemaphoreCore>()?;
-    if let Some(bound) = slf.get().bound.with(|bound| *bound) {
-        if slf.get().value().reaches(bound) {
-            return Err(PyValueError::new_err("BoundedSemaphore released too many times"));
-        }
-    }
-    slf.get().add(1);
-    wake_next(slf).map(drop)
 }
 
 /// `__init__(self, value=1)` of both.
 fn begin(py: Python<'_>, arguments: Arguments<'_>, function: &str, bounded: bool) -> PyResult<Object> {
     let (semaphore, arguments) = arguments.split_receiver()?;
     let [value] = arguments.bind(py, function, ["value"], 0)?;
-    let value = value.map_or(Ok(Count::Whole(1)), |value| value.bind(py).extract())?;
-    if value.is_negative() {
+    let value = value.map(|value| value.bind(py));
+    let shared = || value.as_ref().map_or(Value::Count(1), |value| Value::of(value));
+    let semaphore = semaphore.bind(py);
+    let semaphore = semaphore.cast::<SemaphoreCore>()?;
+    if bounded {
+        let bound = shared();
+        drop(semaphore.get().bound.with(|old| std::mem::replace(old, bound)));
+    }
+    if value.as_ref().map_or(Ok(false), |value| value.lt(0))? {
         return Err(PyValueError::new_err("Semaphore initial value must be >= 0"));
     }
-    let semaphore = semaphore.bind(py);
-    let core = semaphore.cast::<SemaphoreCore>()?.get();
-    core.value.with(|old| *old = value);
-    core.bound.with(|bound| *bound = bounded.then_some(value));
-    semaphore.cast::<PrimitiveCore>()?.get().waiters.forget();
+    semaphore.as_super().get().begin(shared());
     Ok(Object::none(py))
 }
 
@@ -187,58 +200,42 @@ fn initialize_bounded(py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Obje
     begin(py, arguments, "BoundedSemaphore.__init__", true)
 }
 
-fn locked(py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
-    let semaphore = arguments.only_receiver("Semaphore.locked")?.bind(py);
-    Ok(truth(py, is_locked(&*semaphore.cast()?)?))
-}
-
-fn acquire(py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
-    let semaphore = arguments.only_receiver("Semaphore.acquire")?.bind(py);
-    Wait::make(&*semaphore.cast::<SemaphoreCore>()?, Answer::True)
-}
-
-fn release(py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
-    let semaphore = arguments.only_receiver("Semaphore.release")?.bind(py);
-    give_back(&semaphore)?;
-    Ok(Object::none(py))
-}
-
-fn enter(py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
-    let semaphore = arguments.only_receiver(block::ENTERS)?.bind(py);
-    block::enter(&*semaphore.cast::<SemaphoreCore>()?)
-}
-
-fn exit(py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
-    block::exit(py, arguments, give_back)
-}
-
 #[pymethods]
 impl SemaphoreCore {
     #[new]
     #[pyo3(signature = (*_args, **_kwargs))]
     fn new(_args: &Bound<'_, PyTuple>, _kwargs: Option<&Bound<'_, PyDict>>) -> PyClassInitializer<Self> {
-        let core = Self { value: LoopCell::new(Count::Whole(1)), bound: LoopCell::new(None) };
-        PyClassInitializer::from(PrimitiveCore::default()).add_subclass(core)
+        let core = Self { bound: LoopCell::new(Value::Missing) };
+        PyClassInitializer::from(PrimitiveCore::new(&FAMILY)).add_subclass(core)
     }
 
     #[getter(_value)]
-    fn get_value(&self) -> Count {
-        self.value()
+    fn value<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        PrimitiveCore::shown_value(slf.as_super())
     }
 
     #[setter(_value)]
-    fn set_value(&self, value: Count) {
-        self.value.with(|old| *old = value);
+    fn set_value(slf: &Bound<'_, Self>, value: &Bound<'_, PyAny>) {
+        slf.as_super().get().set_value(Value::of(value));
     }
 
     #[getter(_bound_value)]
-    fn bound_value(&self) -> Option<Count> {
-        self.bound.with(|bound| *bound)
+    fn bound_value<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        slf.get().bound.with(|bound| bound.clone_ref(slf.py())).show(slf, "_bound_value")
     }
 
     #[setter(_bound_value)]
-    fn set_bound_value(&self, bound: Count) {
-        self.bound.with(|old| *old = Some(bound));
+    fn set_bound_value(&self, bound: &Bound<'_, PyAny>) {
+        let bound = Value::of(bound);
+        drop(self.bound.with(|old| std::mem::replace(old, bound)));
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        self.bound.try_with(|bound| bound.traverse(&visit)).unwrap_or(Ok(()))
+    }
+
+    fn __clear__(&self) {
+        drop(self.bound.with(std::mem::take));
     }
 }
 
@@ -248,23 +245,21 @@ fn native_semaphore(class: Bound<'_, PyAny>) -> PyResult<Bound<'_, PyAny>> {
     // This Python's answer tells its generation: it says whether somebody was woken, or nothing.
     let says = class.getattr("_stands_for")?.call0()?.call_method0("_wake_up_next")?;
     LETS_ALL_IN.store(!says.is_none(), Ordering::Relaxed);
-    with_methods(
-        class,
-        &[
-            ("__init__", initialize),
-            ("locked", locked),
-            ("acquire", acquire),
-            ("release", release),
-            ("__aenter__", enter),
-            ("__aexit__", exit),
-        ],
-    )
+    let class = with_methods(class, &[("__init__", initialize)])?;
+    with_methods(class, &block::methods::<SemaphoreCore>())
 }
 
 /// Gives `BoundedSemaphore`, which is below `Semaphore`, the methods that differ.
 #[pyfunction]
 fn native_bounded_semaphore(class: Bound<'_, PyAny>) -> PyResult<Bound<'_, PyAny>> {
-    with_methods(class, &[("__init__", initialize_bounded), ("release", release)])
+    let methods = [("__init__", initialize_bounded as _), ("release", block::release::<SemaphoreCore> as _)];
+    let class = with_methods(class, &methods)?;
+    let semaphore = class.getattr("__mro__")?.get_item(1)?;
+    FAMILY.hooks.learn(&[
+        (&semaphore, &["_get_loop", "_wake_up_next", "acquire", "release", "locked"]),
+        (&class, &["release"]),
+    ])?;
+    Ok(class)
 }
 
 pub(super) fn add(module: &Bound<'_, PyModule>) -> PyResult<()> {

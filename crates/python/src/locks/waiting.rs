@@ -8,6 +8,7 @@ use pyo3::prelude::*;
 use pyo3::pyclass::boolean_struct::True;
 
 use super::core::PrimitiveCore;
+use super::waiters::Waiters;
 use crate::cell::LoopCell;
 use crate::ffi::coroutine::{self, Coroutine, Kind, Life};
 use crate::ffi::derived::track;
@@ -124,9 +125,9 @@ impl<P: Primitive> Wait<P> {
         if P::take(slf.cast()?)? {
             return Ok(wait.answer(py));
         }
-        let waiters = &slf.cast::<PrimitiveCore>()?.get().waiters;
-        let waiter = waiters.make(slf)?;
-        waiters.join(py, &waiter);
+        let core = slf.cast::<PrimitiveCore>()?;
+        let waiter = Waiters::make(core)?;
+        core.get().waiters.join(py, &waiter)?;
         track(wait.object());
         let step = waiter.wait(py);
         wait.settle(py, primitive, waiter, step)
@@ -152,8 +153,7 @@ impl<P: Primitive> Wait<P> {
             return step;
         }
         let slf = primitive.bind(py);
-        slf.cast::<PrimitiveCore>()?.get().waiters.leave(&waiter);
-        match step {
+        match slf.cast::<PrimitiveCore>()?.get().waiters.leave(py, &waiter).and(step) {
             Err(error) => P::failed(slf.cast()?, &waiter, &error).and(Err(error)),
             Ok(_) => P::woken(slf.cast()?).map(|()| self.answer(py)),
         }

@@ -23,7 +23,7 @@ impl QueueCore {
     /// `self._init(maxsize)`
     pub(super) fn init_items(slf: &Bound<'_, Self>, maxsize: &Object) -> PyResult<()> {
         let py = slf.py();
-        let items: Object = match Self::hooks(slf)?.init {
+        let items: Object = match Hooks::of(slf)?.init() {
             Init::Deque => imports::deque(py)?.call0()?.into(),
             Init::List => PyList::empty(py).into(),
             Init::Replaced => {
@@ -47,9 +47,10 @@ impl QueueCore {
     /// `self._get()`
     pub(super) fn take(slf: &Bound<'_, Self>, hooks: Hooks) -> PyResult<Object> {
         let py = slf.py();
-        if !matches!(hooks.take, Take::Replaced) {
+        let take = hooks.take();
+        if !matches!(take, Take::Replaced) {
             let items = Self::items(slf, hooks)?;
-            match hooks.take {
+            match take {
                 Take::First if is_deque(py, &items)? => {
                     return call(py, imports::deque_popleft(py)?, &[&items]);
                 }
@@ -64,9 +65,10 @@ impl QueueCore {
     /// `self._put(item)`
     pub(super) fn place(slf: &Bound<'_, Self>, hooks: Hooks, item: &Object) -> PyResult<()> {
         let py = slf.py();
-        if !matches!(hooks.place, Place::Replaced) {
+        let place = hooks.place();
+        if !matches!(place, Place::Replaced) {
             let items = Self::items(slf, hooks)?;
-            match hooks.place {
+            match place {
                 Place::Behind if is_deque(py, &items)? => {
                     return call(py, imports::deque_append(py)?, &[&items, item]).map(drop);
                 }

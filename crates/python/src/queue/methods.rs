@@ -57,17 +57,16 @@ fn initialize(py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
     let [maxsize] = arguments.bind(py, "Queue.__init__", ["maxsize"], 0)?;
     let maxsize =
         maxsize.map_or_else(|| Object::from(PyInt::new(py, 0)), |maxsize| Arg::to_object(maxsize, py));
-    let fresh = super::State {
+    let mut fresh = super::State {
         limit: super::Limit::of(maxsize.bind(py)),
         maxsize: Some(maxsize.clone_ref(py)),
         ..super::State::default()
     };
     let old = queue.get().state.with(|state| {
-        // An attribute that was there before stays.
-        let has_own_hooks = state.has_own_hooks;
-        let old = std::mem::replace(state, fresh);
-        state.has_own_hooks = has_own_hooks;
-        old
+        // What asyncio's initialiser does not set stays, if there was any before.
+        fresh.has_own_hooks = state.has_own_hooks;
+        fresh.owner = state.owner.take();
+        std::mem::replace(state, fresh)
     });
     drop(old);
     QueueCore::init_items(&queue, &maxsize)?;
@@ -77,7 +76,7 @@ fn initialize(py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
 fn put_nowait(py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
     let (queue, arguments) = QueueCore::receiver(py, arguments)?;
     let [item] = arguments.exactly(py, "Queue.put_nowait", ["item"])?;
-    let hooks = QueueCore::hooks(&queue)?;
+    let hooks = Hooks::of(&queue)?;
     QueueCore::refuse_if_shut_down(&queue)?;
     if QueueCore::is_full(&queue, hooks)? {
         return Err(PyErr::from_type(imports::queue_full(py)?.clone(), ()));
@@ -89,7 +88,7 @@ fn put_nowait(py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
 fn get_nowait(py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
     let (queue, arguments) = QueueCore::receiver(py, arguments)?;
     let [] = arguments.exactly(py, "Queue.get_nowait", [])?;
-    let hooks = QueueCore::hooks(&queue)?;
+    let hooks = Hooks::of(&queue)?;
     if QueueCore::is_empty(&queue, hooks)? {
         QueueCore::refuse_if_shut_down(&queue)?;
         return Err(PyErr::from_type(imports::queue_empty(py)?.clone(), ()));
@@ -100,20 +99,20 @@ fn get_nowait(py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
 fn qsize(py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
     let (queue, arguments) = QueueCore::receiver(py, arguments)?;
     let [] = arguments.exactly(py, "Queue.qsize", [])?;
-    Ok(QueueCore::count(&queue, QueueCore::hooks(&queue)?)?.into_pyobject(py)?.into())
+    Ok(QueueCore::count(&queue, Hooks::of(&queue)?)?.into_pyobject(py)?.into())
 }
 
 fn empty(py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
     let (queue, arguments) = QueueCore::receiver(py, arguments)?;
     let [] = arguments.exactly(py, "Queue.empty", [])?;
-    let none = QueueCore::has_none(&queue, QueueCore::hooks(&queue)?)?;
+    let none = QueueCore::has_none(&queue, Hooks::of(&queue)?)?;
     Ok(none.into_pyobject(py)?.to_owned().into())
 }
 
 fn full(py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
     let (queue, arguments) = QueueCore::receiver(py, arguments)?;
     let [] = arguments.exactly(py, "Queue.full", [])?;
-    let all = QueueCore::has_all(&queue, QueueCore::hooks(&queue)?)?;
+    let all = QueueCore::has_all(&queue, Hooks::of(&queue)?)?;
     Ok(all.into_pyobject(py)?.to_owned().into())
 }
 

@@ -83,8 +83,8 @@ impl QueueCore {
     }
 
     #[setter(_getters)]
-    fn set_getters(slf: &Bound<'_, Self>, deque: &Bound<'_, PyAny>) -> PyResult<()> {
-        Self::set_waiters(slf, Side::Getters, deque)
+    fn set_getters(&self, waiters: &Bound<'_, PyAny>) {
+        self.set_waiters(Side::Getters, waiters);
     }
 
     #[getter]
@@ -93,8 +93,8 @@ impl QueueCore {
     }
 
     #[setter(_putters)]
-    fn set_putters(slf: &Bound<'_, Self>, deque: &Bound<'_, PyAny>) -> PyResult<()> {
-        Self::set_waiters(slf, Side::Putters, deque)
+    fn set_putters(&self, waiters: &Bound<'_, PyAny>) {
+        self.set_waiters(Side::Putters, waiters);
     }
 
     #[getter]
@@ -143,7 +143,7 @@ impl QueueCore {
     }
 
     fn __setattr__(slf: &Bound<'_, Self>, name: &Bound<'_, PyAny>, value: &Bound<'_, PyAny>) -> PyResult<()> {
-        if hooks::is_hook(name) {
+        if hooks::HOOKS.has(name) {
             slf.get().state.with(|state| state.has_own_hooks = true);
         }
         set_attribute(slf, name, Some(value))
@@ -173,7 +173,7 @@ fn equip_queues(
     priority: &Bound<'_, PyAny>,
 ) -> PyResult<()> {
     methods::equip_class(queue)?;
-    hooks::remember([queue, lifo, priority])
+    hooks::remember(queue, [lifo, priority])
 }
 
 pub(crate) fn add(module: &Bound<'_, PyModule>) -> PyResult<()> {

@@ -3,7 +3,6 @@
 use pyo3::prelude::*;
 use pyo3::types::PyInt;
 
-use super::hooks::Hooks;
 use crate::ffi::Object;
 
 /// How many items there may be.
@@ -43,7 +42,6 @@ pub(super) struct State {
     pub(super) shut_down: bool,
     /// The loop: the first on which anybody had to wait.
     pub(super) owner: Option<Object>,
-    pub(super) hooks: Hooks,
     /// Whether a hook was ever put on the queue itself.
     pub(super) has_own_hooks: bool,
 }
@@ -62,7 +60,6 @@ impl Default for State {
             #[cfg(Py_3_13)]
             shut_down: false,
             owner: None,
-            hooks: Hooks::default(),
             has_own_hooks: false,
         }
     }

@@ -1,6 +1,6 @@
 //! Who waits: for an item, for room, for all work to be done.
 
-use pyo3::exceptions::{PyRuntimeError, PyTypeError, PyValueError};
+use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 
 use super::QueueCore;
@@ -44,18 +44,25 @@ impl QueueCore {
         Ok(made.into())
     }
 
-    pub(super) fn set_waiters(slf: &Bound<'_, Self>, side: Side, waiters: &Bound<'_, PyAny>) -> PyResult<()> {
-        if !waiters.is_instance(imports::deque(slf.py())?)? {
-            return Err(PyTypeError::new_err("who waits stands in a collections.deque"));
-        }
-        drop(slf.get().state.with(|state| state.side(side).replace(waiters.into())));
-        Ok(())
+    pub(super) fn set_waiters(&self, side: Side, waiters: &Bound<'_, PyAny>) {
+        drop(self.state.with(|state| state.side(side).replace(waiters.into())));
     }
 
     /// A new future at the end of the line. A `RuntimeError` if somebody has waited on another loop.
-    pub(super) fn enqueue(slf: &Bound<'_, Self>, side: Side) -> PyResult<Waiter> {
+    pub(super) fn enqueue(slf: &Bound<'_, Self>, hooks: Hooks, side: Side) -> PyResult<Waiter> {
         let py = slf.py();
-        let running = Running::now(py)?;
+        let waiter = if hooks.is_plain(Plain::GetLoop) {
+            Self::make_waiter(slf)?
+        } else {
+            let owner = slf.call_method0(intern!(py, "_get_loop"))?;
+            Waiter::of_loop(py, &owner.into())?
+        };
+        call_method(py, &Self::waiters(slf, side)?, intern!(py, "append"), &[waiter.future()])?;
+        Ok(waiter)
+    }
+
+    fn make_waiter(slf: &Bound<'_, Self>) -> PyResult<Waiter> {
+        let running = Running::now(slf.py())?;
         let owner = running.object()?;
         let bound = slf.get().state.with(|state| {
             let known = state.owner.get_or_insert_with(|| (&owner).into());
@@ -65,15 +72,13 @@ impl QueueCore {
             let text = format!("{} is bound to a different event loop", slf.repr()?);
             return Err(PyRuntimeError::new_err(text));
         }
-        let waiter = Waiter::on(running)?;
-        call(py, imports::deque_append(py)?, &[&Self::waiters(slf, side)?, waiter.future()])?;
-        Ok(waiter)
+        Waiter::on(running)
     }
 
     /// Takes a future out of the line, if it stands there still.
     pub(super) fn dequeue(slf: &Bound<'_, Self>, side: Side, waiter: &Waiter) -> PyResult<()> {
         let py = slf.py();
-        match call(py, imports::deque_remove(py)?, &[&Self::waiters(slf, side)?, waiter.future()]) {
+        match call_method(py, &Self::waiters(slf, side)?, intern!(py, "remove"), &[waiter.future()]) {
             Err(absent) if !absent.is_instance_of::<PyValueError>(py) => Err(absent),
             _ => Ok(()),
         }
@@ -89,8 +94,8 @@ impl QueueCore {
         let Some(waiters) = Self::known_waiters(slf, side) else {
             return Ok(());
         };
-        while waiters.bind(py).len()? > 0 {
-            let waiter = call(py, imports::deque_popleft(py)?, &[&waiters])?;
+        while waiters.bind(py).is_truthy()? {
+            let waiter = call_method(py, &waiters, intern!(py, "popleft"), &[])?;
             if !future_is_done(py, &waiter)? {
                 return set_result(py, &waiter, Object::none(py));
             }

@@ -2,10 +2,9 @@
 //!
 //! Each class is asyncio's own, with the state of its hot methods in Rust: the attributes of asyncio's code are properties here,
 //! so whatever is cold is asyncio's code, inherited (`python/ironloop/streams.py`). A method that is native does what asyncio's
-//! does as long as nobody has replaced what it would call (`hooks`); else asyncio's method does it.
+//! does as long as nobody has replaced what it would call (`crate::hooks`); else asyncio's method does it.
 
 mod buffer;
-mod hooks;
 mod protocol;
 mod read;
 mod reader;
@@ -53,8 +52,8 @@ fn equip_streams(
     reader::USUAL.learn(reader)?;
     writer::USUAL.learn(writer)?;
     protocol::USUAL.learn(protocol)?;
-    reader::HOOKS.learn(reader)?;
-    protocol::HOOKS.learn(protocol)
+    reader::HOOKS.learn(&[(reader, reader::HOOK_NAMES)])?;
+    protocol::HOOKS.learn(&[(protocol, protocol::HOOK_NAMES)])
 }
 
 pub(crate) fn add(module: &Bound<'_, PyModule>) -> PyResult<()> {

@@ -4,7 +4,6 @@ use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyTuple, PyWeakrefMethods, PyWeakrefReference};
 
-use super::hooks::{Hooks, Plain};
 use super::reader::{self, StreamReaderCore};
 use super::{put, shown};
 use crate::cell::LoopCell;
@@ -13,9 +12,12 @@ use crate::ffi::call::call_method;
 use crate::ffi::function::Method;
 use crate::ffi::intern::intern;
 use crate::ffi::{Arguments, Chunk, Context, Object, Usual};
+use crate::hooks::Hooks;
 
 /// What is native in place of calling it.
-pub(super) static HOOKS: Hooks = Hooks::new(&["data_received", "_stream_reader", "_drain_helper"]);
+pub(super) const HOOK_NAMES: &[&str] = &["data_received", "_stream_reader", "_drain_helper"];
+
+pub(super) static HOOKS: Hooks = Hooks::new();
 
 pub(super) static USUAL: Usual<StreamReaderProtocolCore> = Usual::new();
 
@@ -23,7 +25,8 @@ pub(super) static USUAL: Usual<StreamReaderProtocolCore> = Usual::new();
 struct State {
     /// A weak reference: who has forgotten the reader wants no data.
     reader: Option<Object>,
-    plain: Plain,
+    /// Whether a hook was ever put on the instance itself.
+    has_own_hooks: bool,
     paused: bool,
     connection_lost: bool,
 }
@@ -36,15 +39,7 @@ pub(crate) struct StreamReaderProtocolCore {
 
 impl StreamReaderProtocolCore {
     fn is_plain(slf: &Bound<'_, Self>) -> PyResult<bool> {
-        let state = &slf.get().state;
-        match state.with(|state| state.plain) {
-            Plain::Unknown => {
-                let plain = HOOKS.are_there(slf)?;
-                state.with(|state| state.plain = plain.into());
-                Ok(plain)
-            }
-            known => Ok(known == Plain::Yes),
-        }
+        Ok(!slf.get().state.with(|state| state.has_own_hooks) && HOOKS.intact(slf)?.has_all())
     }
 
     fn reader<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
@@ -72,20 +67,26 @@ pub(crate) fn is_plain_protocol(protocol: &Bound<'_, PyAny>) -> PyResult<bool> {
     }
 }
 
-/// Data for the reader of a plain protocol. Code of others runs in the context, if one is given.
+/// Data for the reader of a protocol that was plain. Code of others runs in the context, if one is given.
 pub(crate) fn receive(protocol: &Bound<'_, PyAny>, data: &[u8], context: Option<&Context>) -> PyResult<()> {
     let py = protocol.py();
-    let Some(protocol) = USUAL.cast(protocol) else { return Ok(()) };
-    let Some(reader) = protocol.get().reader(py)? else { return Ok(()) };
-    if let Some(native) = reader::USUAL.cast(&reader)
-        && StreamReaderCore::is_plain(native)?
-    {
-        return native.get().feed(py, data);
-    }
-    let feed = || reader.call_method1(intern!(py, "feed_data"), (PyBytes::new(py, data),)).map(drop);
+    let Some(native) = USUAL.cast(protocol) else { return Ok(()) };
+    let (receiver, method) = if !StreamReaderProtocolCore::is_plain(native)? {
+        // Somebody has replaced it since.
+        (protocol.clone(), intern!(py, "data_received"))
+    } else {
+        let Some(reader) = native.get().reader(py)? else { return Ok(()) };
+        if let Some(native) = reader::USUAL.cast(&reader)
+            && StreamReaderCore::is_plain(native)?
+        {
+            return native.get().feed(py, data);
+        }
+        (reader, intern!(py, "feed_data"))
+    };
+    let hand_over = || receiver.call_method1(method, (PyBytes::new(py, data),)).map(drop);
     match context {
-        Some(context) => context.run(py, feed),
-        None => feed(),
+        Some(context) => context.run(py, hand_over),
+        None => hand_over(),
     }
 }
 
@@ -141,7 +142,7 @@ impl StreamReaderProtocolCore {
 
     fn __setattr__(slf: &Bound<'_, Self>, name: &Bound<'_, PyAny>, value: &Bound<'_, PyAny>) -> PyResult<()> {
         if HOOKS.has(name) {
-            slf.get().state.with(|state| state.plain = Plain::No);
+            slf.get().state.with(|state| state.has_own_hooks = true);
         }
         set_attribute(slf, name, Some(value))
     }

@@ -6,18 +6,18 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
 use super::buffer::Buffer;
-use super::hooks::{Hooks, Plain};
 use super::{put, shown, transport};
 use crate::cell::LoopCell;
 use crate::ffi::attributes::set_attribute;
 use crate::ffi::function::Method;
 use crate::ffi::raise::raised;
 use crate::ffi::{Arguments, ByteArray, Chunk, Object, Usual};
+use crate::hooks::Hooks;
 use crate::imports;
 use crate::running::{future_is_cancelled, set_result};
 
 /// What the native methods do in place of calling it.
-pub(super) static HOOKS: Hooks = Hooks::new(&[
+pub(super) const HOOK_NAMES: &[&str] = &[
     "read",
     "readexactly",
     "readline",
@@ -27,7 +27,9 @@ pub(super) static HOOKS: Hooks = Hooks::new(&[
     "_wakeup_waiter",
     "_wait_for_data",
     "_maybe_resume_transport",
-]);
+];
+
+pub(super) static HOOKS: Hooks = Hooks::new();
 
 pub(super) static USUAL: Usual<StreamReaderCore> = Usual::new();
 
@@ -46,7 +48,8 @@ pub(super) struct State {
     pub(super) eof: bool,
     /// Whether the transport was told to pause, as the buffer is full.
     pub(super) paused: bool,
-    plain: Plain,
+    /// Whether a hook was ever put on the instance itself.
+    has_own_hooks: bool,
     owner: Option<Object>,
     /// The future of the one who waits for data.
     pub(super) waiter: Option<Object>,
@@ -83,15 +86,7 @@ pub(crate) struct StreamReaderCore {
 impl StreamReaderCore {
     /// Whether neither a subclass nor a tool has a say in what the methods do.
     pub(super) fn is_plain(slf: &Bound<'_, Self>) -> PyResult<bool> {
-        let state = &slf.get().state;
-        match state.with(|state| state.plain) {
-            Plain::Unknown => {
-                let plain = HOOKS.are_there(slf)?;
-                state.with(|state| state.plain = plain.into());
-                Ok(plain)
-            }
-            known => Ok(known == Plain::Yes),
-        }
+        Ok(!slf.get().state.with(|state| state.has_own_hooks) && HOOKS.intact(slf)?.has_all())
     }
 
     pub(super) fn has_failed(&self) -> bool {
@@ -276,7 +271,7 @@ impl StreamReaderCore {
 
     fn __setattr__(slf: &Bound<'_, Self>, name: &Bound<'_, PyAny>, value: &Bound<'_, PyAny>) -> PyResult<()> {
         if HOOKS.has(name) {
-            slf.get().state.with(|state| state.plain = Plain::No);
+            slf.get().state.with(|state| state.has_own_hooks = true);
         }
         set_attribute(slf, name, Some(value))
     }
