@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from ironloop import _ironloop
-from ironloop._ironloop import ConditionCore, EventCore, LockCore, SemaphoreCore, runs_elsewhere
+from ironloop._ironloop import ConditionCore, EventCore, LockCore, SemaphoreCore
 from ironloop.stand_in import StandIn
 
 __all__ = ("Barrier", "BoundedSemaphore", "BrokenBarrierError", "Condition", "Event", "Lock", "Semaphore")
@@ -60,11 +60,6 @@ class Lock(_Block, LockCore, _Lock, metaclass=StandIn):  # type: ignore[misc]
     __module__ = "ironloop"
     _stands_for = _Lock
 
-    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
-        if cls is Lock and runs_elsewhere():
-            return _Lock(*args, **kwargs)
-        return super().__new__(cls)
-
 
 @_ironloop.native_event
 class Event(_Primitive, EventCore, _Event, metaclass=StandIn):  # type: ignore[misc]
@@ -72,11 +67,6 @@ class Event(_Primitive, EventCore, _Event, metaclass=StandIn):  # type: ignore[m
 
     __module__ = "ironloop"
     _stands_for = _Event
-
-    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
-        if cls is Event and runs_elsewhere():
-            return _Event(*args, **kwargs)
-        return super().__new__(cls)
 
 
 @_ironloop.native_condition
@@ -88,11 +78,6 @@ class Condition(_Primitive, ConditionCore, _Condition, metaclass=StandIn):  # ty
 
     __module__ = "ironloop"
     _stands_for = _Condition
-
-    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
-        if cls is Condition and runs_elsewhere():
-            return _Condition(*args, **kwargs)
-        return super().__new__(cls)
 
     def __init__(self, lock: Any = None) -> None:
         super().__init__(Lock() if lock is None else lock)
@@ -108,11 +93,6 @@ class Semaphore(_Block, SemaphoreCore, _Semaphore, metaclass=StandIn):  # type: 
     __module__ = "ironloop"
     _stands_for = _Semaphore
 
-    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
-        if cls is Semaphore and runs_elsewhere():
-            return _Semaphore(*args, **kwargs)
-        return super().__new__(cls)
-
 
 @_ironloop.native_bounded_semaphore
 class BoundedSemaphore(Semaphore, _BoundedSemaphore, metaclass=StandIn):  # type: ignore[misc]
@@ -120,11 +100,6 @@ class BoundedSemaphore(Semaphore, _BoundedSemaphore, metaclass=StandIn):  # type
 
     __module__ = "ironloop"
     _stands_for = _BoundedSemaphore
-
-    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
-        if cls is BoundedSemaphore and runs_elsewhere():
-            return _BoundedSemaphore(*args, **kwargs)
-        return super().__new__(cls)
 
 
 class Barrier(_Barrier, metaclass=StandIn):
@@ -136,11 +111,6 @@ class Barrier(_Barrier, metaclass=StandIn):
 
     __module__ = "ironloop"
     _stands_for = _Barrier
-
-    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
-        if cls is Barrier and runs_elsewhere():
-            return _Barrier(*args, **kwargs)
-        return super().__new__(cls)
 
     def __init__(self, parties: int) -> None:
         super().__init__(parties)
