@@ -1,6 +1,7 @@
 """The ways into ironloop from Python: run, new_event_loop, install, policies, the frameworks' own."""
 
 import asyncio
+import importlib
 import sys
 import unittest
 
@@ -45,20 +46,49 @@ def test_run_in_debug(debug):
     assert ironloop.run(main(), debug=debug) is bool(debug)
 
 
-def test_run_refuses_what_asyncio_run_refuses():
-    import ironloop
+@pytest.mark.parametrize("module", ["asyncio", "ironloop"])
+def test_run_refuses_what_asyncio_run_refuses(module):
+    run = importlib.import_module(module).run
 
     async def nested():
         coroutine = loop_kind()
-        try:
+        for what in (coroutine, 17):
             with pytest.raises(RuntimeError, match="cannot be called from a running event loop"):
-                ironloop.run(coroutine)
-        finally:
-            coroutine.close()
+                run(what)
+        return await coroutine  # it is not closed
 
-    ironloop.run(nested())
+    run(nested())
     with pytest.raises((TypeError, ValueError), match=r"coroutine|awaitable"):
-        ironloop.run(17)
+        run(17)
+
+
+def test_run_inside_of_a_loop_of_asyncio():
+    import ironloop
+
+    async def nested():
+        with pytest.raises(RuntimeError, match="cannot be called from a running event loop"):
+            ironloop.run(17)
+
+    asyncio.run(nested())
+
+
+@pytest.mark.parametrize("module", ["asyncio", "ironloop"])
+def test_run_with_a_loop_factory(module):
+    if module == "asyncio" and sys.version_info < (3, 12):
+        pytest.skip("asyncio's has it from Python 3.12 on")
+    made = []
+
+    class Own(asyncio.SelectorEventLoop):
+        pass
+
+    def factory():
+        made.append(Own())
+        return made[-1]
+
+    run = importlib.import_module(module).run
+    assert run(loop_kind(), loop_factory=factory) is Own
+    assert [loop.is_closed() for loop in made] == [True]
+    assert run(loop_kind(), loop_factory=None) is not Own
 
 
 def test_run_leaves_nothing_running():

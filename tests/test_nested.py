@@ -434,8 +434,8 @@ def test_a_loop_that_is_not_nested_refuses():
         coroutine = answer()
         with pytest.raises(RuntimeError, match="This event loop is already running"):
             loop.run_until_complete(coroutine)
-        coroutine.close()
         with pytest.raises(RuntimeError, match="cannot be called from a running event loop"):
-            ironloop.run(answer())
+            ironloop.run(coroutine)
+        coroutine.close()
 
     ironloop.run(main())

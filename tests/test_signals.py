@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import sys
 import threading
 import time
 from pathlib import Path
@@ -234,16 +235,47 @@ def test_ctrl_c_leaves_a_loop_that_sleeps(loop):
     thread.join()
 
 
-def test_ctrl_c_leaves_a_loop_that_never_sleeps(loop):
+# A tool that pytest has loaded (ddtrace) may run Python code at each switch of contexts, where CPython can
+# only drop an exception, and warn. So the callback takes most of the time, and a lost signal is sent again.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_ctrl_c_leaves_a_loop_that_never_sleeps(loop, loop_name):
+    if loop_name == "asyncio" and sys.version_info[:2] == (3, 14):
+        # Raised as its `run_forever` jumps back, which 3.14 alone compiles to outside of the `try`.
+        pytest.skip("asyncio's loop may take itself to be running ever after")
+    turns = 0
+    left = threading.Event()
+
     def again():
+        nonlocal turns
+        turns += 1
+        for _ in range(10_000):
+            pass
         loop.call_soon(again)
 
-    timer = threading.Timer(0.02, send, [signal.SIGINT])
-    loop.call_soon(timer.start)  # the signal must not come before the run
+    def interrupt():
+        """Sends Ctrl-C until the loop is left.
+
+        One that has turned twice since the last signal has lost it: a loop that is being left gets none.
+        """
+        for _ in range(5):
+            before = turns
+            while turns < before + 2:
+                if left.wait(0.02):
+                    return
+            send(signal.SIGINT)
+            if left.wait(1):
+                return
+        loop.call_soon_threadsafe(loop.stop)
+
+    thread = threading.Thread(target=interrupt)
+    thread.start()
     loop.call_soon(again)
     with pytest.raises(KeyboardInterrupt):
-        loop.run_forever()
-    timer.join()
+        try:
+            loop.run_forever()
+        finally:
+            left.set()
+    thread.join()
 
 
 def test_a_handler_of_the_signal_module_runs_while_the_loop_sleeps(loop):

@@ -10,7 +10,7 @@ from asyncio.exceptions import BrokenBarrierError
 from typing import Any
 
 from ironloop import _ironloop
-from ironloop._ironloop import ConditionCore, EventCore, LockCore, SemaphoreCore, runs_elsewhere
+from ironloop._ironloop import ConditionCore, EventCore, LockCore, SemaphoreCore
 from ironloop.stand_in import StandIn
 
 __all__ = ("Barrier", "BoundedSemaphore", "BrokenBarrierError", "Condition", "Event", "Lock", "Semaphore")
@@ -30,11 +30,6 @@ class Lock(LockCore, _Lock, metaclass=StandIn):  # type: ignore[misc]
     __module__ = "ironloop"
     _stands_for = _Lock
 
-    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
-        if cls is Lock and runs_elsewhere():
-            return _Lock(*args, **kwargs)
-        return super().__new__(cls)
-
 
 @_ironloop.native_event
 class Event(EventCore, _Event, metaclass=StandIn):  # type: ignore[misc]
@@ -42,11 +37,6 @@ class Event(EventCore, _Event, metaclass=StandIn):  # type: ignore[misc]
 
     __module__ = "ironloop"
     _stands_for = _Event
-
-    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
-        if cls is Event and runs_elsewhere():
-            return _Event(*args, **kwargs)
-        return super().__new__(cls)
 
 
 @_ironloop.native_condition
@@ -58,11 +48,6 @@ class Condition(ConditionCore, _Condition, metaclass=StandIn):  # type: ignore[m
 
     __module__ = "ironloop"
     _stands_for = _Condition
-
-    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
-        if cls is Condition and runs_elsewhere():
-            return _Condition(*args, **kwargs)
-        return super().__new__(cls)
 
     def __init__(self, lock: Any = None) -> None:
         super().__init__(Lock() if lock is None else lock)
@@ -80,11 +65,6 @@ class Semaphore(SemaphoreCore, _Semaphore, metaclass=StandIn):  # type: ignore[m
     __module__ = "ironloop"
     _stands_for = _Semaphore
 
-    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
-        if cls is Semaphore and runs_elsewhere():
-            return _Semaphore(*args, **kwargs)
-        return super().__new__(cls)
-
 
 @_ironloop.native_bounded_semaphore
 class BoundedSemaphore(Semaphore, _BoundedSemaphore, metaclass=StandIn):  # type: ignore[misc]
@@ -92,11 +72,6 @@ class BoundedSemaphore(Semaphore, _BoundedSemaphore, metaclass=StandIn):  # type
 
     __module__ = "ironloop"
     _stands_for = _BoundedSemaphore
-
-    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
-        if cls is BoundedSemaphore and runs_elsewhere():
-            return _BoundedSemaphore(*args, **kwargs)
-        return super().__new__(cls)
 
 
 class Barrier(_Barrier, metaclass=StandIn):
@@ -108,11 +83,6 @@ class Barrier(_Barrier, metaclass=StandIn):
 
     __module__ = "ironloop"
     _stands_for = _Barrier
-
-    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
-        if cls is Barrier and runs_elsewhere():
-            return _Barrier(*args, **kwargs)
-        return super().__new__(cls)
 
     def __init__(self, parties: int) -> None:
         super().__init__(parties)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from asyncio import queues
 from asyncio.queues import QueueEmpty, QueueFull
-from typing import Any
 
-from ironloop._ironloop import QueueCore, equip_queues, runs_elsewhere
+from ironloop._ironloop import QueueCore, equip_queues
 from ironloop.stand_in import StandIn
 
 __all__ = ["LifoQueue", "PriorityQueue", "Queue", "QueueEmpty", "QueueFull"]
@@ -27,11 +26,6 @@ class Queue(QueueCore, queues.Queue, metaclass=StandIn):  # type: ignore[misc,ty
 
     __module__ = "ironloop"
     _stands_for = queues.Queue
-
-    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
-        if "_stands_for" in cls.__dict__ and runs_elsewhere():
-            return cls._stands_for(*args, **kwargs)
-        return super().__new__(cls)
 
 
 class LifoQueue(Queue, queues.LifoQueue):  # type: ignore[misc,type-arg]

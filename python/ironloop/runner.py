@@ -73,21 +73,29 @@ class Runner(asyncio.Runner):
             super().close()
 
 
-def run(main: Coroutine[Any, Any, _T], *, debug: bool | None = None, native: bool | None = None) -> _T:
+def run(
+    main: Coroutine[Any, Any, _T],
+    *,
+    debug: bool | None = None,
+    loop_factory: Callable[[], asyncio.AbstractEventLoop] | None = None,
+    native: bool | None = None,
+) -> _T:
     """Runs a coroutine on a new loop, closes the loop, and returns the result.
 
     Meanwhile asyncio's names (`asyncio.sleep`, `asyncio.Queue`…) are ironloop's, in all threads: each looks
     at the loop that runs, and is asyncio's own on any other. Inside a running loop that is nested
-    (`new_event_loop(nested=True)`) it runs the coroutine on that one, whatever `debug` says.
+    (`new_event_loop(nested=True)`) it runs the coroutine on that one, whatever `debug` and
+    `loop_factory` say.
 
     Args:
         main: the coroutine; its exceptions are raised here.
         debug: whether the loop is in debug mode; None leaves it to `PYTHONASYNCIODEBUG` and `-X dev`.
+        loop_factory: makes the loop; None: `ironloop.new_event_loop`. (asyncio's has it from Python 3.12 on.)
         native: whether tasks, futures and asyncio's names are ironloop's own; None leaves it to the
             environment: `IRONLOOP_NATIVE=0` turns them off.
 
     Raises:
-        RuntimeError: a loop that is not nested runs in this thread already.
+        RuntimeError: a loop that is not nested runs in this thread already. `main` is not closed.
         ValueError: `main` is no coroutine (TypeError from Python 3.14 on).
 
     (asyncio: run)
@@ -99,9 +107,8 @@ def run(main: Coroutine[Any, Any, _T], *, debug: bool | None = None, native: boo
         with names.exchanged(native):
             return running.run_until_complete(main)
     if running is not None:
-        main.close()
         raise RuntimeError("ironloop.run() cannot be called from a running event loop")
-    with Runner(debug=debug, native=native) as runner:
+    with Runner(debug=debug, loop_factory=loop_factory, native=native) as runner:
         return runner.run(main)
 
 

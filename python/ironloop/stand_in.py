@@ -6,14 +6,23 @@ import inspect
 from abc import ABCMeta
 from typing import Any
 
+from ironloop._ironloop import runs_elsewhere
+
 
 class StandIn(ABCMeta):
     """The metaclass of a class that stands for one of asyncio's, `_stands_for`, of which it is a subclass.
 
     To `isinstance` and `issubclass` both are the same, so a check holds whichever of the two a program has
     got hold of, and whichever made the object. (It is an `ABCMeta` so that programs can mix abstract classes
-    in.)
+    in.) Where another loop runs, calling the class makes an object of asyncio's; a program's subclass makes
+    its own everywhere.
     """
+
+    # Not in a `__new__`: that would have to know what the `__init__` of every subclass takes.
+    def __call__(cls, *args: Any, **kwargs: Any) -> Any:
+        if runs_elsewhere() and (stock := cls.__dict__.get("_stands_for")):
+            return stock(*args, **kwargs)
+        return super().__call__(*args, **kwargs)
 
     def __instancecheck__(cls, instance: Any) -> bool:
         stock = cls.__dict__.get("_stands_for")
@@ -25,7 +34,7 @@ class StandIn(ABCMeta):
 
     @property
     def __signature__(cls) -> inspect.Signature:
-        # Our own `__new__` only chooses the class; what it takes is what asyncio's takes.
+        # The native core's `__new__` takes whatever comes; what the class takes is what asyncio's takes.
         for base in cls.__mro__:
             if stock := base.__dict__.get("_stands_for"):
                 return inspect.signature(stock)

@@ -25,11 +25,6 @@ class StreamReader(_ironloop.StreamReaderCore, streams.StreamReader, metaclass=S
     __module__ = "ironloop"
     _stands_for = streams.StreamReader
 
-    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
-        if cls is StreamReader and _ironloop.runs_elsewhere():
-            return cls._stands_for(*args, **kwargs)
-        return super().__new__(cls)
-
 
 class StreamWriter(_ironloop.StreamWriterCore, streams.StreamWriter, metaclass=StandIn):
     """What is written goes to a transport. (asyncio: StreamWriter)
@@ -39,11 +34,6 @@ class StreamWriter(_ironloop.StreamWriterCore, streams.StreamWriter, metaclass=S
 
     __module__ = "ironloop"
     _stands_for = streams.StreamWriter
-
-    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
-        if cls is StreamWriter and _ironloop.runs_elsewhere():
-            return cls._stands_for(*args, **kwargs)
-        return super().__new__(cls)
 
 
 class StreamReaderProtocol(
@@ -57,11 +47,6 @@ class StreamReaderProtocol(
 
     __module__ = "ironloop"
     _stands_for = streams.StreamReaderProtocol
-
-    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
-        if cls is StreamReaderProtocol and _ironloop.runs_elsewhere():
-            return cls._stands_for(*args, **kwargs)
-        return super().__new__(cls)
 
 
 _ironloop.equip_streams(StreamReader, StreamWriter, StreamReaderProtocol)

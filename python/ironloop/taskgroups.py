@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio.taskgroups
-from typing import Any
 
-from ironloop._ironloop import equip_task_group, runs_elsewhere
+from ironloop._ironloop import equip_task_group
 from ironloop.stand_in import StandIn
 
 __all__ = ("TaskGroup",)
@@ -20,8 +19,3 @@ class TaskGroup(asyncio.taskgroups.TaskGroup, metaclass=StandIn):
 
     __module__ = "ironloop"
     _stands_for = asyncio.taskgroups.TaskGroup
-
-    def __new__(cls) -> Any:
-        if cls is TaskGroup and runs_elsewhere():
-            return cls._stands_for()
-        return super().__new__(cls)
