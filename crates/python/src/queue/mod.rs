@@ -18,7 +18,7 @@ use pyo3::types::{PyDict, PyTuple};
 use crate::cell::LoopCell;
 use crate::ffi::Object;
 use crate::ffi::attributes::set_attribute;
-use state::{Limit, State};
+use state::{Items, Limit, State};
 use waiters::Side;
 
 /// The native half of a queue; `python/ironloop/queues.py` has the classes.
@@ -37,10 +37,14 @@ fn or_missing<'py>(
     let found = queue.get().state.with(|state| select(state).as_ref().map(|object| object.clone_ref(py)));
     match found {
         Some(object) => Ok(object.bind(py).clone()),
-        None => {
-            let class = queue.get_type().name()?;
-            Err(PyAttributeError::new_err(format!("'{class}' object has no attribute '{name}'")))
-        }
+        None => Err(missing(queue, name)),
+    }
+}
+
+fn missing(queue: &Bound<'_, QueueCore>, name: &str) -> PyErr {
+    match queue.get_type().name() {
+        Ok(class) => PyAttributeError::new_err(format!("'{class}' object has no attribute '{name}'")),
+        Err(error) => error,
     }
 }
 
@@ -54,12 +58,14 @@ impl QueueCore {
 
     #[getter]
     fn _queue<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
-        or_missing(slf, "_queue", |state| &mut state.items)
+        Self::show_items(slf)?
+            .map_or_else(|| Err(missing(slf, "_queue")), |items| Ok(items.bind(slf.py()).clone()))
     }
 
     #[setter(_queue)]
     fn set_queue(&self, items: &Bound<'_, PyAny>) {
-        drop(self.state.with(|state| state.items.replace(items.into())));
+        let items = Items::Shown(items.into());
+        drop(self.state.with(|state| std::mem::replace(&mut state.items, items)));
     }
 
     #[getter]
@@ -154,9 +160,8 @@ impl QueueCore {
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
-        let visited = self.state.try_with(|state| {
-            state.objects().into_iter().flatten().try_for_each(|object| visit.call(object.as_py()))
-        });
+        let visited =
+            self.state.try_with(|state| state.objects().try_for_each(|object| visit.call(object.as_py())));
         visited.unwrap_or(Ok(()))
     }
 

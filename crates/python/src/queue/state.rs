@@ -1,5 +1,7 @@
 //! What a queue knows.
 
+use std::collections::VecDeque;
+
 use pyo3::prelude::*;
 use pyo3::types::PyInt;
 
@@ -25,9 +27,29 @@ impl Limit {
     }
 }
 
+/// The items.
+#[derive(Default)]
+pub(super) enum Items {
+    /// `_init` has not run yet.
+    #[default]
+    None,
+    /// First in, first out; nobody has looked yet.
+    Own(VecDeque<Object>),
+    /// `_queue`, whatever it is.
+    Shown(Object),
+}
+
+impl Items {
+    pub(super) fn shown(&self) -> Option<&Object> {
+        match self {
+            Self::Shown(items) => Some(items),
+            Self::None | Self::Own(_) => None,
+        }
+    }
+}
+
 pub(super) struct State {
-    /// `_queue`, made by `_init`.
-    pub(super) items: Option<Object>,
+    pub(super) items: Items,
     pub(super) maxsize: Option<Object>,
     pub(super) limit: Limit,
     /// Deques of futures, made when first somebody waits or looks.
@@ -49,7 +71,7 @@ pub(super) struct State {
 impl Default for State {
     fn default() -> Self {
         Self {
-            items: None,
+            items: Items::None,
             maxsize: None,
             limit: Limit::None,
             getters: None,
@@ -67,8 +89,13 @@ impl Default for State {
 
 impl State {
     /// For the garbage collector.
-    pub(super) fn objects(&self) -> [Option<&Object>; 6] {
-        [&self.items, &self.maxsize, &self.getters, &self.putters, &self.event, &self.owner]
-            .map(Option::as_ref)
+    pub(super) fn objects(&self) -> impl Iterator<Item = &Object> {
+        let own = match &self.items {
+            Items::Own(items) => Some(items),
+            Items::None | Items::Shown(_) => None,
+        };
+        let others = [&self.maxsize, &self.getters, &self.putters, &self.event, &self.owner];
+        let others = others.into_iter().map(Option::as_ref).chain([self.items.shown()]);
+        own.into_iter().flatten().chain(others.flatten())
     }
 }
