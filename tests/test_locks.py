@@ -4,7 +4,6 @@ import asyncio
 import gc
 import inspect
 import math
-import sys
 import warnings
 import weakref
 from decimal import Decimal
@@ -170,6 +169,128 @@ def test_methods_that_a_tool_replaces_for_a_while(run, vocabulary, name):
     run(main)
 
 
+def test_private_methods_of_a_subclass_are_called(run, vocabulary):
+    called = []
+
+    class Noting:
+        def _get_loop(self):
+            called.append("_get_loop")
+            return super()._get_loop()
+
+        def _wake_up_first(self):
+            called.append("_wake_up_first")
+            super()._wake_up_first()
+
+        def _wake_up_next(self):
+            called.append("_wake_up_next")
+            return super()._wake_up_next()
+
+    def names():
+        found = list(called)
+        called.clear()
+        return found
+
+    async def main():
+        for name, wakes in [("Lock", "_wake_up_first"), ("Semaphore", "_wake_up_next")]:
+            primitive = type(name, (Noting, getattr(vocabulary, name)), {})()
+            await primitive.acquire()
+            waiting = asyncio.create_task(primitive.acquire())
+            await turns()
+            assert names() == ["_get_loop"]
+            primitive.release()
+            assert names() == [wakes]
+            assert await waiting is True
+
+    run(main)
+
+
+@pytest.mark.skipif(not hasattr(asyncio.Condition, "_notify"), reason="from some Python 3.12 on")
+def test_notify_of_a_subclass_is_called(run, vocabulary):
+    class Noting(vocabulary.Condition):
+        numbers = ()
+
+        def _notify(self, n):
+            self.numbers += (n,)
+            super()._notify(n)
+
+    async def main():
+        condition = Noting()
+
+        async def wait():
+            async with condition:
+                await condition.wait()
+
+        tasks = [asyncio.create_task(wait()) for _ in range(4)]
+        await turns()
+        tasks[0].cancel()
+        await asyncio.wait(tasks[:1])
+        async with condition:
+            condition.notify()
+        await tasks[1]
+        async with condition:
+            condition.notify_all()
+        await asyncio.gather(*tasks[2:])
+        # The first is of the wait that was cancelled: it passes on what it may have got.
+        assert condition.numbers == (1, 1, 2)
+
+    run(main)
+
+
+@pytest.mark.parametrize("name", ["Lock", "Semaphore"])
+def test_who_waits_may_be_put_in_another_order(run, vocabulary, name):
+    async def main():
+        primitive = getattr(vocabulary, name)()
+        assert primitive._waiters is None
+        got = []
+
+        async def use(number):
+            async with primitive:
+                got.append(number)
+
+        await primitive.acquire()
+        tasks = [asyncio.create_task(use(number)) for number in range(5)]
+        await turns()
+        waiters = primitive._waiters
+        assert len(waiters) == 5
+        assert repr(primitive).endswith("[locked, waiters:5]>")
+        waiters.rotate(1)
+        waiters.append(waiters.popleft())
+        waiters.appendleft(waiters.pop())
+        waiters.reverse()
+        primitive.release()
+        await asyncio.gather(*tasks)
+        assert got == [3, 2, 1, 0, 4]
+        assert primitive._waiters is waiters and not waiters
+
+    run(main)
+
+
+def test_a_semaphore_that_lets_in_the_last_one_first(run, vocabulary):
+    class LastFirst(vocabulary.Semaphore):
+        def _wake_up_next(self):
+            for future in reversed(self._waiters or ()):
+                if not future.done():
+                    self._value -= 1
+                    future.set_result(True)
+                    return True
+            return False
+
+    async def main():
+        semaphore = LastFirst(2)
+        got = []
+
+        async def use(number):
+            async with semaphore:
+                got.append(number)
+                await turns(1)
+
+        await asyncio.gather(*(use(number) for number in range(6)))
+        assert got == [0, 1, 5, 4, 3, 2]
+        assert semaphore._value == 2
+
+    run(main)
+
+
 @pytest.mark.parametrize("stock_lock", [True, False])
 def test_a_condition_takes_any_lock(run, vocabulary, stock_lock):
     async def main():
@@ -258,6 +379,129 @@ def test_errors_of_misuse(run, vocabulary):
             vocabulary.Condition().notify()
         with pytest.raises(TypeError):
             vocabulary.Lock(1)
+
+    run(main)
+
+
+@pytest.mark.parametrize(
+    "value", [2**63 - 1, 2**70, Decimal("2.50"), Fraction(5, 3), 1.0, True], ids=lambda value: repr(value)
+)
+def test_a_semaphore_counts_exactly(run, vocabulary, value):
+    async def main():
+        semaphore = vocabulary.Semaphore(value)
+        assert repr(semaphore._value) == repr(value)
+        semaphore.release()
+        assert repr(semaphore._value) == repr(value + 1)
+        await semaphore.acquire()
+        await semaphore.acquire()
+        assert repr(semaphore._value) == repr(value + 1 - 1 - 1)
+        bounded = vocabulary.BoundedSemaphore(value)
+        assert repr(bounded._bound_value) == repr(value)
+        await bounded.acquire()
+        bounded.release()
+        with pytest.raises(ValueError):
+            bounded.release()
+
+    run(main)
+
+
+def test_values_that_a_program_sets(run, vocabulary):
+    async def main():
+        lock, event = vocabulary.Lock(), vocabulary.Event()
+        lock._locked = 1
+        assert (repr(lock._locked), repr(lock.locked())) == ("1", "1")
+        lock.release()
+        assert lock._locked is False
+        event._value = "x"
+        assert (event._value, event.is_set(), await event.wait()) == ("x", "x", True)
+        event._value = ""
+        waiting = asyncio.create_task(event.wait())
+        await turns()
+        event.set()
+        assert await waiting is True
+        with pytest.raises(AttributeError, match="^'Semaphore' object has no attribute '_bound_value'$"):
+            vocabulary.Semaphore(1)._bound_value
+
+    run(main)
+
+
+def test_numbers_that_are_none(run, vocabulary):
+    async def main():
+        for name in ("Semaphore", "BoundedSemaphore"):
+            with pytest.raises(TypeError, match="^'<' not supported between instances of 'str' and 'int'$"):
+                getattr(vocabulary, name)("3")
+        condition = vocabulary.Condition()
+        async with condition:
+            # Nobody waits: nothing is compared.
+            condition.notify(None)
+            condition.notify("a")
+
+        async def wait():
+            async with condition:
+                await condition.wait()
+
+        tasks = [asyncio.create_task(wait()) for _ in range(3)]
+        await turns()
+        async with condition:
+            with pytest.raises(TypeError, match="^'>=' not supported between instances of 'int' and 'str'$"):
+                condition.notify("a")
+            condition.notify(-1)
+            condition.notify(1.5)
+        await asyncio.gather(*tasks[:2])
+        await turns()
+        assert not tasks[2].done()
+        async with condition:
+            condition.notify(2**70)
+        await tasks[2]
+
+    run(main)
+
+
+@pytest.mark.parametrize(
+    "name, method, attribute",
+    [
+        ("Lock", "acquire", "_locked"),
+        ("Lock", "release", "_locked"),
+        ("Event", "wait", "_value"),
+        ("Semaphore", "acquire", "_value"),
+        ("Condition", "wait", "locked"),
+    ],
+)
+def test_a_subclass_that_does_not_initialise(run, vocabulary, name, method, attribute):
+    class Hasty(getattr(vocabulary, name)):
+        def __init__(self):
+            pass
+
+    async def main():
+        with pytest.raises(AttributeError, match=f"^'Hasty' object has no attribute '{attribute}'$"):
+            await getattr(Hasty(), method)()
+
+    run(main)
+
+
+@pytest.mark.parametrize(
+    "call, text",
+    [
+        (lambda module: module.Lock(1), "Lock.__init__() takes 1 positional argument but 2 were given"),
+        (
+            lambda module: module.Semaphore(1, 2),
+            "Semaphore.__init__() takes from 1 to 2 positional arguments but 3 were given",
+        ),
+        (
+            lambda module: module.BoundedSemaphore().release(1, 2),
+            "BoundedSemaphore.release() takes 1 positional argument but 3 were given",
+        ),
+        (
+            lambda module: module.Event().is_set(now=True),
+            "Event.is_set() got an unexpected keyword argument 'now'",
+        ),
+    ],
+)
+def test_wrong_arguments(run, vocabulary, call, text):
+    async def main():
+        with pytest.raises(TypeError) as found:
+            call(vocabulary)
+        assert str(found.value) == text
 
     run(main)
 

@@ -120,9 +120,13 @@ def test_misuse(run, vocabulary):
         queue.task_done()
         with pytest.raises(ValueError, match=r"^task_done\(\) called too many times$"):
             queue.task_done()
-        for arguments in ((), (1, 2)):
-            with pytest.raises(TypeError):
+        for arguments, text in (
+            ((), "missing 1 required positional argument: 'item'"),
+            ((1, 2), "takes 2 positional arguments but 3 were given"),
+        ):
+            with pytest.raises(TypeError) as wrong:
                 queue.put(*arguments)
+            assert str(wrong.value) == f"Queue.put() {text}"
         with pytest.raises(TypeError):
             vocabulary.Queue(size=1)
 
@@ -189,6 +193,11 @@ def test_other_methods_of_a_subclass(run, vocabulary):
         """Makes room itself."""
 
         dropped = ()
+        asked = 0
+
+        def _get_loop(self):
+            self.asked += 1
+            return super()._get_loop()
 
         def full(self):
             return False
@@ -214,6 +223,7 @@ def test_other_methods_of_a_subclass(run, vocabulary):
         await turns()
         queue.put_first("first")
         assert await getter == "first"
+        assert queue.asked == 1
         joiner = asyncio.create_task(queue.join())
         for _ in range(6):
             await turns()
@@ -268,6 +278,29 @@ def test_initialising_again_empties_it(run, vocabulary):
         await queue.put(1)
         queue.__init__(3)
         assert (queue.qsize(), queue.maxsize, queue._unfinished_tasks) == (0, 3, 0)
+        assert queue._loop is None
+        getter = asyncio.create_task(queue.get())
+        await turns()
+        getter.cancel()
+        queue.__init__()
+        assert queue._loop is asyncio.get_running_loop()
+
+    run(main)
+
+
+def test_whatever_is_put_where_the_waiters_are(run, vocabulary):
+    async def main():
+        queue = vocabulary.Queue()
+        queue._getters = []
+        queue.put_nowait(1)
+        assert await queue.get() == 1
+        getter = asyncio.create_task(queue.get())
+        await turns()
+        assert len(queue._getters) == 1
+        with pytest.raises(AttributeError, match="'list' object has no attribute 'popleft'"):
+            queue.put_nowait(2)
+        queue._getters.pop().set_result(None)
+        assert await getter == 2
 
     run(main)
 

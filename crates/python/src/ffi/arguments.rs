@@ -88,13 +88,9 @@ impl<'a> Arguments<'a> {
     }
 
     /// The instance, for a method without arguments.
-    pub(crate) fn only_receiver(&self, function: &str) -> PyResult<Arg<'a>> {
+    pub(crate) fn only_receiver(&self, py: Python<'_>, function: &str) -> PyResult<Arg<'a>> {
         let (receiver, rest) = self.split_receiver()?;
-        if !rest.values.is_empty() {
-            let count = rest.values.len() + 1;
-            let text = format!("{function}() takes 1 positional argument but {count} were given");
-            return Err(PyTypeError::new_err(text));
-        }
+        let [] = rest.exactly(py, function, [])?;
         Ok(receiver)
     }
 
@@ -189,12 +185,6 @@ impl<'a> Arguments<'a> {
         required: usize,
     ) -> PyResult<[Option<Arg<'a>>; N]> {
         let given = self.positional();
-        if given.len() > N {
-            let count = given.len();
-            return Err(PyTypeError::new_err(format!(
-                "{function}() takes at most {N} arguments ({count} given)"
-            )));
-        }
         let mut values = [None; N];
         for (place, value) in values.iter_mut().zip(given) {
             *place = Some(*value);
@@ -206,6 +196,9 @@ impl<'a> Arguments<'a> {
                     return Err(unexpected(function, &name));
                 }
             }
+        }
+        if given.len() > N {
+            return Err(too_many(function, required, N, given.len()));
         }
         match values[..required].iter().position(Option::is_none) {
             Some(_) => Err(missing(&values[..required], &names, function)),
@@ -254,6 +247,17 @@ fn complete<'a, const N: usize>(
         *place = value.ok_or_else(|| missing(&values, names, function))?;
     }
     Ok(found)
+}
+
+/// In Python's words, which count the instance of a method.
+fn too_many(function: &str, required: usize, most: usize, given: usize) -> PyErr {
+    let instance = usize::from(function.contains('.'));
+    let (required, most, given) = (required + instance, most + instance, given + instance);
+    let takes = if required < most { format!("from {required} to {most}") } else { most.to_string() };
+    let (plural, were) = (if most == 1 { "" } else { "s" }, if given == 1 { "was" } else { "were" });
+    PyTypeError::new_err(format!(
+        "{function}() takes {takes} positional argument{plural} but {given} {were} given"
+    ))
 }
 
 fn missing(values: &[Option<Arg<'_>>], names: &[&str], function: &str) -> PyErr {

@@ -44,20 +44,24 @@ pub(super) fn methods<P: Block>() -> [(&'static str, Method); 5] {
 }
 
 fn locked<P: Block>(py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
-    P::locked(&*arguments.only_receiver(P::LOCKED)?.bind(py).cast()?)
+    P::locked(&*arguments.only_receiver(py, P::LOCKED)?.bind(py).cast()?)
 }
 
 fn acquire<P: Block>(py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
-    Wait::make(&*arguments.only_receiver(P::WAITS)?.bind(py).cast::<P>()?, Answer::True)
+    Wait::make(&*arguments.only_receiver(py, P::WAITS)?.bind(py).cast::<P>()?, Answer::True)
 }
 
-pub(super) fn release<P: Block>(py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
-    P::give_back(&*arguments.only_receiver(P::RELEASES)?.bind(py).cast()?)?;
+fn release<P: Block>(py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
+    release_as::<P>(py, arguments, P::RELEASES)
+}
+
+pub(super) fn release_as<P: Block>(py: Python<'_>, arguments: Arguments<'_>, name: &str) -> PyResult<Object> {
+    P::give_back(&*arguments.only_receiver(py, name)?.bind(py).cast()?)?;
     Ok(Object::none(py))
 }
 
 fn enter<P: Block>(py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
-    let primitive = arguments.only_receiver(ENTERS)?.bind(py);
+    let primitive = arguments.only_receiver(py, ENTERS)?.bind(py);
     if PrimitiveCore::is_intact(&*primitive.cast()?, Hook::Acquire)? {
         return Wait::make(&*primitive.cast::<P>()?, Answer::Nothing);
     }

@@ -262,7 +262,7 @@ fn is_locked(condition: &Bound<'_, PyAny>) -> PyResult<bool> {
 }
 
 fn wait(py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
-    let condition = arguments.only_receiver("Condition.wait")?.bind(py);
+    let condition = arguments.only_receiver(py, "Condition.wait")?.bind(py);
     condition.cast::<ConditionCore>()?;
     let stage = LoopCell::new(Stage::Asked { condition: (&*condition).into() });
     ConditionWait { life: Life::new(), stage }.make(py).map(Instance::into_object)
@@ -280,14 +280,14 @@ fn notify(py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
 }
 
 fn notify_all(py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
-    let condition = arguments.only_receiver("Condition.notify_all")?.bind(py);
+    let condition = arguments.only_receiver(py, "Condition.notify_all")?.bind(py);
     let all = core_of(&condition)?.get().waiters.len(py)?;
     condition.call_method1(intern!(py, "notify"), (all,))?;
     Ok(Object::none(py))
 }
 
 fn enter(py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
-    block::enter_by_name(&arguments.only_receiver(block::ENTERS)?.bind(py))
+    block::enter_by_name(&arguments.only_receiver(py, block::ENTERS)?.bind(py))
 }
 
 #[pymethods]

@@ -50,12 +50,12 @@ fn initialize(py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
 }
 
 fn is_set(py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
-    let event = arguments.only_receiver("Event.is_set")?.bind(py);
+    let event = arguments.only_receiver(py, "Event.is_set")?.bind(py);
     PrimitiveCore::shown_value(event.cast::<EventCore>()?.as_super()).map(Object::from)
 }
 
 fn set(py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
-    let event = arguments.only_receiver("Event.set")?.bind(py);
+    let event = arguments.only_receiver(py, "Event.set")?.bind(py);
     let event = event.cast::<EventCore>()?;
     let event = event.as_super();
     if !PrimitiveCore::is_on(event)? {
@@ -66,13 +66,13 @@ fn set(py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
 }
 
 fn clear(py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
-    let event = arguments.only_receiver("Event.clear")?.bind(py);
+    let event = arguments.only_receiver(py, "Event.clear")?.bind(py);
     event.cast::<EventCore>()?.as_super().get().set_value(Value::Truth(false));
     Ok(Object::none(py))
 }
 
 fn wait(py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
-    let event = arguments.only_receiver("Event.wait")?.bind(py);
+    let event = arguments.only_receiver(py, "Event.wait")?.bind(py);
     Wait::make(&*event.cast::<EventCore>()?, Answer::True)
 }
 

@@ -200,6 +200,10 @@ fn initialize_bounded(py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Obje
     begin(py, arguments, "BoundedSemaphore.__init__", true)
 }
 
+fn release_bounded(py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
+    block::release_as::<SemaphoreCore>(py, arguments, "BoundedSemaphore.release")
+}
+
 #[pymethods]
 impl SemaphoreCore {
     #[new]
@@ -252,8 +256,7 @@ fn native_semaphore(class: Bound<'_, PyAny>) -> PyResult<Bound<'_, PyAny>> {
 /// Gives `BoundedSemaphore`, which is below `Semaphore`, the methods that differ.
 #[pyfunction]
 fn native_bounded_semaphore(class: Bound<'_, PyAny>) -> PyResult<Bound<'_, PyAny>> {
-    let methods = [("__init__", initialize_bounded as _), ("release", block::release::<SemaphoreCore> as _)];
-    let class = with_methods(class, &methods)?;
+    let class = with_methods(class, &[("__init__", initialize_bounded), ("release", release_bounded)])?;
     let semaphore = class.getattr("__mro__")?.get_item(1)?;
     FAMILY.hooks.learn(&[
         (&semaphore, &["_get_loop", "_wake_up_next", "acquire", "release", "locked"]),

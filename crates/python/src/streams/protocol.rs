@@ -163,7 +163,7 @@ impl StreamReaderProtocolCore {
 
 fn data_received(py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
     let (protocol, rest) = arguments.split_receiver()?;
-    let [data] = rest.exactly(py, "data_received", ["data"])?;
+    let [data] = rest.exactly(py, "StreamReaderProtocol.data_received", ["data"])?;
     let protocol = protocol.bind(py);
     if let (Some(chunk), true) = (Chunk::from_bytes(py, data), is_plain_protocol(&protocol)?) {
         receive(&protocol, chunk.as_ref(), None)?;

@@ -305,7 +305,7 @@ fn size(py: Python<'_>, argument: Arg<'_>) -> Option<isize> {
 
 fn read(py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
     begin::<Read>(py, "read", arguments, |rest| {
-        let [count] = rest.bind(py, "read", ["n"], 0)?;
+        let [count] = rest.bind(py, Read::QUALIFIED_NAME, ["n"], 0)?;
         let Some(count) = count else { return Ok(Some(Request::All(Vec::new()))) };
         Ok(size(py, count)
             .map(|count| usize::try_from(count).map_or_else(|_| Request::All(Vec::new()), Request::Some)))
@@ -314,14 +314,14 @@ fn read(py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
 
 fn readexactly(py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
     begin::<ReadExactly>(py, "readexactly", arguments, |rest| {
-        let [count] = rest.exactly(py, "readexactly", ["n"])?;
+        let [count] = rest.exactly(py, ReadExactly::QUALIFIED_NAME, ["n"])?;
         Ok(size(py, count).and_then(|count| usize::try_from(count).ok()).map(Request::Exactly))
     })
 }
 
 fn readuntil(py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
     begin::<ReadUntil>(py, "readuntil", arguments, |rest| {
-        let [separator] = rest.bind(py, "readuntil", ["separator"], 0)?;
+        let [separator] = rest.bind(py, ReadUntil::QUALIFIED_NAME, ["separator"], 0)?;
         let separators = match separator {
             Some(separator) => Separators::of(py, separator),
             None => Some(Separators::Newline),
@@ -332,13 +332,14 @@ fn readuntil(py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
 
 fn readline(py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
     begin::<ReadLine>(py, "readline", arguments, |rest| {
-        let [] = rest.exactly(py, "readline", [])?;
+        let [] = rest.exactly(py, ReadLine::QUALIFIED_NAME, [])?;
         Ok(Some(Request::Line(Until::new(Separators::Newline))))
     })
 }
 
 fn next_line(py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
-    begin::<NextLine>(py, "__anext__", arguments, |_| {
+    begin::<NextLine>(py, "__anext__", arguments, |rest| {
+        let [] = rest.exactly(py, NextLine::QUALIFIED_NAME, [])?;
         Ok(Some(Request::NextLine(Until::new(Separators::Newline))))
     })
 }

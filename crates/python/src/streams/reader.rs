@@ -1,6 +1,6 @@
 //! `StreamReader`: its state, and how data comes into it. What takes data out is in `read`.
 
-use pyo3::exceptions::{PyAssertionError, PyNotImplementedError, PyTypeError};
+use pyo3::exceptions::{PyAssertionError, PyBaseException, PyNotImplementedError, PyTypeError};
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
@@ -96,7 +96,9 @@ impl StreamReaderCore {
     /// The error that `set_exception` has left.
     pub(super) fn check(&self, py: Python<'_>) -> PyResult<()> {
         match self.state.with(|state| state.exception.as_ref().map(|error| error.clone_ref(py))) {
-            Some(error) => Err(raised(py, &error)),
+            Some(error) if error.bind(py).is_instance_of::<PyBaseException>() => Err(raised(py, &error)),
+            // A class, of which `raise` makes an exception; or a mistake.
+            Some(class) => Err(PyErr::from_value(class.bind(py).clone())),
             None => Ok(()),
         }
     }
@@ -249,6 +251,11 @@ impl StreamReaderCore {
         put(&self.state, waiter, |state| &mut state.waiter);
     }
 
+    #[deleter(_waiter)]
+    fn delete_waiter(&self) {
+        drop(self.state.with(|state| state.waiter.take()));
+    }
+
     #[getter]
     fn _exception(&self, py: Python<'_>) -> Py<PyAny> {
         shown(py, &self.state, |state| &mut state.exception)
@@ -316,7 +323,7 @@ pub(super) fn pass_to_stock(py: Python<'_>, name: &str, arguments: Arguments<'_>
 
 fn feed_data(py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
     let (reader, rest) = receiver(py, &arguments)?;
-    let [data] = rest.exactly(py, "feed_data", ["data"])?;
+    let [data] = rest.exactly(py, "StreamReader.feed_data", ["data"])?;
     if StreamReaderCore::is_plain(&reader)? {
         if let Some(chunk) = Chunk::from_bytes(py, data) {
             reader.get().feed(py, chunk.as_ref())?;
@@ -327,7 +334,8 @@ fn feed_data(py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
 }
 
 fn at_eof(py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
-    let (reader, _) = receiver(py, &arguments)?;
+    let (reader, rest) = receiver(py, &arguments)?;
+    let [] = rest.exactly(py, "StreamReader.at_eof", [])?;
     let ended = reader.get().state.with(|state| state.eof && state.buffer.is_empty());
     Ok(ended.into_pyobject(py)?.to_owned().into())
 }

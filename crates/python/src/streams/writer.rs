@@ -198,7 +198,7 @@ fn receiver<'a, 'py>(writer: &'a Bound<'py, PyAny>) -> PyResult<&'a Bound<'py, S
 
 fn write(py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
     let (writer, rest) = arguments.split_receiver()?;
-    let [data] = rest.exactly(py, "write", ["data"])?;
+    let [data] = rest.exactly(py, "StreamWriter.write", ["data"])?;
     let transport = receiver(&writer.bind(py))?.get().transport(py);
     transport::write(py, &transport, data)?;
     Ok(Object::none(py))
@@ -206,7 +206,7 @@ fn write(py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
 
 fn drain(py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
     let (writer, rest) = arguments.split_receiver()?;
-    let [] = rest.exactly(py, "drain", [])?;
+    let [] = rest.exactly(py, "StreamWriter.drain", [])?;
     let writer = Shared::new(receiver(&writer.bind(py))?);
     let drain = Drain { life: Life::new(), writer, waiting: LoopCell::default() };
     drain.make(py).map(Instance::into_object)
