@@ -9,6 +9,7 @@ import os
 import pytest
 from conftest import needs_ironloop
 from random_programs.compare import difference
+from random_programs.describe import Describer
 from random_programs.generate import generate
 from random_programs.program import Body, Operation, Program
 from random_programs.shrink import shrink
@@ -58,7 +59,7 @@ def test_programs_do_most_of_what_they_can():
 
     done = {event[2] for seed in range(300) for event in on_asyncio(generate(seed)).log}
     # These do nothing but raise, or nearly so.
-    rare = {"await_oneself", "fail", "wait_unlocked", "notify_unlocked", "inspect_future"}
+    rare = {"await_oneself", "close_coroutine", "fail", "wait_unlocked", "notify_unlocked", "inspect_future"}
     assert set(OPERATIONS) - done <= rare
 
 
@@ -126,3 +127,17 @@ def test_what_is_wrong_is_found_and_shrunk(owner, name, mutant):
     smallest = shrink(found, differs)
     assert differs(smallest)
     assert len(smallest) <= min(len(found), 12), smallest
+
+
+@pytest.mark.parametrize(
+    ("text", "described"),
+    [
+        (
+            "Task <Task pending coro=<b.<locals>.c() at x> cb=[<d>]> got Future <Future pending>!",
+            "Task <future> got Future <future>!",
+        ),
+        ("<_GatheringFuture pending> and <Lock object at 0x7f00>", "<future> and <Lock>"),
+    ],
+)
+def test_a_message_keeps_what_is_not_a_future(text, described):
+    assert Describer({}.get).text(text) == described

@@ -119,4 +119,6 @@ def _noting(outcome: Outcome) -> Iterator[None]:
         if was_enabled:
             gc.enable()
         sys.unraisablehook = hook
-    outcome.reports.update((found.category.__name__, str(found.message)) for found in caught)
+    # In debug mode further lines say by which calls a coroutine was made; not of a native one.
+    messages = ((found.category.__name__, str(found.message).partition("\n")[0]) for found in caught)
+    outcome.reports.update(messages)

@@ -43,5 +43,5 @@ def operation(
     return define
 
 
-for _name in ("tasks", "scheduling", "futures", "queues", "locks", "combinators", "blocks"):
+for _name in ("tasks", "scheduling", "futures", "queues", "locks", "combinators", "coroutines", "blocks"):
     import_module(f"{__name__}.{_name}")
