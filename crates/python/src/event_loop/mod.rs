@@ -9,6 +9,7 @@ mod operations;
 mod registration;
 mod report;
 mod schedule;
+mod shown;
 mod sources;
 mod turn;
 mod watch;
@@ -39,6 +40,7 @@ pub(crate) use item::{Item, Timer};
 pub(crate) use listener::Listener;
 pub(crate) use make::create_native_task;
 pub(crate) use registration::Registration;
+use shown::Shown;
 pub(crate) use sources::{Source, Sources};
 
 /// The token of the notifier; all but this and the next are packed slots.
@@ -375,32 +377,10 @@ impl LoopCore {
 
     /// The handles that the next turn runs, in order. A task's turn has none: one is made for those who look.
     fn _ready_handles(slf: &Bound<'_, Self>) -> PyResult<Vec<Py<PyAny>>> {
-        enum Shown {
-            Handle(Object),
-            Step(Object),
-            Told(Object, Object),
-        }
         let py = slf.py();
-        let show = |item: &Item| match item {
-            Item::Step(task) | Item::Throw(task, _) => Some(Shown::Step(task.object().clone_ref(py))),
-            Item::Awake(future) => Some(Shown::Step(future.object().clone_ref(py))),
-            Item::Told(observer, future) => {
-                Some(Shown::Told(observer.object().clone_ref(py), future.clone_ref(py)))
-            }
-            Item::Call(_) | Item::CallFromThread(_) | Item::Timer(_) | Item::Foreign(_) => {
-                item.object().map(|object| Shown::Handle(object.clone_ref(py)))
-            }
-            _ => None,
-        };
+        let show = |item: &Item| Shown::of(py, item);
         let shown: Vec<_> = slf.get().state.with(|state| state.engine.ready().filter_map(show).collect());
-        let handle = |shown| match shown {
-            Shown::Handle(handle) => Ok(handle),
-            Shown::Step(task) => Self::step_handle(slf, &task).map(Instance::into_object),
-            Shown::Told(observer, future) => {
-                Self::told_handle(slf, &observer, &future).map(Instance::into_object)
-            }
-        };
-        shown.into_iter().map(|shown| Ok(handle(shown)?.as_py().clone_ref(py))).collect()
+        shown.into_iter().map(|shown| Ok(shown.into_handle(slf)?.as_py().clone_ref(py))).collect()
     }
 
     /// The handles of the timers that wait, in no order.

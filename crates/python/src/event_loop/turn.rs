@@ -10,15 +10,14 @@ use ironloop_engine::{Sleep, Slot, Wait};
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 
+use super::shown::Shown;
 use super::{Item, LoopCore, NOTIFIER, SIGNALS, Source, State};
 use crate::combinators::Observer;
 use crate::datagram::DatagramTransport;
 use crate::error::os_error;
-use crate::ffi::asyncio::wakeup_of;
-use crate::ffi::derived::Own;
 use crate::ffi::{Arg, Arguments, Context, Instance, Native, Object, method_of};
 use crate::handle::{Callback, Handle};
-use crate::task::{self, Task};
+use crate::task;
 use crate::transport::Transport;
 use crate::{alarm, future};
 
@@ -261,9 +260,7 @@ impl LoopCore {
                 Source::Datagram(transport) => Some(transport.object().clone_ref(py)),
                 Source::Listener(_) => None,
             }),
-            Item::Told(observer, future) => {
-                Self::told_handle(slf, observer.object(), future).ok().map(Instance::into_object)
-            }
+            Item::Told(..) => Shown::of(py, item)?.into_handle(slf).ok(),
             other => other.object().map(|object| object.clone_ref(py)),
         }
     }
@@ -293,45 +290,6 @@ impl LoopCore {
             Item::DatagramMade(transport) => DatagramTransport::connection_made(transport, py),
             Item::DatagramLost(transport) => DatagramTransport::connection_lost(transport, py),
         }
-    }
-
-    /// Tells of a step that could not be made as asyncio tells of a callback.
-    fn step_failed(slf: &Bound<'_, Self>, task: &Own<Task>, error: PyErr) -> PyResult<()> {
-        let handle = Self::step_handle(slf, task.object())?;
-        let told = Self::callback_failed(slf, handle.object(), error);
-        handle.0.spend();
-        told
-    }
-
-    /// A handle such as asyncio has for a task's step.
-    pub(super) fn step_handle(slf: &Bound<'_, Self>, task: &Object) -> PyResult<Instance<Handle>> {
-        let py = slf.py();
-        let wakeup = wakeup_of(py, task)?;
-        let callback = Callback::of_done(slf, &wakeup, task, Context::copy_current(py)?);
-        Handle::class().instantiate(py, Handle(callback))
-    }
-
-    /// Tells of a combinator that could not be told as asyncio tells of a callback.
-    fn telling_failed(
-        slf: &Bound<'_, Self>,
-        observer: &Instance<Observer>,
-        future: &Object,
-        error: PyErr,
-    ) -> PyResult<()> {
-        let handle = Self::told_handle(slf, observer.object(), future)?;
-        let told = Self::callback_failed(slf, handle.object(), error);
-        handle.0.spend();
-        told
-    }
-
-    /// A handle such as asyncio has for a combinator's callback.
-    pub(super) fn told_handle(
-        slf: &Bound<'_, Self>,
-        observer: &Object,
-        future: &Object,
-    ) -> PyResult<Instance<Handle>> {
-        let callback = Callback::of_done(slf, observer, future, Context::copy_current(slf.py())?);
-        Handle::class().instantiate(slf.py(), Handle(callback))
     }
 
     /// Runs `function()` in a context, as if it were a callback of this turn.

@@ -53,10 +53,18 @@ impl Derived for Task {
         pending || fields.future.logs_traceback()
     }
 
-    fn end(&self, _fields: &TaskFields) {
+    fn end(&self, fields: &TaskFields) {
+        self.leave_roll(fields);
+    }
+}
+
+impl Task {
+    /// The roll of the pending ones need not have it.
+    fn leave_roll(&self, fields: &TaskFields) {
         self.place.leave();
         #[cfg(Py_3_14)]
-        _fields.unlink();
+        fields.unlink();
+        let _ = fields;
     }
 }
 
@@ -67,9 +75,9 @@ impl Own<Task> {
         View::of_own(self)
     }
 
-    /// It is done: the roll of the pending ones need not have it.
+    /// It is done.
     fn leave_roll(&self) {
-        self.payload().end(self);
+        self.payload().leave_roll(self);
     }
 }
 

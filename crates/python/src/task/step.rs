@@ -1,6 +1,6 @@
 //! A step of a task: what it waited for, the coroutine resumed, and what it answered.
 
-use pyo3::exceptions::{PyKeyboardInterrupt, PyRuntimeError, PyStopIteration, PySystemExit};
+use pyo3::exceptions::{PyKeyboardInterrupt, PyRuntimeError, PyStopIteration, PySystemExit, PyTypeError};
 use pyo3::prelude::*;
 
 use super::{Task, current};
@@ -38,7 +38,7 @@ pub(crate) fn called(py: Python<'_>, task: &Own<Task>) -> PyResult<()> {
 
 /// A future that is not ours has called: the context is entered already.
 pub(crate) fn woken_by_call(py: Python<'_>, task: &Object) -> PyResult<()> {
-    let Some(task) = Own::<Task>::of_any(task) else { return Ok(()) };
+    let task = Own::<Task>::of_any(task).ok_or_else(|| PyTypeError::new_err("no task of ironloop's"))?;
     let Some(owner) = task.view().native_loop(py) else { return Ok(()) };
     current::enter(&owner, task.object())?;
     let result = advance(&owner, task, None);
@@ -118,9 +118,7 @@ fn throw(py: Python<'_>, coroutine: &Object, error: &Object) -> PyResult<Resumed
 
 /// What the future that the task has waited for says: the error to be raised, or nothing.
 fn error_of(py: Python<'_>, task: &Own<Task>, waiter: &Object) -> PyResult<Option<Object>> {
-    #[cfg(Py_3_14)]
     not_awaited_any_more(py, task.object(), waiter)?;
-    let _ = task;
     if let Some(view) = View::of(waiter) {
         return Ok(match view.outcome(py)? {
             Outcome::Result(_) => None,
@@ -214,7 +212,6 @@ fn wait_for_foreign(slf: &Bound<'_, LoopCore>, task: &Own<Task>, yielded: Object
 
 /// The task waits for this now.
 fn remember(py: Python<'_>, task: &Own<Task>, future: Object) -> PyResult<()> {
-    #[cfg(Py_3_14)]
     awaited(py, task.object(), &future)?;
     if !task.must_cancel() {
         task.waiting_for.set(py, future);
@@ -228,7 +225,7 @@ fn remember(py: Python<'_>, task: &Own<Task>, future: Object) -> PyResult<()> {
     Ok(())
 }
 
-/// Writes down that the task awaits the future.
+/// Writes down that the task awaits the future: from Python 3.14 on one can ask.
 #[cfg(Py_3_14)]
 pub(crate) fn awaited(py: Python<'_>, task: &Object, future: &Object) -> PyResult<()> {
     if View::of(future).is_some_and(|view| view.set_only_awaiter(py, task)) {
@@ -243,6 +240,16 @@ pub(crate) fn not_awaited_any_more(py: Python<'_>, task: &Object, future: &Objec
         return Ok(());
     }
     imports::discard_from_awaited_by(py)?.bind(py).call1((future.bind(py), task.bind(py))).map(drop)
+}
+
+#[cfg(not(Py_3_14))]
+fn awaited(_: Python<'_>, _: &Object, _: &Object) -> PyResult<()> {
+    Ok(())
+}
+
+#[cfg(not(Py_3_14))]
+fn not_awaited_any_more(_: Python<'_>, _: &Object, _: &Object) -> PyResult<()> {
+    Ok(())
 }
 
 fn another_loop(slf: &Bound<'_, LoopCore>, task: &Own<Task>, future: &Object) -> PyResult<()> {

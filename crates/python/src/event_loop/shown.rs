@@ -1,0 +1,80 @@
+//! Handles for what the ready queue holds without any: asyncio has one for each, so there is one for those who look, and for
+//! the report of an error.
+
+use pyo3::prelude::*;
+
+use super::{Item, LoopCore};
+use crate::combinators::Observer;
+use crate::ffi::asyncio::wakeup_of;
+use crate::ffi::derived::Own;
+use crate::ffi::intern::intern;
+use crate::ffi::{Context, Instance, Native, Object};
+use crate::handle::{Callback, Handle};
+use crate::task::Task;
+
+/// What is ready, as one sees it.
+pub(super) enum Shown {
+    Handle(Object),
+    Step(Object),
+    Told(Object, Object),
+    Awake(Object),
+}
+
+impl Shown {
+    pub(super) fn of(py: Python<'_>, item: &Item) -> Option<Self> {
+        match item {
+            Item::Step(task) | Item::Throw(task, _) => Some(Self::Step(task.object().clone_ref(py))),
+            Item::Awake(future) => Some(Self::Awake(future.object().clone_ref(py))),
+            Item::Told(observer, future) => {
+                Some(Self::Told(observer.object().clone_ref(py), future.clone_ref(py)))
+            }
+            Item::Call(_) | Item::CallFromThread(_) | Item::Timer(_) | Item::Foreign(_) => {
+                item.object().map(|object| Self::Handle(object.clone_ref(py)))
+            }
+            _ => None,
+        }
+    }
+
+    pub(super) fn into_handle(self, slf: &Bound<'_, LoopCore>) -> PyResult<Object> {
+        let py = slf.py();
+        let made = match self {
+            Self::Handle(handle) => return Ok(handle),
+            Self::Step(task) => made_for(slf, &wakeup_of(py, &task)?, &task),
+            Self::Told(observer, future) => made_for(slf, &observer, &future),
+            Self::Awake(future) => {
+                let set_result = future.bind(py).getattr(intern!(py, "set_result"))?.into();
+                made_for(slf, &set_result, &Object::none(py))
+            }
+        };
+        made.map(Instance::into_object)
+    }
+}
+
+fn made_for(slf: &Bound<'_, LoopCore>, function: &Object, argument: &Object) -> PyResult<Instance<Handle>> {
+    let callback = Callback::of_done(slf, function, argument, Context::copy_current(slf.py())?);
+    Handle::class().instantiate(slf.py(), Handle(callback))
+}
+
+impl LoopCore {
+    /// Tells of a step that could not be made as asyncio tells of a callback.
+    pub(super) fn step_failed(slf: &Bound<'_, Self>, task: &Own<Task>, error: PyErr) -> PyResult<()> {
+        let wakeup = wakeup_of(slf.py(), task.object())?;
+        Self::failed(slf, &made_for(slf, &wakeup, task.object())?, error)
+    }
+
+    /// The same for a combinator that could not be told.
+    pub(super) fn telling_failed(
+        slf: &Bound<'_, Self>,
+        observer: &Instance<Observer>,
+        future: &Object,
+        error: PyErr,
+    ) -> PyResult<()> {
+        Self::failed(slf, &made_for(slf, observer.object(), future)?, error)
+    }
+
+    fn failed(slf: &Bound<'_, Self>, handle: &Instance<Handle>, error: PyErr) -> PyResult<()> {
+        let told = Self::callback_failed(slf, handle.object(), error);
+        handle.0.spend();
+        told
+    }
+}
