@@ -13,7 +13,7 @@ from typing import Any
 
 from ironloop import _ironloop
 from ironloop._ironloop import ConditionCore, EventCore, LockCore, SemaphoreCore
-from ironloop.stand_in import StandIn
+from ironloop.stand_in import Copyable, StandIn
 
 __all__ = ("Barrier", "BoundedSemaphore", "BrokenBarrierError", "Condition", "Event", "Lock", "Semaphore")
 
@@ -33,8 +33,11 @@ class _Waiters(deque[Any]):
         super().append(future)
         self._primitive._waiters = self
 
+    def __reduce__(self) -> Any:
+        return deque, (list(self),)
 
-class _Primitive:
+
+class _Primitive(Copyable):
     """What the native core asks of its class."""
 
     def _show_waiters(self, futures: Iterable[Any]) -> deque[Any]:
