@@ -11,7 +11,7 @@ from typing import Any
 
 from ironloop import _ironloop
 from ironloop._ironloop import ConditionCore, EventCore, LockCore, SemaphoreCore
-from ironloop.stand_in import StandIn
+from ironloop.stand_in import Copyable, StandIn
 
 __all__ = ("Barrier", "BoundedSemaphore", "BrokenBarrierError", "Condition", "Event", "Lock", "Semaphore")
 
@@ -21,7 +21,7 @@ _Semaphore, _BoundedSemaphore, _Barrier = stock.Semaphore, stock.BoundedSemaphor
 
 
 @_ironloop.native_lock
-class Lock(LockCore, _Lock, metaclass=StandIn):  # type: ignore[misc]
+class Lock(LockCore, Copyable, _Lock, metaclass=StandIn):  # type: ignore[misc]
     """A mutual exclusion between tasks, given to those who wait in their order. (asyncio: Lock)
 
     `release` raises RuntimeError if nobody holds it; a wait does, if others have waited on another loop.
@@ -32,7 +32,7 @@ class Lock(LockCore, _Lock, metaclass=StandIn):  # type: ignore[misc]
 
 
 @_ironloop.native_event
-class Event(EventCore, _Event, metaclass=StandIn):  # type: ignore[misc]
+class Event(EventCore, Copyable, _Event, metaclass=StandIn):  # type: ignore[misc]
     """A flag that tasks wait for. (asyncio: Event)"""
 
     __module__ = "ironloop"
@@ -40,7 +40,7 @@ class Event(EventCore, _Event, metaclass=StandIn):  # type: ignore[misc]
 
 
 @_ironloop.native_condition
-class Condition(ConditionCore, _Condition, metaclass=StandIn):  # type: ignore[misc]
+class Condition(ConditionCore, Copyable, _Condition, metaclass=StandIn):  # type: ignore[misc]
     """Tasks that wait, with a lock let go, until others notify them. (asyncio: Condition)
 
     `lock` is any lock, by default a new one. `wait` and `notify` raise RuntimeError if nobody holds it.
@@ -56,7 +56,7 @@ class Condition(ConditionCore, _Condition, metaclass=StandIn):  # type: ignore[m
 
 
 @_ironloop.native_semaphore
-class Semaphore(SemaphoreCore, _Semaphore, metaclass=StandIn):  # type: ignore[misc]
+class Semaphore(SemaphoreCore, Copyable, _Semaphore, metaclass=StandIn):  # type: ignore[misc]
     """At most `value` tasks at a time; those who wait get in in their order. (asyncio: Semaphore)
 
     Raises ValueError if `value` is negative.

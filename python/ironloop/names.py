@@ -11,6 +11,7 @@ Tools wrap the same names, and methods of the same classes. What they have put t
 from __future__ import annotations
 
 import contextlib
+import copyreg
 import inspect
 import os
 import sys
@@ -91,11 +92,25 @@ class ClassName(Name):
         # A class of asyncio's that a tool has changed stays: in ours its work would not be seen.
         if not any(method.is_changed(self.stock) for method in self._methods):
             super().put()
+            # Pickle would look for its instances' class under its name.
+            copyreg.dispatch_table.setdefault(self.stock, _reduce)
 
     def restore(self) -> None:
         super().restore()
+        if copyreg.dispatch_table.get(self.stock) is _reduce:
+            del copyreg.dispatch_table[self.stock]
         for method in self._methods:
             method.give_back(self.ours, self.stock)
+
+
+def _reduce(instance: Any) -> tuple[Any, ...]:
+    """How an instance of a class of asyncio's own is copied and pickled."""
+    return make_stock, (type(instance).__name__,), *instance.__reduce_ex__(2)[2:]
+
+
+def make_stock(name: str) -> Any:
+    """An instance of asyncio's own class of a name, without its state; this is in pickles."""
+    return object.__new__(_STOCK[name])
 
 
 class _Method:

@@ -6,7 +6,7 @@ from asyncio import queues
 from asyncio.queues import QueueEmpty, QueueFull
 
 from ironloop._ironloop import QueueCore, equip_queues
-from ironloop.stand_in import StandIn
+from ironloop.stand_in import Copyable, StandIn
 
 __all__ = ["LifoQueue", "PriorityQueue", "Queue", "QueueEmpty", "QueueFull"]
 
@@ -15,7 +15,7 @@ if hasattr(queues, "QueueShutDown"):
     __all__ += ["QueueShutDown"]
 
 
-class Queue(QueueCore, queues.Queue, metaclass=StandIn):  # type: ignore[misc,type-arg]
+class Queue(QueueCore, Copyable, queues.Queue, metaclass=StandIn):  # type: ignore[misc,type-arg]
     """A queue between tasks, first in, first out. (asyncio: Queue)
 
     `maxsize` is how many items it holds at most; 0 or less is no limit. `put` waits while it is full, `get`

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from abc import ABCMeta
+from types import GetSetDescriptorType, MemberDescriptorType
 from typing import Any
 
 from ironloop._ironloop import runs_elsewhere
@@ -42,3 +43,28 @@ class StandIn(ABCMeta):
                 signature = inspect.signature(inspect.unwrap(getattr(own, "__func__", own)))
                 return signature.replace(parameters=list(signature.parameters.values())[1:])
         raise AttributeError("__signature__")
+
+
+class Copyable:
+    """Copies and pickles of objects whose state is in a native core; asyncio's have theirs in `__dict__`."""
+
+    __slots__ = ()
+
+    def __getstate__(self) -> dict[str, Any]:
+        held = {name: getattr(self, name, None) for name in _outside_of_dict(type(self))}
+        return {name: value for name, value in held.items() if value is not None} | vars(self)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        for name, value in state.items():
+            setattr(self, name, value)
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        # By the protocols before, what is made first is a bare core.
+        return super().__reduce_ex__(max(protocol, 2))
+
+
+def _outside_of_dict(cls: type) -> set[str]:
+    """The attributes that the core, or `__slots__`, have."""
+    kinds = (GetSetDescriptorType, MemberDescriptorType)
+    members = (item for base in cls.__mro__ for item in vars(base).items())
+    return {name for name, member in members if isinstance(member, kinds) and not name.startswith("__")}

@@ -12,10 +12,10 @@ from types import FunctionType
 from typing import Any
 
 from ironloop import _ironloop
-from ironloop.stand_in import StandIn
+from ironloop.stand_in import Copyable, StandIn
 
 
-class StreamReader(_ironloop.StreamReaderCore, streams.StreamReader, metaclass=StandIn):
+class StreamReader(_ironloop.StreamReaderCore, Copyable, streams.StreamReader, metaclass=StandIn):
     """What has been received and not yet read. (asyncio: StreamReader)
 
     Arguments: `limit`, in bytes, of a line and of half of what is buffered; `loop`. Raises ValueError for a
