@@ -2,11 +2,10 @@
 
 mod address;
 mod alarm;
-mod awaited;
+mod awaiting;
 mod cell;
 mod combinators;
 mod datagram;
-mod delegate;
 mod error;
 mod event_loop;
 mod ffi;
@@ -50,7 +49,7 @@ fn vocabulary(module: &Bound<'_, PyModule>) -> PyResult<()> {
     combinators::add(module)?;
     queue::add(module)?;
     timeouts::add(module)?;
-    delegate::add(module)?;
+    awaiting::add(module)?;
     wait_for::add(module)?;
     locks::add(module)?;
     task_group::add(module)?;

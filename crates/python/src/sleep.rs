@@ -17,7 +17,7 @@ use crate::ffi::function::{Body, Function};
 use crate::ffi::resumable::{Input, Step};
 use crate::ffi::{Arg, Arguments, Instance, Object, Visit};
 use crate::running::{Running, probably_native};
-use crate::{delegate, future, imports};
+use crate::{awaiting, future, imports};
 
 /// `asyncio.sleep(delay, result)`
 pub(crate) struct Sleep {
@@ -122,7 +122,7 @@ impl Sleep {
     }
 
     fn go_on_elsewhere(&self, py: Python<'_>, coroutine: Object, input: Input) -> PyResult<Step> {
-        let step = delegate::resume(py, &coroutine, input)?;
+        let step = awaiting::resume(py, &coroutine, input)?;
         self.set(Stage::Elsewhere(coroutine));
         Ok(step)
     }

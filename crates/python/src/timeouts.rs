@@ -22,7 +22,7 @@ use crate::ffi::object::new_instance;
 use crate::ffi::{Arg, Arguments, Object, Visit};
 use crate::momentary::{self, Deed};
 use crate::running::Running;
-use crate::{delegate, imports, task};
+use crate::{awaiting, imports, task};
 
 /// asyncio's `_State`.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -306,7 +306,7 @@ impl Deed for Enter {
             return Ok(self.0);
         }
         let method = stock_method(py, "__aenter__")?;
-        delegate::complete(py, &call(py, &method, &[&self.0])?)
+        awaiting::complete(py, &call(py, &method, &[&self.0])?)
     }
 
     fn traverse(&self, visit: &mut Visit<'_>) -> c_int {
@@ -346,7 +346,7 @@ pub(crate) fn leave(
     [kind, value, traceback]: [&Object; 3],
 ) -> PyResult<Object> {
     let method = stock_method(py, "__aexit__")?;
-    delegate::complete(py, &call(py, &method, &[timeout, kind, value, traceback])?)
+    awaiting::complete(py, &call(py, &method, &[timeout, kind, value, traceback])?)
 }
 
 fn stock_method(py: Python<'_>, name: &str) -> PyResult<Object> {

@@ -19,7 +19,7 @@ use crate::ffi::intern::intern;
 use crate::ffi::resumable::{Input, Step};
 use crate::ffi::{Arguments, Instance, Object, Visit};
 use crate::running::Running;
-use crate::{delegate, imports, task, timeouts};
+use crate::{awaiting, imports, task, timeouts};
 
 /// `asyncio.wait_for(fut, timeout)`
 pub(crate) struct WaitFor {
@@ -104,7 +104,7 @@ impl Coroutine for WaitFor {
             Stage::Asked { .. } | Stage::Over => None,
         });
         let Some(iterator) = iterator else { return Ok(Step::nothing(py)) };
-        match delegate::resume(py, &iterator, input) {
+        match awaiting::resume(py, &iterator, input) {
             Ok(Step::Yield(yielded)) => {
                 track(waiting.object());
                 Ok(Step::Yield(yielded))
@@ -147,7 +147,7 @@ impl WaitFor {
         let seconds = timeouts::seconds_of(py, &timeout).filter(|seconds| !seconds.is_some_and(|s| s <= 0.0));
         let stage = match (seconds, native) {
             (Some(seconds), Some((owner, task))) => {
-                let iterator = delegate::iterator_of(py, &awaitable)?;
+                let iterator = awaiting::iterator_of(py, &awaitable)?;
                 Stage::Waiting { iterator, limit: Self::limit(waiting, &owner, task, seconds)? }
             }
             _ => Stage::Elsewhere(call(py, imports::stock_wait_for(py)?, &[&awaitable, &timeout])?),

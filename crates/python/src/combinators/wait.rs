@@ -20,7 +20,7 @@ use crate::ffi::resumable::{Input, Step};
 use crate::ffi::{Arg, Arguments, Instance, Object, Visit};
 use crate::future::{self, Future};
 use crate::running::{Running, future_is_done};
-use crate::{delegate, imports};
+use crate::{awaiting, imports};
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Until {
@@ -224,7 +224,7 @@ impl Wait {
     }
 
     fn go_on_elsewhere(&self, py: Python<'_>, coroutine: Object, input: Input) -> PyResult<Step> {
-        let step = delegate::resume(py, &coroutine, input)?;
+        let step = awaiting::resume(py, &coroutine, input)?;
         self.set(Stage::Elsewhere(coroutine));
         Ok(step)
     }

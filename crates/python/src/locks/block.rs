@@ -8,7 +8,7 @@ use pyo3::prelude::*;
 
 use super::core::{Hook, PrimitiveCore};
 use super::waiting::{Answer, Primitive, Wait};
-use crate::awaited::Awaited;
+use crate::awaiting::Awaited;
 use crate::cell::LoopCell;
 use crate::ffi::call::call_method;
 use crate::ffi::coroutine::{self, Coroutine, Kind, Life};
@@ -152,7 +152,7 @@ impl Coroutine for Enter {
     fn advance(py: Python<'_>, enter: &Instance<Self>, first: bool, input: Input) -> PyResult<Step> {
         let acquiring = match enter.stage.with(|stage| std::mem::replace(stage, Stage::Over)) {
             Stage::Asked { primitive } => {
-                Awaited::of(py, call_method(py, &primitive, intern!(py, "acquire"), &[])?)?
+                Awaited::of(py, &call_method(py, &primitive, intern!(py, "acquire"), &[])?)?
             }
             Stage::Acquiring(acquiring) => acquiring,
             Stage::Over => return Ok(Step::nothing(py)),

@@ -13,7 +13,7 @@ use pyo3::types::{PyDict, PyTuple};
 use super::core::{Family, Hook, PrimitiveCore};
 use super::waiters::Waiters;
 use super::{block, truth, with_methods};
-use crate::awaited::Awaited;
+use crate::awaiting::Awaited;
 use crate::cell::LoopCell;
 use crate::ffi::call::call_method;
 use crate::ffi::coroutine::{self, Coroutine, Kind, Life};
@@ -214,7 +214,7 @@ impl Ending {
 
 /// The first step of `await condition.acquire()`.
 fn attempt(py: Python<'_>, condition: &Object) -> PyResult<(Awaited, PyResult<Step>)> {
-    let acquiring = Awaited::of(py, call_method(py, condition, intern!(py, "acquire"), &[])?)?;
+    let acquiring = Awaited::of(py, &call_method(py, condition, intern!(py, "acquire"), &[])?)?;
     let step = acquiring.resume(py, Input::Next);
     Ok((acquiring, step))
 }

@@ -74,3 +74,23 @@ pub(crate) fn complete(py: Python<'_>, coroutine: &Object) -> PyResult<Object> {
         Resumed::Yielded(_) => Err(PyRuntimeError::new_err("a coroutine waits that never waits")),
     }
 }
+
+/// The iterator of one `await`.
+pub(crate) struct Awaited(Object);
+
+impl Awaited {
+    /// A `TypeError` if it cannot be awaited.
+    pub(crate) fn of(py: Python<'_>, awaitable: &Object) -> PyResult<Self> {
+        iterator_of(py, awaitable).map(Self)
+    }
+
+    /// Resumes it. What it returns, and what it raises, is the outcome of the `await`.
+    pub(crate) fn resume(&self, py: Python<'_>, input: Input) -> PyResult<Step> {
+        resume(py, &self.0, input)
+    }
+
+    /// For the garbage collector.
+    pub(crate) fn object(&self) -> &Object {
+        &self.0
+    }
+}
