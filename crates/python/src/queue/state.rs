@@ -42,8 +42,6 @@ pub(super) struct State {
     pub(super) shut_down: bool,
     /// The loop: the first on which anybody had to wait.
     pub(super) owner: Option<Object>,
-    /// Whether a hook was ever put on the queue itself.
-    pub(super) has_own_hooks: bool,
 }
 
 impl Default for State {
@@ -60,7 +58,6 @@ impl Default for State {
             #[cfg(Py_3_13)]
             shut_down: false,
             owner: None,
-            has_own_hooks: false,
         }
     }
 }
