@@ -419,8 +419,8 @@ def test_values_that_a_program_sets(run, vocabulary):
         await turns()
         event.set()
         assert await waiting is True
-        with pytest.raises(AttributeError, match="^'Semaphore' object has no attribute '_bound_value'$"):
-            vocabulary.Semaphore(1)._bound_value
+        with pytest.raises(AttributeError, match=r"^'Semaphore' object has no attribute '_bound_value'$"):
+            _ = vocabulary.Semaphore(1)._bound_value
 
     run(main)
 
@@ -428,7 +428,7 @@ def test_values_that_a_program_sets(run, vocabulary):
 def test_numbers_that_are_none(run, vocabulary):
     async def main():
         for name in ("Semaphore", "BoundedSemaphore"):
-            with pytest.raises(TypeError, match="^'<' not supported between instances of 'str' and 'int'$"):
+            with pytest.raises(TypeError, match=r"^'<' not supported between instances of 'str' and 'int'$"):
                 getattr(vocabulary, name)("3")
         condition = vocabulary.Condition()
         async with condition:
@@ -443,7 +443,7 @@ def test_numbers_that_are_none(run, vocabulary):
         tasks = [asyncio.create_task(wait()) for _ in range(3)]
         await turns()
         async with condition:
-            with pytest.raises(TypeError, match="^'>=' not supported between instances of 'int' and 'str'$"):
+            with pytest.raises(TypeError, match=r"^'>=' not supported between instances of 'int' and 'str'$"):
                 condition.notify("a")
             condition.notify(-1)
             condition.notify(1.5)
@@ -473,7 +473,7 @@ def test_a_subclass_that_does_not_initialise(run, vocabulary, name, method, attr
             pass
 
     async def main():
-        with pytest.raises(AttributeError, match=f"^'Hasty' object has no attribute '{attribute}'$"):
+        with pytest.raises(AttributeError, match=rf"^'Hasty' object has no attribute '{attribute}'$"):
             await getattr(Hasty(), method)()
 
     run(main)
@@ -541,3 +541,17 @@ def test_collected_with_those_who_wait(run, vocabulary, name):
         assert gone() is None
 
     run(main)
+
+
+@pytest.mark.parametrize("attribute", ["_value", "_bound_value", "_waiters"])
+def test_collected_with_what_was_put_there(vocabulary, attribute):
+    class Holder(list):
+        """Not of a kind that is kept natively, and one that can be referred to weakly."""
+
+    semaphore = vocabulary.BoundedSemaphore()
+    holder = Holder([semaphore])
+    setattr(semaphore, attribute, holder)
+    gone = weakref.ref(holder)
+    del semaphore, holder
+    gc.collect()
+    assert gone() is None

@@ -3,14 +3,14 @@
 //! asyncio's methods call each other by name, so a subclass, a tool or a test that replaces one changes the others. Ours call by
 //! name only what was replaced. What a class has is looked up once, and again when its version says that it was changed.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::PyString;
 
 use crate::ffi::Object;
-use crate::ffi::attributes::class_version;
+use crate::ffi::attributes::{class_version, set_attribute};
 
 /// So many classes are remembered at a time: commonly there are but one or two.
 const REMEMBERED: usize = 8;
@@ -29,12 +29,15 @@ struct Hook {
     can_be_hidden: bool,
 }
 
+/// Whether a hook was ever put on the instance itself. It is taken for one that has replaced them all.
+#[derive(Default)]
+pub(crate) struct Own(AtomicBool);
+
 /// A bit for each hook that is as it was, in the order in which they were learnt.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Intact(u32);
 
 impl Intact {
-    pub(crate) const NONE: Self = Self(0);
     const ALL: u32 = 1 << 31;
 
     pub(crate) fn has(self, hook: usize) -> bool {
@@ -72,8 +75,10 @@ impl Hooks {
         Ok(())
     }
 
-    /// Of the object's class.
-    pub(crate) fn intact<T>(&self, object: &Bound<'_, T>) -> PyResult<Intact> {
+    pub(crate) fn intact<T>(&self, object: &Bound<'_, T>, own: &Own) -> PyResult<Intact> {
+        if own.0.load(Ordering::Relaxed) {
+            return Ok(Intact(0));
+        }
         let version = class_version(object.as_any());
         let entry = self.classes[version as usize % REMEMBERED].load(Ordering::Relaxed);
         if version != 0 && (entry >> 32) as u32 == version {
@@ -99,10 +104,25 @@ impl Hooks {
         Ok(Intact(intact))
     }
 
-    /// Whether an attribute of this name of an instance's own would be one.
-    pub(crate) fn has(&self, name: &Bound<'_, PyAny>) -> bool {
-        let Ok(name) = name.cast::<PyString>() else { return false };
-        let Ok(text) = name.to_str() else { return false };
+    /// What the `__setattr__` of an instance does.
+    pub(crate) fn set_attribute<T>(
+        &self,
+        object: &Bound<'_, T>,
+        own: &Own,
+        name: &Bound<'_, PyAny>,
+        value: &Bound<'_, PyAny>,
+    ) -> PyResult<()> {
+        if self.hides(name) {
+            own.0.store(true, Ordering::Relaxed);
+        }
+        set_attribute(object.as_any(), name, Some(value))
+    }
+
+    /// Whether an attribute of this name would come before a hook.
+    fn hides(&self, name: &Bound<'_, PyAny>) -> bool {
+        let Some(text) = name.cast::<PyString>().ok().and_then(|name| name.to_str().ok()) else {
+            return false;
+        };
         self.known(name.py()).iter().any(|hook| hook.can_be_hidden && hook.name == text)
     }
 

@@ -1,7 +1,5 @@
 //! What all primitives have: a value, who waits, and hooks.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 
@@ -10,7 +8,7 @@ use super::waiters::Waiters;
 use crate::cell::LoopCell;
 use crate::ffi::Object;
 use crate::ffi::attributes::set_attribute;
-use crate::hooks::{Hooks, Intact};
+use crate::hooks::{Hooks, Own};
 
 /// What asyncio's code of a primitive calls by name, in the order in which it is learnt.
 #[derive(Clone, Copy)]
@@ -39,8 +37,7 @@ pub(crate) struct PrimitiveCore {
     /// `_locked` or `_value`; a condition has none.
     pub(super) value: LoopCell<Value>,
     pub(super) waiters: Waiters,
-    /// Whether a hook was ever put on the instance itself.
-    has_own_hooks: AtomicBool,
+    own_hooks: Own,
 }
 
 impl PrimitiveCore {
@@ -49,7 +46,7 @@ impl PrimitiveCore {
             family,
             value: LoopCell::new(Value::Missing),
             waiters: Waiters::default(),
-            has_own_hooks: AtomicBool::new(false),
+            own_hooks: Own::default(),
         }
     }
 
@@ -81,11 +78,7 @@ impl PrimitiveCore {
     /// Whether what asyncio would call is what we know.
     pub(super) fn is_intact(slf: &Bound<'_, Self>, hook: Hook) -> PyResult<bool> {
         let core = slf.get();
-        let intact = if core.has_own_hooks.load(Ordering::Relaxed) {
-            Intact::NONE
-        } else {
-            core.family.hooks.intact(slf)?
-        };
+        let intact = core.family.hooks.intact(slf, &core.own_hooks)?;
         let is_bounded = matches!(hook, Hook::Release) && intact.has(Hook::ReleaseBounded as usize);
         Ok(intact.has(hook as usize) || is_bounded)
     }
@@ -115,10 +108,8 @@ impl PrimitiveCore {
     }
 
     fn __setattr__(slf: &Bound<'_, Self>, name: &Bound<'_, PyAny>, value: &Bound<'_, PyAny>) -> PyResult<()> {
-        if slf.get().family.hooks.has(name) {
-            slf.get().has_own_hooks.store(true, Ordering::Relaxed);
-        }
-        set_attribute(slf, name, Some(value))
+        let core = slf.get();
+        core.family.hooks.set_attribute(slf, &core.own_hooks, name, value)
     }
 
     fn __delattr__(slf: &Bound<'_, Self>, name: &Bound<'_, PyAny>) -> PyResult<()> {

@@ -57,12 +57,8 @@ pub(super) static HOOKS: hooks::Hooks = hooks::Hooks::new();
 pub(super) struct Hooks(Intact);
 
 impl Hooks {
-    /// Those of a queue that has hooks of its own are as good as replaced.
     pub(super) fn of(queue: &Bound<'_, QueueCore>) -> PyResult<Self> {
-        if queue.get().state.with(|state| state.has_own_hooks) {
-            return Ok(Self(Intact::NONE));
-        }
-        HOOKS.intact(queue).map(Self)
+        HOOKS.intact(queue, &queue.get().own_hooks).map(Self)
     }
 
     pub(super) fn is_plain(self, hook: Plain) -> bool {

@@ -63,8 +63,7 @@ fn initialize(py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
         ..super::State::default()
     };
     let old = queue.get().state.with(|state| {
-        // What asyncio's initialiser does not set stays, if there was any before.
-        fresh.has_own_hooks = state.has_own_hooks;
+        // asyncio's initialiser does not set it: it stays, if there was one.
         fresh.owner = state.owner.take();
         std::mem::replace(state, fresh)
     });

@@ -18,6 +18,7 @@ use pyo3::types::{PyDict, PyTuple};
 use crate::cell::LoopCell;
 use crate::ffi::Object;
 use crate::ffi::attributes::set_attribute;
+use crate::hooks::Own;
 use state::{Items, Limit, State};
 use waiters::Side;
 
@@ -25,6 +26,7 @@ use waiters::Side;
 #[pyclass(subclass, frozen, module = "ironloop._ironloop")]
 pub(crate) struct QueueCore {
     state: LoopCell<State>,
+    own_hooks: Own,
 }
 
 /// `self._name`, which an initialiser that was never called has not set.
@@ -53,7 +55,7 @@ impl QueueCore {
     #[new]
     #[pyo3(signature = (*_args, **_kwargs))]
     fn new(_args: &Bound<'_, PyTuple>, _kwargs: Option<&Bound<'_, PyDict>>) -> Self {
-        Self { state: LoopCell::new(State::default()) }
+        Self { state: LoopCell::default(), own_hooks: Own::default() }
     }
 
     #[getter]
@@ -149,10 +151,7 @@ impl QueueCore {
     }
 
     fn __setattr__(slf: &Bound<'_, Self>, name: &Bound<'_, PyAny>, value: &Bound<'_, PyAny>) -> PyResult<()> {
-        if hooks::HOOKS.has(name) {
-            slf.get().state.with(|state| state.has_own_hooks = true);
-        }
-        set_attribute(slf, name, Some(value))
+        hooks::HOOKS.set_attribute(slf, &slf.get().own_hooks, name, value)
     }
 
     fn __delattr__(slf: &Bound<'_, Self>, name: &Bound<'_, PyAny>) -> PyResult<()> {

@@ -64,8 +64,6 @@ pub(super) struct State {
     pub(super) shut_down: bool,
     /// The loop: the first on which anybody had to wait.
     pub(super) owner: Option<Object>,
-    /// Whether a hook was ever put on the queue itself.
-    pub(super) has_own_hooks: bool,
 }
 
 impl Default for State {
@@ -82,7 +80,6 @@ impl Default for State {
             #[cfg(Py_3_13)]
             shut_down: false,
             owner: None,
-            has_own_hooks: false,
         }
     }
 }

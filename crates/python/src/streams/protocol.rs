@@ -12,7 +12,7 @@ use crate::ffi::call::call_method;
 use crate::ffi::function::Method;
 use crate::ffi::intern::intern;
 use crate::ffi::{Arguments, Chunk, Context, Object, Usual};
-use crate::hooks::Hooks;
+use crate::hooks::{Hooks, Own};
 
 /// What is native in place of calling it.
 pub(super) const HOOK_NAMES: &[&str] = &["data_received", "_stream_reader", "_drain_helper"];
@@ -25,8 +25,6 @@ pub(super) static USUAL: Usual<StreamReaderProtocolCore> = Usual::new();
 struct State {
     /// A weak reference: who has forgotten the reader wants no data.
     reader: Option<Object>,
-    /// Whether a hook was ever put on the instance itself.
-    has_own_hooks: bool,
     paused: bool,
     connection_lost: bool,
 }
@@ -35,11 +33,12 @@ struct State {
 #[pyclass(subclass, frozen, module = "ironloop._ironloop")]
 pub(crate) struct StreamReaderProtocolCore {
     state: LoopCell<State>,
+    own_hooks: Own,
 }
 
 impl StreamReaderProtocolCore {
     fn is_plain(slf: &Bound<'_, Self>) -> PyResult<bool> {
-        Ok(!slf.get().state.with(|state| state.has_own_hooks) && HOOKS.intact(slf)?.has_all())
+        Ok(HOOKS.intact(slf, &slf.get().own_hooks)?.has_all())
     }
 
     fn reader<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
@@ -103,7 +102,7 @@ impl StreamReaderProtocolCore {
     #[new]
     #[pyo3(signature = (*_args, **_kwargs))]
     fn new(_args: &Bound<'_, PyTuple>, _kwargs: Option<&Bound<'_, PyDict>>) -> Self {
-        Self { state: LoopCell::default() }
+        Self { state: LoopCell::default(), own_hooks: Own::default() }
     }
 
     #[getter]
@@ -141,10 +140,7 @@ impl StreamReaderProtocolCore {
     }
 
     fn __setattr__(slf: &Bound<'_, Self>, name: &Bound<'_, PyAny>, value: &Bound<'_, PyAny>) -> PyResult<()> {
-        if HOOKS.has(name) {
-            slf.get().state.with(|state| state.has_own_hooks = true);
-        }
-        set_attribute(slf, name, Some(value))
+        HOOKS.set_attribute(slf, &slf.get().own_hooks, name, value)
     }
 
     fn __delattr__(slf: &Bound<'_, Self>, name: &Bound<'_, PyAny>) -> PyResult<()> {

@@ -12,7 +12,7 @@ use crate::ffi::attributes::set_attribute;
 use crate::ffi::function::Method;
 use crate::ffi::raise::raised;
 use crate::ffi::{Arguments, ByteArray, Chunk, Object, Usual};
-use crate::hooks::Hooks;
+use crate::hooks::{Hooks, Own};
 use crate::imports;
 use crate::running::{future_is_cancelled, set_result};
 
@@ -48,8 +48,6 @@ pub(super) struct State {
     pub(super) eof: bool,
     /// Whether the transport was told to pause, as the buffer is full.
     pub(super) paused: bool,
-    /// Whether a hook was ever put on the instance itself.
-    has_own_hooks: bool,
     owner: Option<Object>,
     /// The future of the one who waits for data.
     pub(super) waiter: Option<Object>,
@@ -80,13 +78,14 @@ impl State {
 #[pyclass(subclass, frozen, module = "ironloop._ironloop")]
 pub(crate) struct StreamReaderCore {
     pub(super) state: LoopCell<State>,
+    own_hooks: Own,
 }
 
 /// Without the state borrowed.
 impl StreamReaderCore {
     /// Whether neither a subclass nor a tool has a say in what the methods do.
     pub(super) fn is_plain(slf: &Bound<'_, Self>) -> PyResult<bool> {
-        Ok(!slf.get().state.with(|state| state.has_own_hooks) && HOOKS.intact(slf)?.has_all())
+        Ok(HOOKS.intact(slf, &slf.get().own_hooks)?.has_all())
     }
 
     pub(super) fn has_failed(&self) -> bool {
@@ -175,7 +174,7 @@ impl StreamReaderCore {
     #[new]
     #[pyo3(signature = (*_args, **_kwargs))]
     fn new(_args: &Bound<'_, PyTuple>, _kwargs: Option<&Bound<'_, PyDict>>) -> Self {
-        Self { state: LoopCell::default() }
+        Self { state: LoopCell::default(), own_hooks: Own::default() }
     }
 
     #[getter]
@@ -277,10 +276,7 @@ impl StreamReaderCore {
     }
 
     fn __setattr__(slf: &Bound<'_, Self>, name: &Bound<'_, PyAny>, value: &Bound<'_, PyAny>) -> PyResult<()> {
-        if HOOKS.has(name) {
-            slf.get().state.with(|state| state.has_own_hooks = true);
-        }
-        set_attribute(slf, name, Some(value))
+        HOOKS.set_attribute(slf, &slf.get().own_hooks, name, value)
     }
 
     fn __delattr__(slf: &Bound<'_, Self>, name: &Bound<'_, PyAny>) -> PyResult<()> {
