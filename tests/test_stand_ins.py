@@ -4,11 +4,13 @@ import asyncio
 import copy
 import copyreg
 import pickle
+import sys
 from dataclasses import asdict, dataclass, field
 
 import ironloop
 import pytest
 from conftest import needs_ironloop
+from programs import run_program
 
 
 class Closed(asyncio.Transport):
@@ -199,3 +201,63 @@ def test_what_was_made_before_the_names_were_exchanged(name, way):
     assert type(made) is stock
     assert seen(pickle.loads(of_ours))[1:] == seen(made)[1:]
     assert stock not in copyreg.dispatch_table
+
+
+def test_connections_are_of_the_classes_that_a_tool_has_put(run, vocabulary, monkeypatch):
+    class Reader(asyncio.StreamReader):
+        pass
+
+    async def main():
+        async def serve(reader, writer):
+            kinds.append(type(reader))
+            writer.close()
+
+        kinds = []
+        monkeypatch.setattr(asyncio.streams, "StreamReader", Reader)
+        async with await vocabulary.start_server(serve, "127.0.0.1", 0) as server:
+            reader, writer = await vocabulary.open_connection(*server.sockets[0].getsockname())
+            assert await reader.read() == b""
+            writer.close()
+            await writer.wait_closed()
+        assert [*kinds, type(reader)] == [Reader, Reader]
+
+    run(main)
+
+
+# What tools put in the place of asyncio's functions before ironloop is imported; most are no functions.
+PUT_THERE = """
+import asyncio, functools, sys
+def wrapped(function):
+    @functools.wraps(function)
+    def wrapper(*args, **kwargs):
+        return function(*args, **kwargs)
+    return wrapper
+for name in ("open_connection", "start_server", "sleep", "gather", "wait_for"):
+    function = getattr(asyncio, name)
+    for module in [module for name, module in sys.modules.items() if name.split(".")[0] == "asyncio"]:
+        if vars(module).get(name) is function:
+            setattr(module, name, {put}(function))
+"""
+USE = """
+import ironloop
+ironloop.install()
+async def main():
+    async def serve(reader, writer):
+        writer.write(await reader.readline())
+        writer.close()
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+    writer.write(b"line" + bytes([10]))
+    print(await asyncio.gather(asyncio.wait_for(reader.read(), 60), asyncio.sleep(0, "slept")))
+    writer.close()
+    server.close()
+    await server.wait_closed()
+asyncio.run(main())
+"""
+
+
+@needs_ironloop
+@pytest.mark.parametrize("put", ["functools.partial", "wrapped"])
+def test_what_a_tool_has_put_before_the_import(put):
+    done = run_program([sys.executable, "-c", PUT_THERE.replace("{put}", put) + USE])
+    assert done.stdout == "[b'line\\n', 'slept']\n", done.stderr
