@@ -15,6 +15,16 @@ from typing import Any
 from ironloop import _ironloop
 from ironloop.stand_in import Copyable, StandIn
 
+__all__ = (
+    "StreamReader",
+    "StreamReaderProtocol",
+    "StreamWriter",
+    "open_connection",
+    "open_unix_connection",
+    "start_server",
+    "start_unix_server",
+)
+
 
 class StreamReader(_ironloop.StreamReaderCore, Copyable, streams.StreamReader, metaclass=StandIn):
     """What has been received and not yet read. (asyncio: StreamReader)
