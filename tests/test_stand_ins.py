@@ -1,11 +1,13 @@
 """The classes that ironloop puts behind asyncio's names, used as programs use asyncio's."""
 
+import abc
 import asyncio
 import copy
 import copyreg
 import pickle
 import sys
 from dataclasses import asdict, dataclass, field
+from typing import Generic, Protocol, TypeVar, runtime_checkable
 
 import ironloop
 import pytest
@@ -39,6 +41,49 @@ ARGUMENTS = {
 @pytest.fixture
 def vocabulary(loop_name):
     return ironloop if loop_name == "ironloop" else asyncio
+
+
+class Named(Protocol):
+    name: str
+
+
+@runtime_checkable
+class Held(Protocol):
+    def held(self): ...
+
+
+class Abstract(abc.ABC):
+    @abc.abstractmethod
+    def held(self): ...
+
+
+class Without:
+    __slots__ = ()
+
+
+@pytest.mark.parametrize("mixin", [Named, Held, Abstract, Generic[TypeVar("T")], Without])
+@pytest.mark.parametrize("name", ARGUMENTS)
+def test_mixins(run, vocabulary, name, mixin):
+    base = getattr(vocabulary, name)
+
+    class First(mixin, base):
+        def held(self):
+            return True
+
+    class Second(base, mixin):
+        def held(self):
+            return True
+
+    async def main():
+        for own in (First, Second):
+            made = own(*ARGUMENTS[name]())
+            assert made.held()
+            assert isinstance(made, own) and isinstance(made, base)
+            assert not isinstance(base(*ARGUMENTS[name]()), own)
+            assert isinstance(made, Held)
+            assert not issubclass(int, own)
+
+    run(main)
 
 
 @pytest.mark.parametrize("name", ARGUMENTS)
