@@ -1,14 +1,14 @@
 """The classes that ironloop puts behind asyncio's names, used as programs use asyncio's."""
 
+import abc
 import asyncio
-import copy
-import copyreg
-import pickle
-from dataclasses import asdict, dataclass, field
+import sys
+from typing import Generic, Protocol, TypeVar, runtime_checkable
 
 import ironloop
 import pytest
 from conftest import needs_ironloop
+from programs import run_program
 
 
 class Closed(asyncio.Transport):
@@ -39,6 +39,49 @@ def vocabulary(loop_name):
     return ironloop if loop_name == "ironloop" else asyncio
 
 
+class Named(Protocol):
+    name: str
+
+
+@runtime_checkable
+class Held(Protocol):
+    def held(self): ...
+
+
+class Abstract(abc.ABC):
+    @abc.abstractmethod
+    def held(self): ...
+
+
+class Without:
+    __slots__ = ()
+
+
+@pytest.mark.parametrize("mixin", [Named, Held, Abstract, Generic[TypeVar("T")], Without])
+@pytest.mark.parametrize("name", ARGUMENTS)
+def test_mixins(run, vocabulary, name, mixin):
+    base = getattr(vocabulary, name)
+
+    class First(mixin, base):
+        def held(self):
+            return True
+
+    class Second(base, mixin):
+        def held(self):
+            return True
+
+    async def main():
+        for own in (First, Second):
+            made = own(*ARGUMENTS[name]())
+            assert made.held()
+            assert isinstance(made, own) and isinstance(made, base)
+            assert not isinstance(base(*ARGUMENTS[name]()), own)
+            assert isinstance(made, Held)
+            assert not issubclass(int, own)
+
+    run(main)
+
+
 @pytest.mark.parametrize("name", ARGUMENTS)
 def test_a_subclass_takes_other_arguments(run, vocabulary, name):
     class Own(getattr(vocabulary, name)):
@@ -63,139 +106,61 @@ def test_a_class_refuses_the_arguments_that_asyncios_refuses(run, vocabulary, na
     run(main)
 
 
-def used(made):
-    """An object that is not as new."""
-    match made:
-        case asyncio.Queue():
-            made.put_nowait(1)
-            made.put_nowait(2)
-        case asyncio.Event():
-            made.set()
-    made.note = ["own"]
-    return made
+def test_connections_are_of_the_classes_that_a_tool_has_put(run, vocabulary, monkeypatch):
+    class Reader(asyncio.StreamReader):
+        pass
 
-
-def seen(made):
-    """What can be seen of an object."""
-    match made:
-        case asyncio.Queue():
-            state = (
-                made.maxsize,
-                made.qsize(),
-                made._unfinished_tasks,
-                made._finished.is_set(),
-                list(made._queue),
-            )
-        case asyncio.Event():
-            state = made.is_set()
-        case asyncio.Semaphore():
-            state = made.locked(), made._value
-        case asyncio.Barrier():
-            state = made.parties, made.n_waiting, made.broken
-        case _:
-            state = made.locked()
-    return type(made), state, made.note
-
-
-WAYS = {
-    "copy": copy.copy,
-    "deepcopy": copy.deepcopy,
-    **{
-        f"pickle {protocol}": lambda made, protocol=protocol: pickle.loads(pickle.dumps(made, protocol))
-        for protocol in range(pickle.HIGHEST_PROTOCOL + 1)
-    },
-}
-COPIED = {
-    "Barrier": (2,),
-    "BoundedSemaphore": (3,),
-    "Condition": (),
-    "Event": (),
-    "LifoQueue": (5,),
-    "Lock": (),
-    "PriorityQueue": (5,),
-    "Queue": (5,),
-    "Semaphore": (3,),
-}
-
-
-@pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize("name", COPIED)
-def test_copies(run, vocabulary, name, way):
-    made = used(getattr(vocabulary, name)(*COPIED[name]))
-    copied = WAYS[way](made)
-    assert copied is not made
-    assert seen(copied) == seen(made)
-
-    async def use():
-        """It does not share its state with the other."""
-        match copied:
-            case asyncio.Queue():
-                await copied.put(3)
-                assert sorted([await copied.get() for _ in range(3)]) == [1, 2, 3]
-            case asyncio.Event():
-                await copied.wait()
-                copied.clear()
-            case asyncio.Barrier():
-                await asyncio.gather(copied.wait(), copied.wait())
-            case _:
-                async with copied:
-                    if isinstance(copied, asyncio.Condition):
-                        copied.notify_all()
-                if isinstance(copied, asyncio.BoundedSemaphore):
-                    with pytest.raises(ValueError, match="released too many times"):
-                        copied.release()
-
-    before = seen(made) if way != "copy" else None
-    run(use)
-    if before:
-        assert seen(made) == before
-
-
-def test_a_reader_is_copied(run, vocabulary):
     async def main():
-        reader = vocabulary.StreamReader(limit=100)
-        reader.feed_data(b"data")
-        copied = copy.copy(reader)
-        copied.feed_eof()
-        assert await copied.read() == b"data"
-        assert copied._limit == 100
-        assert not reader.at_eof()
+        async def serve(reader, writer):
+            kinds.append(type(reader))
+            writer.close()
+
+        kinds = []
+        monkeypatch.setattr(asyncio.streams, "StreamReader", Reader)
+        async with await vocabulary.start_server(serve, "127.0.0.1", 0) as server:
+            reader, writer = await vocabulary.open_connection(*server.sockets[0].getsockname())
+            assert await reader.read() == b""
+            writer.close()
+            await writer.wait_closed()
+        assert [*kinds, type(reader)] == [Reader, Reader]
 
     run(main)
 
 
-def test_a_dataclass_with_a_lock(vocabulary):
-    @dataclass
-    class Shared:
-        lock: object = field(default_factory=vocabulary.Lock)
-
-    assert type(asdict(Shared())["lock"]) is vocabulary.Lock
-
-
-def test_a_subclass_is_copied(vocabulary):
-    class Own(vocabulary.Queue):
-        __slots__ = ("slot",)
-
-    made = Own(3)
-    made.slot, made.attribute = "slot", "attribute"
-    copied = copy.copy(made)
-    assert (type(copied), copied.slot, copied.attribute, copied.maxsize) == (Own, "slot", "attribute", 3)
+# What tools put in the place of asyncio's functions before ironloop is imported; most are no functions.
+PUT_THERE = """
+import asyncio, functools, sys
+def wrapped(function):
+    @functools.wraps(function)
+    def wrapper(*args, **kwargs):
+        return function(*args, **kwargs)
+    return wrapper
+for name in ("open_connection", "start_server", "sleep", "gather", "wait_for"):
+    function = getattr(asyncio, name)
+    for module in [module for name, module in sys.modules.items() if name.split(".")[0] == "asyncio"]:
+        if vars(module).get(name) is function:
+            setattr(module, name, {put}(function))
+"""
+USE = """
+import ironloop
+ironloop.install()
+async def main():
+    async def serve(reader, writer):
+        writer.write(await reader.readline())
+        writer.close()
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+    writer.write(b"line" + bytes([10]))
+    print(await asyncio.gather(asyncio.wait_for(reader.read(), 60), asyncio.sleep(0, "slept")))
+    writer.close()
+    server.close()
+    await server.wait_closed()
+asyncio.run(main())
+"""
 
 
 @needs_ironloop
-@pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize("name", COPIED)
-def test_what_was_made_before_the_names_were_exchanged(name, way):
-    stock = getattr(asyncio, name)
-    made = used(stock(*COPIED[name]))
-    ironloop.install(native=True)
-    try:
-        copied = WAYS[way](made)
-        written = pickle.dumps(made)
-        of_ours = pickle.dumps(used(getattr(asyncio, name)(*COPIED[name])))
-    finally:
-        ironloop.uninstall()
-    assert seen(copied) == seen(made) == seen(pickle.loads(written))
-    assert type(made) is stock
-    assert seen(pickle.loads(of_ours))[1:] == seen(made)[1:]
-    assert stock not in copyreg.dispatch_table
+@pytest.mark.parametrize("put", ["functools.partial", "wrapped"])
+def test_what_a_tool_has_put_before_the_import(put):
+    done = run_program([sys.executable, "-c", PUT_THERE.replace("{put}", put) + USE])
+    assert done.stdout == "[b'line\\n', 'slept']\n", done.stderr

@@ -33,7 +33,10 @@ class Lock(LockCore, Copyable, _Lock, metaclass=StandIn):  # type: ignore[misc]
 
 @_ironloop.native_event
 class Event(EventCore, Copyable, _Event, metaclass=StandIn):  # type: ignore[misc]
-    """A flag that tasks wait for. (asyncio: Event)"""
+    """A flag that tasks wait for. (asyncio: Event)
+
+    `wait` raises RuntimeError if others have waited on another loop.
+    """
 
     __module__ = "ironloop"
     _stands_for = _Event
@@ -43,7 +46,8 @@ class Event(EventCore, Copyable, _Event, metaclass=StandIn):  # type: ignore[mis
 class Condition(ConditionCore, Copyable, _Condition, metaclass=StandIn):  # type: ignore[misc]
     """Tasks that wait, with a lock let go, until others notify them. (asyncio: Condition)
 
-    `lock` is any lock, by default a new one. `wait` and `notify` raise RuntimeError if nobody holds it.
+    `lock` is any lock, by default a new one. `wait` and `notify` raise RuntimeError if nobody holds it; a
+    wait does, if others have waited on another loop.
     """
 
     __module__ = "ironloop"
@@ -59,7 +63,8 @@ class Condition(ConditionCore, Copyable, _Condition, metaclass=StandIn):  # type
 class Semaphore(SemaphoreCore, Copyable, _Semaphore, metaclass=StandIn):  # type: ignore[misc]
     """At most `value` tasks at a time; those who wait get in in their order. (asyncio: Semaphore)
 
-    Raises ValueError if `value` is negative.
+    `value` is 1 by default; raises ValueError if it is negative. A wait raises RuntimeError if others have
+    waited on another loop.
     """
 
     __module__ = "ironloop"
@@ -68,7 +73,10 @@ class Semaphore(SemaphoreCore, Copyable, _Semaphore, metaclass=StandIn):  # type
 
 @_ironloop.native_bounded_semaphore
 class BoundedSemaphore(Semaphore, _BoundedSemaphore, metaclass=StandIn):  # type: ignore[misc]
-    """The same; a release too many raises ValueError. (asyncio: BoundedSemaphore)"""
+    """A semaphore of which a `release` too many raises ValueError. (asyncio: BoundedSemaphore)
+
+    `value` and other errors are a `Semaphore`'s.
+    """
 
     __module__ = "ironloop"
     _stands_for = _BoundedSemaphore

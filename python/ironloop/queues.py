@@ -18,10 +18,19 @@ if hasattr(queues, "QueueShutDown"):
 class Queue(QueueCore, Copyable, queues.Queue, metaclass=StandIn):  # type: ignore[misc,type-arg]
     """A queue between tasks, first in, first out. (asyncio: Queue)
 
-    `maxsize` is how many items it holds at most; 0 or less is no limit. `put` waits while it is full, `get`
-    while it is empty. On a loop that is not ironloop's, calling the class makes asyncio's own.
+    `put` waits while it is full, `get` while it is empty. On a loop that is not ironloop's, calling the class
+    makes asyncio's own. Subclasses may override `_init(maxsize)`, `_put(item)` and `_get()`, which keep the
+    items in `_queue`.
 
-    Subclasses may override `_init(maxsize)`, `_put(item)` and `_get()`, which keep the items in `_queue`.
+    Args:
+        maxsize: how many items it holds at most; 0 or less is no limit.
+
+    Raises:
+        QueueFull: by `put_nowait`.
+        QueueEmpty: by `get_nowait`.
+        QueueShutDown: by all of them, and by `put` and `get`, after `shutdown` (from Python 3.13 on).
+        RuntimeError: by a wait on another loop than that of an earlier wait.
+        ValueError: by `task_done`, called more often than items were put.
     """
 
     __module__ = "ironloop"
@@ -29,14 +38,20 @@ class Queue(QueueCore, Copyable, queues.Queue, metaclass=StandIn):  # type: igno
 
 
 class LifoQueue(Queue, queues.LifoQueue):  # type: ignore[misc,type-arg]
-    """A queue that gives the item that was put last. (asyncio: LifoQueue)"""
+    """A queue that gives the item that was put last. (asyncio: LifoQueue)
+
+    `maxsize` and errors are a `Queue`'s.
+    """
 
     __module__ = "ironloop"
     _stands_for = queues.LifoQueue
 
 
 class PriorityQueue(Queue, queues.PriorityQueue):  # type: ignore[misc,type-arg]
-    """A queue that gives the least item, commonly of `(priority, data)`. (asyncio: PriorityQueue)"""
+    """A queue that gives the least item, commonly of `(priority, data)`. (asyncio: PriorityQueue)
+
+    `maxsize` and errors are a `Queue`'s.
+    """
 
     __module__ = "ironloop"
     _stands_for = queues.PriorityQueue

@@ -5,18 +5,20 @@ from __future__ import annotations
 import inspect
 from abc import ABCMeta
 from types import GetSetDescriptorType, MemberDescriptorType
-from typing import Any
+from typing import Any, Protocol
 
 from ironloop._ironloop import runs_elsewhere
 
 
-class StandIn(ABCMeta):
+class StandIn(type(Protocol)):  # type: ignore[misc]
     """The metaclass of a class that stands for one of asyncio's, `_stands_for`, of which it is a subclass.
 
     To `isinstance` and `issubclass` both are the same, so a check holds whichever of the two a program has
-    got hold of, and whichever made the object. (It is an `ABCMeta` so that programs can mix abstract classes
-    in.) Where another loop runs, calling the class makes an object of asyncio's; a program's subclass makes
-    its own everywhere.
+    got hold of, and whichever made the object. Where another loop runs, calling the class makes an object of
+    asyncio's; a program's subclass makes its own everywhere.
+
+    Its base is the metaclass of protocols, an `ABCMeta`, so that programs can mix protocols and abstract
+    classes in.
     """
 
     # Not in a `__new__`: that would have to know what the `__init__` of every subclass takes.
@@ -27,11 +29,11 @@ class StandIn(ABCMeta):
 
     def __instancecheck__(cls, instance: Any) -> bool:
         stock = cls.__dict__.get("_stands_for")
-        return super().__instancecheck__(instance) if stock is None else isinstance(instance, stock)
+        return ABCMeta.__instancecheck__(cls, instance) if stock is None else isinstance(instance, stock)
 
     def __subclasscheck__(cls, subclass: type) -> bool:
         stock = cls.__dict__.get("_stands_for")
-        return super().__subclasscheck__(subclass) if stock is None else issubclass(subclass, stock)
+        return ABCMeta.__subclasscheck__(cls, subclass) if stock is None else issubclass(subclass, stock)
 
     @property
     def __signature__(cls) -> inspect.Signature:

@@ -6,6 +6,7 @@ run with the names leading to ours.
 
 from __future__ import annotations
 
+import inspect
 from asyncio import streams
 from collections.abc import Callable
 from types import FunctionType
@@ -13,6 +14,16 @@ from typing import Any
 
 from ironloop import _ironloop
 from ironloop.stand_in import Copyable, StandIn
+
+__all__ = (
+    "StreamReader",
+    "StreamReaderProtocol",
+    "StreamWriter",
+    "open_connection",
+    "open_unix_connection",
+    "start_server",
+    "start_unix_server",
+)
 
 
 class StreamReader(_ironloop.StreamReaderCore, Copyable, streams.StreamReader, metaclass=StandIn):
@@ -51,22 +62,31 @@ class StreamReaderProtocol(
 
 _ironloop.equip_streams(StreamReader, StreamWriter, StreamReaderProtocol)
 
-# asyncio's functions look these three up where they stand: here, for the functions below.
-_names = {
-    **vars(streams),
-    "__name__": "ironloop",
-    "StreamReader": StreamReader,
-    "StreamWriter": StreamWriter,
-    "StreamReaderProtocol": StreamReaderProtocol,
-}
+_OURS: dict[str, Any] = {ours.__name__: ours for ours in (StreamReader, StreamWriter, StreamReaderProtocol)}
+
+
+class _Names(dict[str, Any]):
+    """asyncio's module as it is by now, with our classes where it has asyncio's."""
+
+    def __missing__(self, name: str) -> Any:
+        found = vars(streams)[name]
+        ours = _OURS.get(name)
+        return ours if ours is not None and found is ours._stands_for else found
+
+
+_names = _Names(__name__="ironloop")
 
 
 def _with_our_classes(function: Any) -> Callable[..., Any]:
-    """asyncio's function, making our readers, writers and protocols."""
-    ours = FunctionType(
-        function.__code__, _names, function.__name__, function.__defaults__, function.__closure__
-    )
-    ours.__kwdefaults__ = function.__kwdefaults__
+    """asyncio's function, making our readers, writers and protocols.
+
+    What a tool has put around it is left out; what a tool has put in its place, whatever that is, stays.
+    """
+    own = inspect.unwrap(function)
+    if not isinstance(own, FunctionType):
+        return function  # type: ignore[no-any-return]
+    ours = FunctionType(own.__code__, _names, own.__name__, own.__defaults__, own.__closure__)
+    ours.__kwdefaults__ = own.__kwdefaults__
     return ours
 
 
