@@ -68,7 +68,7 @@ if sys.version_info >= (3, 14):
 
 __version__: str
 
-def await_by(awaited: Callable[[Awaitable[object]], Awaitable[object]]) -> None: ...
+def await_by(function: Callable[[Awaitable[object]], Awaitable[object]]) -> None: ...
 def equip_queues(
     queue: type[asyncio.Queue[Any]],
     lifo: type[asyncio.LifoQueue[Any]],
@@ -90,7 +90,9 @@ def runs_elsewhere() -> bool: ...
 class Future(asyncio.Future[_T]): ...
 
 @disjoint_base
-class Task(asyncio.Task[_T_co]): ...
+class Task(asyncio.Task[_T_co]):
+    # A step, for asyncio's C code where it finds a waiting task among a future's callbacks.
+    def __call__(self, /, *args: object, **kwargs: object) -> None: ...
 
 @disjoint_base
 class LoopCore:

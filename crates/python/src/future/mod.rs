@@ -32,7 +32,15 @@ pub(crate) struct Future {
 
 impl Derived for Future {
     const NAME: &'static CStr = c"ironloop.Future";
-    const DOC: &'static CStr = c"Future(*, loop=None)\n--\n\nA result that is there later. (asyncio: Future)";
+    const DOC: &'static CStr = c"Future(*, loop=None)\n--\n\n\
+        A result that is there later. (asyncio: Future)\n\n\
+        Args:\n\
+        \x20   loop: whose it is; by default the loop that runs.\n\n\
+        Raises:\n\
+        \x20   RuntimeError: no loop is given, and none runs.\n\
+        \x20   InvalidStateError: `result` or `exception` while it is pending; `set_result` or `set_exception` once\n\
+        \x20       it is done.\n\
+        \x20   CancelledError: `result` or `exception` of one that was cancelled.";
     type Fields = FutureFields;
 
     fn class() -> &'static DerivedClass {

@@ -37,7 +37,17 @@ impl Derived for Task {
     const NAME: &'static CStr = c"ironloop.Task";
     const DOC: &'static CStr =
         c"Task(coro, *, loop=None, name=None, context=None, eager_start=False)\n--\n\n\
-        A coroutine that the loop runs. (asyncio: Task)";
+        A coroutine that the loop runs. (asyncio: Task)\n\n\
+        Args:\n\
+        \x20   coro: the coroutine; its first step is in the loop's next turn.\n\
+        \x20   loop: who runs it; by default the loop that runs.\n\
+        \x20   name: any object, shown as a string; by default Task- and a number.\n\
+        \x20   context: the contextvars.Context it runs in; by default a copy of the current one.\n\
+        \x20   eager_start: whether the first step is made at once, if the loop runs (Python 3.12 and later).\n\n\
+        Raises:\n\
+        \x20   TypeError: `coro` is no coroutine.\n\
+        \x20   RuntimeError: no loop is given, and none runs; from `await` if it awaits itself, or a future of\n\
+        \x20       another loop.";
     type Fields = TaskFields;
 
     fn class() -> &'static DerivedClass {
