@@ -40,7 +40,7 @@ pub(super) fn enter(slf: &Bound<'_, LoopCore>, task: &Object) -> PyResult<()> {
 #[cfg(not(Py_3_14))]
 fn put(slf: &Bound<'_, LoopCore>, task: &Object) -> PyResult<Option<Object>> {
     let py = slf.py();
-    set_default(imports::current_tasks(py)?.bind(py).cast()?, slf, &task.bind(py))
+    set_default(imports::current_tasks(py)?.bind(py).cast()?, slf, task.bind(py))
 }
 
 #[cfg(Py_3_14)]
