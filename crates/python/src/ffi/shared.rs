@@ -72,4 +72,9 @@ impl<T: PyClass> Usual<T> {
         }
         object.cast().ok()
     }
+
+    /// The same; raises TypeError if it is of another class.
+    pub(crate) fn require<'a, 'py>(&self, object: &'a Bound<'py, PyAny>) -> PyResult<&'a Bound<'py, T>> {
+        self.cast(object).map_or_else(|| Ok(object.cast()?), Ok)
+    }
 }

@@ -44,11 +44,11 @@ pub(super) fn methods<P: Block>() -> [(&'static str, Method); 5] {
 }
 
 fn locked<P: Block>(py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
-    P::locked(&*arguments.only_receiver(py, P::LOCKED)?.bind(py).cast()?)
+    P::locked(P::usual().require(&arguments.only_receiver(py, P::LOCKED)?.bind(py))?)
 }
 
 fn acquire<P: Block>(py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
-    Wait::make(&*arguments.only_receiver(py, P::WAITS)?.bind(py).cast::<P>()?, Answer::True)
+    Wait::make(P::usual().require(&arguments.only_receiver(py, P::WAITS)?.bind(py))?, Answer::True)
 }
 
 fn release<P: Block>(py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
@@ -56,29 +56,33 @@ fn release<P: Block>(py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Objec
 }
 
 pub(super) fn release_as<P: Block>(py: Python<'_>, arguments: Arguments<'_>, name: &str) -> PyResult<Object> {
-    P::give_back(&*arguments.only_receiver(py, name)?.bind(py).cast()?)?;
+    P::give_back(P::usual().require(&arguments.only_receiver(py, name)?.bind(py))?)?;
     Ok(Object::none(py))
 }
 
 fn enter<P: Block>(py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
-    let primitive = arguments.only_receiver(py, ENTERS)?.bind(py);
-    if PrimitiveCore::is_intact(&*primitive.cast()?, Hook::Acquire)? {
-        return Wait::make(&*primitive.cast::<P>()?, Answer::Nothing);
+    let receiver = arguments.only_receiver(py, ENTERS)?.bind(py);
+    let primitive = P::usual().require(&receiver)?;
+    if PrimitiveCore::is_intact(primitive.as_super(), Hook::Acquire)? {
+        return Wait::make(primitive, Answer::Nothing);
     }
-    enter_by_name(&primitive)
+    enter_by_name(&receiver)
 }
 
 fn exit<P: Block>(py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
-    let primitive = exited(py, &arguments)?;
-    let is_intact = PrimitiveCore::is_intact(&*primitive.cast()?, Hook::Release)?;
-    make_exit(
-        &primitive,
-        if is_intact { |primitive| P::give_back(primitive.cast()?) } else { release_by_name },
-    )
+    let receiver = exited(py, &arguments)?;
+    let primitive = P::usual().require(&receiver)?;
+    let is_intact = PrimitiveCore::is_intact(primitive.as_super(), Hook::Release)?;
+    let release = if is_intact { release_natively::<P> } else { release_by_name };
+    make_exit(&receiver, release)
 }
 
 /// Gives a primitive back.
 type Release = fn(&Bound<'_, PyAny>) -> PyResult<()>;
+
+fn release_natively<P: Block>(primitive: &Bound<'_, PyAny>) -> PyResult<()> {
+    P::give_back(P::usual().require(primitive)?)
+}
 
 pub(super) fn release_by_name(primitive: &Bound<'_, PyAny>) -> PyResult<()> {
     primitive.call_method0(intern!(primitive.py(), "release")).map(drop)

@@ -10,7 +10,7 @@ use super::value::Value;
 use super::waiting::{Answer, Primitive, Wait};
 use super::{truth, with_methods};
 use crate::ffi::coroutine::Kind;
-use crate::ffi::{Arguments, Object};
+use crate::ffi::{Arguments, Object, Usual};
 use crate::hooks::Hooks;
 use crate::running::Waiter;
 
@@ -20,6 +20,7 @@ pub(crate) struct EventCore;
 static FAMILY: Family = Family { hooks: Hooks::new(), value: "_value", is_lazy: false };
 
 static WAIT: Kind = Kind::new();
+static USUAL: Usual<EventCore> = Usual::new();
 
 impl Primitive for EventCore {
     const COROUTINE: &'static CStr = c"ironloop.event_wait";
@@ -27,6 +28,10 @@ impl Primitive for EventCore {
 
     fn kind() -> &'static Kind {
         &WAIT
+    }
+
+    fn usual() -> &'static Usual<Self> {
+        &USUAL
     }
 
     fn take(slf: &Bound<'_, Self>) -> PyResult<bool> {
@@ -45,18 +50,18 @@ impl Primitive for EventCore {
 fn initialize(py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
     let (event, arguments) = arguments.split_receiver()?;
     let [] = arguments.exactly(py, "Event.__init__", [])?;
-    event.bind(py).cast::<EventCore>()?.as_super().get().begin(Value::Truth(false));
+    USUAL.require(&event.bind(py))?.as_super().get().begin(Value::Truth(false));
     Ok(Object::none(py))
 }
 
 fn is_set(py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
     let event = arguments.only_receiver(py, "Event.is_set")?.bind(py);
-    PrimitiveCore::shown_value(event.cast::<EventCore>()?.as_super()).map(Object::from)
+    PrimitiveCore::shown_value(USUAL.require(&event)?.as_super()).map(Object::from)
 }
 
 fn set(py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
     let event = arguments.only_receiver(py, "Event.set")?.bind(py);
-    let event = event.cast::<EventCore>()?;
+    let event = USUAL.require(&event)?;
     let event = event.as_super();
     if !PrimitiveCore::is_on(event)? {
         event.get().set_value(Value::Truth(true));
@@ -67,13 +72,13 @@ fn set(py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
 
 fn clear(py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
     let event = arguments.only_receiver(py, "Event.clear")?.bind(py);
-    event.cast::<EventCore>()?.as_super().get().set_value(Value::Truth(false));
+    USUAL.require(&event)?.as_super().get().set_value(Value::Truth(false));
     Ok(Object::none(py))
 }
 
 fn wait(py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
     let event = arguments.only_receiver(py, "Event.wait")?.bind(py);
-    Wait::make(&*event.cast::<EventCore>()?, Answer::True)
+    Wait::make(USUAL.require(&event)?, Answer::True)
 }
 
 #[pymethods]
@@ -98,6 +103,7 @@ impl EventCore {
 /// Gives `Event` its methods.
 #[pyfunction]
 fn native_event(class: Bound<'_, PyAny>) -> PyResult<Bound<'_, PyAny>> {
+    USUAL.learn(&class)?;
     let class = with_methods(
         class,
         &[("__init__", initialize), ("is_set", is_set), ("set", set), ("clear", clear), ("wait", wait)],

@@ -13,7 +13,7 @@ use super::waiting::{Primitive, Wait};
 use super::{truth, with_methods};
 use crate::ffi::coroutine::Kind;
 use crate::ffi::intern::intern;
-use crate::ffi::{Arguments, Object};
+use crate::ffi::{Arguments, Object, Usual};
 use crate::hooks::Hooks;
 use crate::imports;
 use crate::running::{Waiter, future_is_done, set_result};
@@ -24,6 +24,7 @@ pub(crate) struct LockCore;
 static FAMILY: Family = Family { hooks: Hooks::new(), value: "_locked", is_lazy: true };
 
 static ACQUIRE: Kind = Kind::new();
+static USUAL: Usual<LockCore> = Usual::new();
 
 impl Primitive for LockCore {
     const COROUTINE: &'static CStr = c"ironloop.lock_acquire";
@@ -31,6 +32,10 @@ impl Primitive for LockCore {
 
     fn kind() -> &'static Kind {
         &ACQUIRE
+    }
+
+    fn usual() -> &'static Usual<Self> {
+        &USUAL
     }
 
     fn take(slf: &Bound<'_, Self>) -> PyResult<bool> {
@@ -115,6 +120,7 @@ impl LockCore {
 /// Gives `Lock` its methods.
 #[pyfunction]
 fn native_lock(class: Bound<'_, PyAny>) -> PyResult<Bound<'_, PyAny>> {
+    USUAL.learn(&class)?;
     let class = with_methods(class, &[("__init__", initialize)])?;
     let class = with_methods(class, &block::methods::<LockCore>())?;
     FAMILY.hooks.learn(&[(&class, &["_get_loop", "_wake_up_first", "acquire", "release", "locked"])])?;

@@ -19,7 +19,7 @@ use super::{truth, with_methods};
 use crate::cell::LoopCell;
 use crate::ffi::coroutine::Kind;
 use crate::ffi::intern::intern;
-use crate::ffi::{Arguments, Object};
+use crate::ffi::{Arguments, Object, Usual};
 use crate::hooks::Hooks;
 use crate::imports;
 use crate::running::{Waiter, set_result};
@@ -33,6 +33,7 @@ pub(crate) struct SemaphoreCore {
 static FAMILY: Family = Family { hooks: Hooks::new(), value: "_value", is_lazy: true };
 
 static ACQUIRE: Kind = Kind::new();
+static USUAL: Usual<SemaphoreCore> = Usual::new();
 
 /// Whether asyncio's semaphore lets in all who may, whoever leaves the queue: as it does since some release of Python 3.12.
 /// Before, who is woken wakes one more, and who is cancelled wakes one if it had been woken.
@@ -44,6 +45,10 @@ impl Primitive for SemaphoreCore {
 
     fn kind() -> &'static Kind {
         &ACQUIRE
+    }
+
+    fn usual() -> &'static Usual<Self> {
+        &USUAL
     }
 
     fn take(slf: &Bound<'_, Self>) -> PyResult<bool> {
@@ -246,6 +251,7 @@ impl SemaphoreCore {
 /// Gives `Semaphore` its methods.
 #[pyfunction]
 fn native_semaphore(class: Bound<'_, PyAny>) -> PyResult<Bound<'_, PyAny>> {
+    USUAL.learn(&class)?;
     // This Python's answer tells its generation: it says whether somebody was woken, or nothing.
     let says = class.getattr("_stands_for")?.call0()?.call_method0("_wake_up_next")?;
     LETS_ALL_IN.store(!says.is_none(), Ordering::Relaxed);

@@ -1,7 +1,6 @@
 //! The coroutine of `Lock.acquire`, `Event.wait` and `Semaphore.acquire`: a waiter, unless there is nothing to wait for.
 
 use std::ffi::{CStr, c_int};
-use std::marker::PhantomData;
 
 use pyo3::PyClass;
 use pyo3::prelude::*;
@@ -13,16 +12,18 @@ use crate::cell::LoopCell;
 use crate::ffi::coroutine::{self, Coroutine, Kind, Life};
 use crate::ffi::derived::track;
 use crate::ffi::resumable::{Input, Step};
-use crate::ffi::{Instance, Object, Visit};
+use crate::ffi::{Instance, Object, Shared, Usual, Visit};
 use crate::running::Waiter;
 
 /// What is waited for.
-pub(super) trait Primitive: PyClass<Frozen = True> + Send + Sync {
+pub(super) trait Primitive: PyClass<Frozen = True, BaseType = PrimitiveCore> + Send + Sync {
     const COROUTINE: &'static CStr;
     /// As asyncio's method.
     const WAITS: &'static str;
 
     fn kind() -> &'static Kind;
+    fn usual() -> &'static Usual<Self>;
+
     /// Whether nobody need wait; it is taken then.
     fn take(slf: &Bound<'_, Self>) -> PyResult<bool>;
 
@@ -43,14 +44,13 @@ pub(super) enum Answer {
 
 pub(super) struct Wait<P> {
     life: Life,
-    stage: LoopCell<Stage>,
+    stage: LoopCell<Stage<P>>,
     answer: Answer,
-    primitive: PhantomData<fn() -> P>,
 }
 
-enum Stage {
-    Asked { primitive: Object },
-    Waiting { primitive: Object, waiter: Waiter },
+enum Stage<P> {
+    Asked { primitive: Shared<P> },
+    Waiting { primitive: Shared<P>, waiter: Waiter },
     Over,
 }
 
@@ -84,9 +84,9 @@ impl<P: Primitive> Coroutine for Wait<P> {
 
     fn traverse(&self, visit: &mut Visit<'_>) -> c_int {
         let visited = self.stage.try_with(|stage| match stage {
-            Stage::Asked { primitive } => visit.object(primitive),
+            Stage::Asked { primitive } => visit.object(primitive.object()),
             Stage::Waiting { primitive, waiter } => {
-                visit.all(waiter.objects().into_iter().flatten().chain([&*primitive]))
+                visit.all(waiter.objects().into_iter().flatten().chain([primitive.object()]))
             }
             Stage::Over => 0,
         });
@@ -100,16 +100,16 @@ impl<P: Primitive> Coroutine for Wait<P> {
 
 impl<P: Primitive> Wait<P> {
     pub(super) fn make(primitive: &Bound<'_, P>, answer: Answer) -> PyResult<Object> {
-        let stage = LoopCell::new(Stage::Asked { primitive: primitive.into() });
-        let wait = Self { life: Life::new(), stage, answer, primitive: PhantomData };
+        let stage = LoopCell::new(Stage::Asked { primitive: Shared::new(primitive) });
+        let wait = Self { life: Life::new(), stage, answer };
         Coroutine::make(wait, primitive.py()).map(Instance::into_object)
     }
 
-    fn take(&self) -> Stage {
+    fn take(&self) -> Stage<P> {
         self.stage.with(|stage| std::mem::replace(stage, Stage::Over))
     }
 
-    fn put(&self, stage: Stage) {
+    fn put(&self, stage: Stage<P>) {
         drop(self.stage.with(|old| std::mem::replace(old, stage)));
     }
 
@@ -120,12 +120,12 @@ impl<P: Primitive> Wait<P> {
         }
     }
 
-    fn begin(py: Python<'_>, wait: &Instance<Self>, primitive: Object) -> PyResult<Step> {
+    fn begin(py: Python<'_>, wait: &Instance<Self>, primitive: Shared<P>) -> PyResult<Step> {
         let slf = primitive.bind(py);
-        if P::take(slf.cast()?)? {
+        if P::take(slf)? {
             return Ok(wait.answer(py));
         }
-        let core = slf.cast::<PrimitiveCore>()?;
+        let core = slf.as_super();
         let waiter = Waiters::make(core)?;
         core.get().waiters.join(py, &waiter)?;
         track(wait.object());
@@ -133,7 +133,7 @@ impl<P: Primitive> Wait<P> {
         wait.settle(py, primitive, waiter, step)
     }
 
-    fn go_on(&self, py: Python<'_>, primitive: Object, waiter: Waiter, input: Input) -> PyResult<Step> {
+    fn go_on(&self, py: Python<'_>, primitive: Shared<P>, waiter: Waiter, input: Input) -> PyResult<Step> {
         let step = match input {
             Input::Next => waiter.resume(py),
             Input::Throw(error) => Err(error),
@@ -144,7 +144,7 @@ impl<P: Primitive> Wait<P> {
     fn settle(
         &self,
         py: Python<'_>,
-        primitive: Object,
+        primitive: Shared<P>,
         waiter: Waiter,
         step: PyResult<Step>,
     ) -> PyResult<Step> {
@@ -153,9 +153,9 @@ impl<P: Primitive> Wait<P> {
             return step;
         }
         let slf = primitive.bind(py);
-        match slf.cast::<PrimitiveCore>()?.get().waiters.leave(py, &waiter).and(step) {
-            Err(error) => P::failed(slf.cast()?, &waiter, &error).and(Err(error)),
-            Ok(_) => P::woken(slf.cast()?).map(|()| self.answer(py)),
+        match slf.as_super().get().waiters.leave(py, &waiter).and(step) {
+            Err(error) => P::failed(slf, &waiter, &error).and(Err(error)),
+            Ok(_) => P::woken(slf).map(|()| self.answer(py)),
         }
     }
 
