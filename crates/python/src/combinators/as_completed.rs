@@ -48,7 +48,7 @@ impl Progress {
     pub(super) fn traverse(&self, visit: &mut Visit<'_>) -> c_int {
         let visited = self.state.try_with(|queue| {
             let waiting = queue.waiting.iter().map(Own::object);
-            visit.all(queue.done.iter().flatten().chain(waiting).chain([&self.todo]))
+            visit.all(queue.done.iter().flatten().chain(waiting).chain(&queue.timer).chain([&self.todo]))
         });
         match visited {
             None | Some(0) => self.awaiter.traverse(visit),
@@ -84,6 +84,8 @@ impl Progress {
 
     /// Each of those that are not done counts as one time-out.
     pub(super) fn timed_out(&self, py: Python<'_>, observer: &Instance<Observer>) -> PyResult<()> {
+        // In debug mode it stays whole, and holds the observer.
+        drop(self.state.with(|queue| queue.timer.take()));
         let todo = self.todo(py)?;
         let late: Vec<Object> = todo.iter().map(Object::from).collect();
         for future in late {

@@ -148,7 +148,8 @@ fn start(owner: &Bound<'_, LoopCore>, task: &Own<Task>) -> PyResult<()> {
     let before = current::replace(owner, Some(task.object()), true)?;
     let stepped = step::in_its_context(owner, task, None);
     current::replace(owner, before.as_ref(), false)?;
-    if !task.view().is_pending() {
+    // Before Python 3.13 asyncio's `get_coro` trips over a task without.
+    if cfg!(Py_3_13) && !task.view().is_pending() {
         drop(task.coroutine.take(owner.py()));
     }
     stepped
