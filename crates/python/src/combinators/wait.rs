@@ -58,6 +58,10 @@ pub(crate) struct Awaited {
 
 impl Awaited {
     pub(super) fn traverse(&self, visit: &mut Visit<'_>) -> c_int {
+        let timer = self.timer.try_with(|timer| visit.all(timer.as_ref())).unwrap_or(0);
+        if timer != 0 {
+            return timer;
+        }
         match visit.object(self.waiter.object()) {
             0 => self.awaiter.traverse(visit),
             result => result,
