@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import importlib
 import os
 import ssl
 from collections.abc import Awaitable, Callable, Iterator
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -79,6 +81,12 @@ def run(loop_factory: LoopFactory) -> Run:
         return result
 
     return run_on_fresh_loop
+
+
+@pytest.fixture
+def vocabulary(loop_name: str) -> ModuleType:
+    """Where the classes and functions of the loop under test are."""
+    return importlib.import_module(loop_name)
 
 
 @pytest.fixture

@@ -30,6 +30,12 @@ def run_until(loop: asyncio.AbstractEventLoop, condition: Callable[[], Any]) -> 
     loop.run_until_complete(until(condition))
 
 
+async def turns(count: int = 3) -> None:
+    """Let the others run, so many times."""
+    for _ in range(count):
+        await asyncio.sleep(0)
+
+
 async def others_end(before: set[asyncio.Task[Any]] | None = None) -> None:
     """Wait for every other task to end, apart from those of ``before``.
 

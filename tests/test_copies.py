@@ -11,11 +11,6 @@ import pytest
 from conftest import needs_ironloop
 
 
-@pytest.fixture
-def vocabulary(loop_name):
-    return ironloop if loop_name == "ironloop" else asyncio
-
-
 def used(made):
     """An object that is not as new."""
     match made:

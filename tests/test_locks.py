@@ -1,34 +1,21 @@
 """Locks and their like, beyond what CPython's suite asks: subclasses, other locks and loops, garbage."""
 
 import asyncio
+import copy
 import gc
 import inspect
 import math
+import types
 import warnings
 import weakref
 from decimal import Decimal
 from fractions import Fraction
-from unittest import mock
 
 import pytest
 from conftest import needs_ironloop
+from support import turns
 
 NAMES = ("Lock", "Event", "Condition", "Semaphore", "BoundedSemaphore")
-
-
-@pytest.fixture
-def vocabulary(loop_name):
-    """Where the classes of the loop under test are."""
-    if loop_name == "asyncio":
-        return asyncio
-    import ironloop
-
-    return ironloop
-
-
-async def turns(count=3):
-    for _ in range(count):
-        await asyncio.sleep(0)
 
 
 @needs_ironloop
@@ -105,190 +92,47 @@ def test_bound_to_the_loop_on_which_somebody_has_waited(loop_factory, vocabulary
             runner.run(wait())
 
 
-def test_methods_of_a_subclass_are_called_by_async_with(run, vocabulary):
-    called = []
-
-    class Noting(vocabulary.Lock):
-        async def acquire(self):
-            called.append("acquire")
-            return await super().acquire()
-
-        def release(self):
-            called.append("release")
-            super().release()
-
-    async def main():
-        lock = Noting()
-        async with lock as entered:
-            assert entered is None
-            assert lock.locked()
-        assert not lock.locked()
-        assert called == ["acquire", "release"]
-
-    run(main)
-
-
-def test_methods_of_an_instance_are_called_by_async_with(run, vocabulary):
-    async def main():
-        semaphore = vocabulary.Semaphore()
-        called = []
-        release = semaphore.release
-        async with semaphore:
-            semaphore.release = lambda: (called.append("release"), release())
-        assert called == ["release"]
-        assert not semaphore.locked()
-
-    run(main)
-
-
-@pytest.mark.parametrize("name", ["Lock", "Semaphore", "BoundedSemaphore"])
-def test_methods_that_a_tool_replaces_for_a_while(run, vocabulary, name):
-    async def use(primitive):
-        async with primitive:
-            pass
-
+@pytest.mark.parametrize("name", ["Lock", "Semaphore", "Condition"])
+def test_a_bound_special_method_is_like_any_other(run, vocabulary, name):
     async def main():
         primitive = getattr(vocabulary, name)()
-        for place in (type(primitive), primitive):
-            for method in ("acquire", "release"):
-                called = []
-                original = getattr(place, method)
+        enter, leave = primitive.__aenter__, primitive.__aexit__
+        assert inspect.ismethod(enter) and inspect.iscoroutinefunction(enter)
+        assert enter.__self__ is primitive and enter.__func__ is type(primitive).__aenter__
+        assert repr(enter) == repr(types.MethodType(type(primitive).__aenter__, primitive))
+        assert enter == primitive.__aenter__ == types.MethodType(type(primitive).__aenter__, primitive)
+        assert enter != leave and enter != 1
+        assert hash(enter) == hash(primitive.__aenter__)
+        assert copy.copy(enter) == enter
+        with pytest.raises(TypeError, match="takes 1 positional argument but 2 were given"):
+            enter(1)
+        with pytest.raises(TypeError, match="'<' not supported"):
+            assert enter < leave
 
-                def noting(*arguments, original=original, called=called):
-                    called.append(arguments)
-                    return original(*arguments)
+        class Holder:
+            go_in = enter
+            go_out = leave
 
-                await use(primitive)
-                with mock.patch.object(place, method, noting):
-                    await use(primitive)
-                assert len(called) == 1
-                await use(primitive)
-                assert len(called) == 1
-        assert not primitive.locked()
-
-    run(main)
-
-
-def test_private_methods_of_a_subclass_are_called(run, vocabulary):
-    called = []
-
-    class Noting:
-        def _get_loop(self):
-            called.append("_get_loop")
-            return super()._get_loop()
-
-        def _wake_up_first(self):
-            called.append("_wake_up_first")
-            super()._wake_up_first()
-
-        def _wake_up_next(self):
-            called.append("_wake_up_next")
-            return super()._wake_up_next()
-
-    def names():
-        found = list(called)
-        called.clear()
-        return found
-
-    async def main():
-        for name, wakes in [("Lock", "_wake_up_first"), ("Semaphore", "_wake_up_next")]:
-            primitive = type(name, (Noting, getattr(vocabulary, name)), {})()
-            await primitive.acquire()
-            waiting = asyncio.create_task(primitive.acquire())
-            await turns()
-            assert names() == ["_get_loop"]
-            primitive.release()
-            assert names() == [wakes]
-            assert await waiting is True
+        for arguments, keywords in [((None, None, None), {}), ((None,), {"exc": None, "tb": None})]:
+            await Holder().go_in()
+            assert primitive.locked()
+            await Holder().go_out(*arguments, **keywords)
+            assert not primitive.locked()
 
     run(main)
 
 
-@pytest.mark.skipif(not hasattr(asyncio.Condition, "_notify"), reason="from some Python 3.12 on")
-def test_notify_of_a_subclass_is_called(run, vocabulary):
-    class Noting(vocabulary.Condition):
-        numbers = ()
+@pytest.mark.parametrize("name", ["Lock", "Semaphore", "Condition"])
+def test_collected_with_its_own_bound_method(vocabulary, name):
+    class Named(getattr(vocabulary, name)):
+        pass
 
-        def _notify(self, n):
-            self.numbers += (n,)
-            super()._notify(n)
-
-    async def main():
-        condition = Noting()
-
-        async def wait():
-            async with condition:
-                await condition.wait()
-
-        tasks = [asyncio.create_task(wait()) for _ in range(4)]
-        await turns()
-        tasks[0].cancel()
-        await asyncio.wait(tasks[:1])
-        async with condition:
-            condition.notify()
-        await tasks[1]
-        async with condition:
-            condition.notify_all()
-        await asyncio.gather(*tasks[2:])
-        # The first is of the wait that was cancelled: it passes on what it may have got.
-        assert condition.numbers == (1, 1, 2)
-
-    run(main)
-
-
-@pytest.mark.parametrize("name", ["Lock", "Semaphore"])
-def test_who_waits_may_be_put_in_another_order(run, vocabulary, name):
-    async def main():
-        primitive = getattr(vocabulary, name)()
-        assert primitive._waiters is None
-        got = []
-
-        async def use(number):
-            async with primitive:
-                got.append(number)
-
-        await primitive.acquire()
-        tasks = [asyncio.create_task(use(number)) for number in range(5)]
-        await turns()
-        waiters = primitive._waiters
-        assert len(waiters) == 5
-        assert repr(primitive).endswith("[locked, waiters:5]>")
-        waiters.rotate(1)
-        waiters.append(waiters.popleft())
-        waiters.appendleft(waiters.pop())
-        waiters.reverse()
-        primitive.release()
-        await asyncio.gather(*tasks)
-        assert got == [3, 2, 1, 0, 4]
-        assert primitive._waiters is waiters and not waiters
-
-    run(main)
-
-
-def test_a_semaphore_that_lets_in_the_last_one_first(run, vocabulary):
-    class LastFirst(vocabulary.Semaphore):
-        def _wake_up_next(self):
-            for future in reversed(self._waiters or ()):
-                if not future.done():
-                    self._value -= 1
-                    future.set_result(True)
-                    return True
-            return False
-
-    async def main():
-        semaphore = LastFirst(2)
-        got = []
-
-        async def use(number):
-            async with semaphore:
-                got.append(number)
-                await turns(1)
-
-        await asyncio.gather(*(use(number) for number in range(6)))
-        assert got == [0, 1, 5, 4, 3, 2]
-        assert semaphore._value == 2
-
-    run(main)
+    primitive = Named()
+    gone = weakref.ref(primitive)
+    primitive.enter = primitive.__aenter__
+    del primitive
+    gc.collect()
+    assert gone() is None
 
 
 @pytest.mark.parametrize("stock_lock", [True, False])

@@ -8,16 +8,6 @@ import warnings
 import pytest
 
 
-@pytest.fixture
-def vocabulary(loop_name):
-    """Where sleep, Lock and the others are taken from."""
-    if loop_name == "asyncio":
-        return asyncio
-    import ironloop
-
-    return ironloop
-
-
 def full(queue):
     queue.put_nowait(None)
     return queue

@@ -10,28 +10,14 @@ from unittest import mock
 
 import pytest
 from conftest import needs_ironloop
+from support import turns
 
 needs_shutdown = pytest.mark.skipif(sys.version_info < (3, 13), reason="from Python 3.13 on")
-
-
-@pytest.fixture
-def vocabulary(loop_name):
-    """Where the classes of the loop under test are."""
-    if loop_name == "asyncio":
-        return asyncio
-    import ironloop
-
-    return ironloop
 
 
 @pytest.fixture(params=["Queue", "LifoQueue", "PriorityQueue"])
 def queue_class(vocabulary, request):
     return getattr(vocabulary, request.param)
-
-
-async def turns(count=3):
-    for _ in range(count):
-        await asyncio.sleep(0)
 
 
 def test_order_of_items(run, vocabulary):

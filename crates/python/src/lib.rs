@@ -24,6 +24,7 @@ mod task_group;
 mod timeouts;
 mod transport;
 mod wait_for;
+mod waiter;
 
 use pyo3::prelude::*;
 
@@ -44,6 +45,7 @@ fn vocabulary(module: &Bound<'_, PyModule>) -> PyResult<()> {
     let py = module.py();
     ffi::stop::prepare(module)?;
     ffi::function::add_class(py)?;
+    ffi::bound::add_class(py)?;
     running::add(module)?;
     sleep::add(module)?;
     combinators::add(module)?;

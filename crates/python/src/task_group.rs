@@ -16,8 +16,8 @@ use crate::ffi::function::{Method, equip};
 use crate::ffi::intern::intern;
 use crate::ffi::{Arguments, Object};
 use crate::imports;
-use crate::running::{future_is_done, set_result};
 use crate::task::Task;
+use crate::waiter::{future_is_done, set_result};
 
 /// `group.create_task(coro, ...)`
 fn create_task(py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {

@@ -9,7 +9,7 @@ use super::awaiter::Awaiter;
 use super::gathering::{self, Gathering};
 use super::observer::{Observer, Role};
 use super::tasks::Futures;
-use super::{Ending, cancelled_error, ending, has_other_tasks, is_cancelled, watch};
+use super::{Ending, cancelled_error, ending, has_other_tasks, watch};
 use crate::cell::LoopCell;
 use crate::event_loop::LoopCore;
 use crate::ffi::asyncio::{View, is_coroutine};
@@ -17,8 +17,9 @@ use crate::ffi::derived::Own;
 use crate::ffi::intern::intern;
 use crate::ffi::{Arg, Arguments, Object, Visit};
 use crate::imports;
-use crate::running::future_is_done;
 use crate::task::Task;
+use crate::waiter::future_is_cancelled;
+use crate::waiter::future_is_done;
 
 /// What the children's observer knows.
 pub(crate) struct Gather {
@@ -77,7 +78,7 @@ impl Gather {
         let Some(outer) = outer.filter(|outer| View::of_own(outer).is_pending()) else {
             self.let_go();
             // Nobody asks for its error any more.
-            return if is_cancelled(py, child)? { Ok(()) } else { ending(py, child).map(drop) };
+            return if future_is_cancelled(py, child)? { Ok(()) } else { ending(py, child).map(drop) };
         };
         if !self.return_exceptions {
             let error = match ending_unless_result(py, child)? {

@@ -25,6 +25,7 @@ use crate::ffi::function::{Body, Function};
 use crate::ffi::intern::intern;
 use crate::ffi::{Arguments, Instance, Object};
 use crate::imports;
+use crate::waiter::future_is_cancelled;
 pub(crate) use observer::Observer;
 
 /// How a future has ended.
@@ -37,7 +38,7 @@ enum Ending {
 /// Asks a done future; its error counts as retrieved.
 fn ending(py: Python<'_>, future: &Object) -> PyResult<Ending> {
     let Some(view) = View::of(future) else {
-        if is_cancelled(py, future)? {
+        if future_is_cancelled(py, future)? {
             return Ok(Ending::Cancelled);
         }
         let error = call_method(py, future, intern!(py, "exception"), &[])?;
@@ -55,13 +56,6 @@ fn ending(py: Python<'_>, future: &Object) -> PyResult<Ending> {
         Some(error) => Ending::Error(error),
         None => Ending::Result(view.result.get(py).unwrap_or_else(|| Object::none(py))),
     })
-}
-
-fn is_cancelled(py: Python<'_>, future: &Object) -> PyResult<bool> {
-    match View::of(future) {
-        Some(view) => Ok(view.state() == State::Cancelled),
-        None => call_method(py, future, intern!(py, "cancelled"), &[])?.bind(py).is_truthy(),
-    }
 }
 
 /// The `CancelledError` of a cancelled future.

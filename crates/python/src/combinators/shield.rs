@@ -7,7 +7,7 @@ use pyo3::prelude::*;
 use super::awaiter::Awaiter;
 use super::observer::{Observer, Role};
 use super::tasks::Futures;
-use super::{Ending, ending, has_other_tasks, is_cancelled, unwatch, watch};
+use super::{Ending, ending, has_other_tasks, unwatch, watch};
 use crate::event_loop::LoopCore;
 use crate::ffi::asyncio::{View, is_coroutine};
 use crate::ffi::call::call_method;
@@ -16,7 +16,8 @@ use crate::ffi::intern::intern;
 use crate::ffi::{Arguments, Instance, Object, Visit};
 use crate::future::{self, Future};
 use crate::imports;
-use crate::running::future_is_done;
+use crate::waiter::future_is_cancelled;
+use crate::waiter::future_is_done;
 
 /// What the observer of both futures knows.
 pub(crate) struct Shield {
@@ -52,7 +53,7 @@ impl Shield {
         let outer = View::of_own(&self.outer);
         if outer.state() == crate::ffi::fields::State::Cancelled {
             // Until Python 3.13 its error counts as retrieved then.
-            let retrieve = cfg!(not(Py_3_14)) && !is_cancelled(py, &self.inner)?;
+            let retrieve = cfg!(not(Py_3_14)) && !future_is_cancelled(py, &self.inner)?;
             return if retrieve { ending(py, &self.inner).map(drop) } else { Ok(()) };
         }
         match ending(py, &self.inner)? {

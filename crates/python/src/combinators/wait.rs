@@ -8,7 +8,7 @@ use pyo3::types::{PySet, PyTuple};
 
 use super::awaiter::Awaiter;
 use super::observer::{Observer, Role};
-use super::{Ending, ending, has_other_tasks, is_cancelled, is_plain_collection, unwatch, watch};
+use super::{Ending, ending, has_other_tasks, is_plain_collection, unwatch, watch};
 use crate::cell::LoopCell;
 use crate::event_loop::LoopCore;
 use crate::ffi::asyncio::{View, is_coroutine};
@@ -19,7 +19,9 @@ use crate::ffi::intern::intern;
 use crate::ffi::resumable::{Input, Step};
 use crate::ffi::{Arg, Arguments, Instance, Object, Visit};
 use crate::future::{self, Future};
-use crate::running::{Running, future_is_done};
+use crate::running::Running;
+use crate::waiter::future_is_cancelled;
+use crate::waiter::future_is_done;
 use crate::{awaiting, imports};
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -78,7 +80,7 @@ impl Awaited {
             || match self.until {
                 Until::FirstCompleted => true,
                 Until::FirstException => {
-                    !is_cancelled(py, future)? && matches!(ending(py, future)?, Ending::Error(_))
+                    !future_is_cancelled(py, future)? && matches!(ending(py, future)?, Ending::Error(_))
                 }
                 Until::AllCompleted => false,
             };

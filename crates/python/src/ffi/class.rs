@@ -27,8 +27,10 @@ pub(crate) trait Native: Send + Sync + Sized + 'static {
     const TRACKED: bool;
     /// Whether `finalize` does anything.
     const FINALIZES: bool;
-    /// Whether instances can be called: the payload begins with the function to do it, and acts as a method does in a class.
+    /// Whether instances can be called: the payload begins with the function to do it.
     const CALLABLE: bool = false;
+    /// Whether one that stands in a class is called with the instance first, as a function is.
+    const METHOD: bool = false;
 
     fn class() -> &'static Class;
 
@@ -130,8 +132,8 @@ impl Class {
         slots.push(slot(0, ptr::null_mut()));
         let flags =
             ffi::Py_TPFLAGS_DEFAULT | ffi::Py_TPFLAGS_HAVE_GC | ffi::Py_TPFLAGS_DISALLOW_INSTANTIATION;
-        let callable = ffi::Py_TPFLAGS_HAVE_VECTORCALL | ffi::Py_TPFLAGS_METHOD_DESCRIPTOR;
-        let flags = if T::CALLABLE { flags | callable } else { flags };
+        let flags = if T::CALLABLE { flags | ffi::Py_TPFLAGS_HAVE_VECTORCALL } else { flags };
+        let flags = if T::METHOD { flags | ffi::Py_TPFLAGS_METHOD_DESCRIPTOR } else { flags };
         let mut spec = ffi::PyType_Spec {
             name: T::NAME.as_ptr(),
             basicsize: (payload + size_of::<T>()) as c_int,

@@ -11,6 +11,7 @@ use std::ptr;
 use pyo3::ffi;
 use pyo3::prelude::*;
 
+use super::bound::{BoundMethod, PyMethod_New};
 use super::callable::{Callable, call_slot, called};
 use super::code::Code;
 use super::method::enter;
@@ -37,6 +38,8 @@ pub(crate) struct Function {
     code: Code,
     /// Of a method: the class.
     owner: Option<Object>,
+    /// Whether `async with` looks it up, to call it at once.
+    is_special: bool,
 }
 
 static FUNCTION: Class = Class::new();
@@ -49,6 +52,7 @@ impl Native for Function {
     const TRACKED: bool = true;
     const FINALIZES: bool = false;
     const CALLABLE: bool = true;
+    const METHOD: bool = true;
 
     fn class() -> &'static Class {
         &FUNCTION
@@ -73,21 +77,23 @@ pub(crate) fn equip(
     methods.iter().try_for_each(|(name, method)| {
         let stands_for = stock.getattr(*name)?.into();
         let owner = Some(class.clone().into());
-        let function = Function::make_for(class.py(), Body::Anywhere(*method), stands_for, owner)?;
-        class.setattr(*name, function.bind(class.py()))
+        let function = Function {
+            is_special: matches!(*name, "__aenter__" | "__aexit__"),
+            ..Function::begin(class.py(), Body::Anywhere(*method), stands_for, owner)?
+        };
+        let function = FUNCTION.instantiate(class.py(), function)?;
+        class.setattr(*name, function.object().bind(class.py()))
     })
 }
 
 impl Function {
     pub(crate) fn make(py: Python<'_>, body: Body, stands_for: Object) -> PyResult<Object> {
-        Self::make_for(py, body, stands_for, None)
+        FUNCTION.instantiate(py, Self::begin(py, body, stands_for, None)?).map(Instance::into_object)
     }
 
-    fn make_for(py: Python<'_>, body: Body, stands_for: Object, owner: Option<Object>) -> PyResult<Object> {
+    fn begin(py: Python<'_>, body: Body, stands_for: Object, owner: Option<Object>) -> PyResult<Self> {
         let code = Code::of(py, &stands_for)?;
-        FUNCTION
-            .instantiate(py, Self { vectorcall: called::<Self>, body, stands_for, code, owner })
-            .map(Instance::into_object)
+        Ok(Self { vectorcall: called::<Self>, body, stands_for, code, owner, is_special: false })
     }
 
     /// A method is for instances of its class. A function gives way to a tool that has exchanged the code of the function
@@ -123,11 +129,6 @@ impl Callable for Function {
     }
 }
 
-unsafe extern "C" {
-    /// Public, and missing in `pyo3::ffi`.
-    fn PyMethod_New(function: *mut ffi::PyObject, instance: *mut ffi::PyObject) -> *mut ffi::PyObject;
-}
-
 /// In a class: bound to the instance.
 unsafe extern "C" fn bound(
     function: *mut ffi::PyObject,
@@ -138,6 +139,9 @@ unsafe extern "C" fn bound(
     unsafe {
         if instance.is_null() || instance == ffi::Py_None() {
             return ffi::Py_NewRef(function);
+        }
+        if (*FUNCTION.payload::<Function>(function)).is_special {
+            return BoundMethod::make(function, instance);
         }
         PyMethod_New(function, instance)
     }

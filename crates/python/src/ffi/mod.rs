@@ -6,6 +6,7 @@
 pub(crate) mod arguments;
 pub(crate) mod asyncio;
 pub(crate) mod attributes;
+pub(crate) mod bound;
 pub(crate) mod buffer;
 pub(crate) mod bytes;
 pub(crate) mod call;

@@ -24,7 +24,7 @@ use crate::ffi::resumable::{Input, Step};
 use crate::ffi::{Arguments, Instance, Object, Visit};
 use crate::hooks::Hooks;
 use crate::imports;
-use crate::running::Waiter;
+use crate::waiter::Waiter;
 
 #[pyclass(extends = PrimitiveCore, subclass, frozen, module = "ironloop._ironloop")]
 pub(crate) struct ConditionCore;

@@ -12,7 +12,7 @@ use super::{truth, with_methods};
 use crate::ffi::coroutine::Kind;
 use crate::ffi::{Arguments, Object, Usual};
 use crate::hooks::Hooks;
-use crate::running::Waiter;
+use crate::waiter::Waiter;
 
 #[pyclass(extends = PrimitiveCore, subclass, frozen, module = "ironloop._ironloop")]
 pub(crate) struct EventCore;

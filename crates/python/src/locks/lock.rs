@@ -16,7 +16,7 @@ use crate::ffi::intern::intern;
 use crate::ffi::{Arguments, Object, Usual};
 use crate::hooks::Hooks;
 use crate::imports;
-use crate::running::{Waiter, future_is_done, set_result};
+use crate::waiter::{Waiter, future_is_done, set_result};
 
 #[pyclass(extends = PrimitiveCore, subclass, frozen, module = "ironloop._ironloop")]
 pub(crate) struct LockCore;

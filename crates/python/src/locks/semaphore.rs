@@ -22,7 +22,7 @@ use crate::ffi::intern::intern;
 use crate::ffi::{Arguments, Object, Usual};
 use crate::hooks::Hooks;
 use crate::imports;
-use crate::running::{Waiter, set_result};
+use crate::waiter::{Waiter, set_result};
 
 #[pyclass(extends = PrimitiveCore, subclass, frozen, module = "ironloop._ironloop")]
 pub(crate) struct SemaphoreCore {

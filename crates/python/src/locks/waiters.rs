@@ -16,7 +16,8 @@ use crate::ffi::Object;
 use crate::ffi::call::call_method;
 use crate::ffi::intern::intern;
 use crate::imports;
-use crate::running::{Running, Waiter, future_is_cancelled, future_is_done, set_result};
+use crate::running::Running;
+use crate::waiter::{Waiter, future_is_cancelled, future_is_done, set_result};
 
 /// The futures that tasks wait for. A future stays until its task has had its turn, done or not.
 #[derive(Default)]

@@ -13,7 +13,7 @@ use crate::ffi::coroutine::{self, Coroutine, Kind, Life};
 use crate::ffi::derived::track;
 use crate::ffi::resumable::{Input, Step};
 use crate::ffi::{Instance, Object, Shared, Usual, Visit};
-use crate::running::Waiter;
+use crate::waiter::Waiter;
 
 /// What is waited for.
 pub(super) trait Primitive: PyClass<Frozen = True, BaseType = PrimitiveCore> + Send + Sync {

@@ -10,7 +10,8 @@ use crate::ffi::Object;
 use crate::ffi::call::{call, call_method};
 use crate::ffi::intern::intern;
 use crate::imports;
-use crate::running::{Running, Waiter, future_is_done, set_result};
+use crate::running::Running;
+use crate::waiter::{Waiter, future_is_done, set_result};
 
 #[derive(Clone, Copy)]
 pub(super) enum Side {

@@ -14,7 +14,7 @@ use crate::ffi::derived::track;
 use crate::ffi::intern::intern;
 use crate::ffi::resumable::{Input, Step};
 use crate::ffi::{Arguments, Instance, Object, Shared, Visit};
-use crate::running::Waiter;
+use crate::waiter::Waiter;
 
 /// What is asked of a queue.
 trait Request: Send + Sync + Sized + 'static {

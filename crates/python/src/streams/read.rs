@@ -19,7 +19,7 @@ use crate::ffi::function::Method;
 use crate::ffi::intern::intern;
 use crate::ffi::resumable::{Input, Step};
 use crate::ffi::{Arg, Arguments, Instance, Object, Shared, Visit};
-use crate::running::Waiter;
+use crate::waiter::Waiter;
 
 /// What is wanted.
 enum Request {

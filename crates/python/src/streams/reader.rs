@@ -14,7 +14,7 @@ use crate::ffi::raise::raised;
 use crate::ffi::{Arguments, ByteArray, Chunk, Object, Usual};
 use crate::hooks::{Hooks, Own};
 use crate::imports;
-use crate::running::{future_is_cancelled, set_result};
+use crate::waiter::{future_is_cancelled, set_result};
 
 /// What the native methods do in place of calling it.
 pub(super) const HOOK_NAMES: &[&str] = &[

@@ -1,0 +1,183 @@
+//! A special method bound to its instance: what `async with` looks up, calls and drops (until Python 3.13).
+//!
+//! CPython makes its own bound method by the collector's allocator each time. Ours has its memory from a pool. Whoever looks at one
+//! sees the `types.MethodType` that it stands for.
+
+use std::ffi::{CStr, c_int, c_void};
+
+use pyo3::ffi;
+use pyo3::prelude::*;
+
+use super::callable::{call_slot, called};
+use super::class::Pool;
+use super::derived::track;
+use super::function::Function;
+use super::method::enter;
+use super::{Class, Instance, Native, Object, Visit};
+
+unsafe extern "C" {
+    /// Public, and missing in `pyo3::ffi`.
+    pub(super) fn PyMethod_New(
+        function: *mut ffi::PyObject,
+        instance: *mut ffi::PyObject,
+    ) -> *mut ffi::PyObject;
+}
+
+#[repr(C)]
+pub(super) struct BoundMethod {
+    /// First, where the class says that it is.
+    vectorcall: ffi::vectorcallfunc,
+    function: Object,
+    instance: Object,
+}
+
+static CLASS: Class = Class::new();
+static POOL: Pool = Pool::new();
+
+impl Native for BoundMethod {
+    const NAME: &'static CStr = c"ironloop.method";
+    const DOC: &'static CStr = c"A special method bound to its instance.";
+    const OPEN: bool = false;
+    // From the pool it comes untracked.
+    const TRACKED: bool = false;
+    const FINALIZES: bool = false;
+    const CALLABLE: bool = true;
+
+    fn class() -> &'static Class {
+        &CLASS
+    }
+
+    fn traverse(&self, visit: &mut Visit<'_>) -> c_int {
+        visit.all([&self.function, &self.instance])
+    }
+
+    fn clear(&self, _py: Python<'_>) {}
+
+    fn pool(&self) -> Option<&Pool> {
+        Some(&POOL)
+    }
+}
+
+impl BoundMethod {
+    /// # Safety
+    /// On an attached thread, with a live [`Function`] and a live instance of its class.
+    pub(super) unsafe fn make(
+        function: *mut ffi::PyObject,
+        instance: *mut ffi::PyObject,
+    ) -> *mut ffi::PyObject {
+        // SAFETY: the caller's.
+        unsafe {
+            let py = Python::assume_attached();
+            let own = |object| Object::from_owned(py, ffi::Py_NewRef(object));
+            enter(py, || {
+                let payload = Self { vectorcall: call, function: own(function), instance: own(instance) };
+                let bound = CLASS.instantiate(py, payload)?;
+                track(bound.object());
+                Ok(bound.into_object().into_ptr())
+            })
+        }
+    }
+
+    /// The interpreter's own.
+    fn plain(&self, py: Python<'_>) -> PyResult<Object> {
+        // SAFETY: an attached thread, and live objects.
+        unsafe { Object::from_result(py, PyMethod_New(self.function.as_ptr(), self.instance.as_ptr())) }
+    }
+}
+
+/// Calls the function with the instance in front.
+unsafe extern "C" fn call(
+    bound: *mut ffi::PyObject,
+    values: *const *mut ffi::PyObject,
+    count: usize,
+    names: *mut ffi::PyObject,
+) -> *mut ffi::PyObject {
+    // SAFETY: called by the interpreter on an attached thread with an instance of the class and the arguments of a vectorcall.
+    // It lends the place in front of them if it says so.
+    unsafe {
+        let payload = &*CLASS.payload::<BoundMethod>(bound);
+        let (function, instance) = (payload.function.as_ptr(), payload.instance.as_ptr());
+        let positional = ffi::PyVectorcall_NARGS(count) as usize;
+        if count & ffi::PY_VECTORCALL_ARGUMENTS_OFFSET != 0 {
+            let values = values.cast_mut().sub(1);
+            let lent = values.replace(instance);
+            let result = called::<Function>(function, values, positional + 1, names);
+            values.write(lent);
+            return result;
+        }
+        let keywords = if names.is_null() { 0 } else { ffi::PyTuple_GET_SIZE(names) as usize };
+        if positional + keywords == 0 {
+            return called::<Function>(function, &raw const instance, 1, names);
+        }
+        let given = std::slice::from_raw_parts(values, positional + keywords);
+        let values: Vec<_> = std::iter::once(instance).chain(given.iter().copied()).collect();
+        called::<Function>(function, values.as_ptr(), positional + 1, names)
+    }
+}
+
+/// Lets the interpreter's own bound method answer.
+unsafe fn ask(
+    bound: *mut ffi::PyObject,
+    question: impl FnOnce(*mut ffi::PyObject) -> *mut ffi::PyObject,
+) -> *mut ffi::PyObject {
+    // SAFETY: the caller's: an attached thread and an instance of the class.
+    unsafe {
+        let py = Python::assume_attached();
+        enter(py, || {
+            Instance::<BoundMethod>::borrowed(&bound, |bound| {
+                let answer = question(bound.plain(py)?.as_ptr());
+                Object::from_result(py, answer).map(Object::into_ptr)
+            })
+        })
+    }
+}
+
+unsafe extern "C" fn attribute(bound: *mut ffi::PyObject, name: *mut ffi::PyObject) -> *mut ffi::PyObject {
+    // SAFETY: called by the interpreter on an attached thread with an instance of the class.
+    unsafe { ask(bound, |plain| ffi::PyObject_GetAttr(plain, name)) }
+}
+
+unsafe extern "C" fn repr(bound: *mut ffi::PyObject) -> *mut ffi::PyObject {
+    // SAFETY: as above.
+    unsafe { ask(bound, |plain| ffi::PyObject_Repr(plain)) }
+}
+
+/// Two that stand for the same method are equal, and one is to its plain twin. There is no order.
+unsafe extern "C" fn compare(
+    bound: *mut ffi::PyObject,
+    other: *mut ffi::PyObject,
+    operator: c_int,
+) -> *mut ffi::PyObject {
+    // SAFETY: as above. `other` is asked about the plain twin: it may be one of ours, and have a twin itself.
+    unsafe {
+        match operator {
+            ffi::Py_EQ | ffi::Py_NE => ask(bound, |plain| ffi::PyObject_RichCompare(other, plain, operator)),
+            _ => ffi::Py_NewRef(ffi::Py_NotImplemented()),
+        }
+    }
+}
+
+unsafe extern "C" fn hash(bound: *mut ffi::PyObject) -> ffi::Py_hash_t {
+    // SAFETY: as above.
+    unsafe {
+        let mut hash = -1;
+        let asked = ask(bound, |plain| {
+            hash = ffi::PyObject_Hash(plain);
+            if hash == -1 { std::ptr::null_mut() } else { ffi::Py_NewRef(ffi::Py_None()) }
+        });
+        ffi::Py_XDECREF(asked);
+        hash
+    }
+}
+
+pub(crate) fn add_class(py: Python<'_>) -> PyResult<()> {
+    let slot = |slot, pfunc| ffi::PyType_Slot { slot, pfunc };
+    let slots = [
+        call_slot(),
+        slot(ffi::Py_tp_getattro, attribute as *mut c_void),
+        slot(ffi::Py_tp_repr, repr as *mut c_void),
+        slot(ffi::Py_tp_richcompare, compare as *mut c_void),
+        slot(ffi::Py_tp_hash, hash as *mut c_void),
+    ];
+    CLASS.create_hidden::<BoundMethod>(py, &[], &[], &slots)
+}
