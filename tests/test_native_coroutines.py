@@ -4,6 +4,7 @@ import asyncio
 import gc
 import types
 import warnings
+import weakref
 
 import pytest
 
@@ -66,6 +67,29 @@ def test_each_that_is_dropped_warns(run, vocabulary):
                 for _ in range(3):
                     make()
             assert ["was never awaited" in str(warning.message) for warning in caught] == [True] * 3
+
+    run(main)
+
+
+def test_the_warning_has_the_coroutine_as_its_source(run, vocabulary):
+    """So whoever keeps the warning keeps it, with all that it was given, and may even await it."""
+
+    async def main():
+        future = asyncio.get_running_loop().create_future()
+        gone = weakref.ref(future)
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            vocabulary.wait([future])
+        (warning,) = caught
+        assert warning.source.__name__ == "wait"
+        future.set_result(None)
+        assert await warning.source == ({future}, set())
+        del future
+        caught.clear()
+        del warning
+        gc.collect()
+        assert gone() is None
+        assert caught == []
 
     run(main)
 

@@ -15,7 +15,7 @@ use super::class::{NO_GETTER, Pool};
 use super::intern::intern;
 use super::method::enter;
 use super::resumable::{Input, Resumable, Step, end, resumable_methods, resumable_slots};
-use super::{Class, Instance, Native, Visit};
+use super::{Class, Instance, Native, Object, Visit};
 
 /// Where a coroutine stands.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -177,10 +177,8 @@ pub(crate) fn add_class<C: Coroutine>(py: Python<'_>) -> PyResult<()> {
 /// A warning if it never began; what waits is closed.
 fn finalize<C: Coroutine>(instance: &Instance<C>, py: Python<'_>) {
     let outcome = match instance.life().stage() {
-        Stage::Created => {
-            instance.life().set(Stage::Ended);
-            warn_never_awaited(py, instance.qualified_name())
-        }
+        // Whoever keeps the warning may await it still.
+        Stage::Created => warn_never_awaited(py, instance.object(), instance.qualified_name()),
         Stage::Suspended => end(py, instance),
         Stage::Running | Stage::Ended => Ok(()),
     };
@@ -189,10 +187,11 @@ fn finalize<C: Coroutine>(instance: &Instance<C>, py: Python<'_>) {
     }
 }
 
-fn warn_never_awaited(py: Python<'_>, name: &str) -> PyResult<()> {
+fn warn_never_awaited(py: Python<'_>, coroutine: &Object, name: &str) -> PyResult<()> {
     let text = format!("coroutine '{name}' was never awaited");
     let category = py.get_type::<pyo3::exceptions::PyRuntimeWarning>();
-    crate::imports::warn(py)?.call1((text, category)).map(drop)
+    let (stacklevel, source) = (1, coroutine.bind(py));
+    crate::imports::warn(py)?.call1((text, category, stacklevel, source)).map(drop)
 }
 
 /// The slots of an object that is resumed, which is its own awaitable.
