@@ -35,6 +35,12 @@ class Transport(asyncio.Transport):
     def resume_reading(self):
         self.calls.append("resume")
 
+    def close(self):
+        self.calls.append("close")
+
+    def is_closing(self):
+        return "close" in self.calls
+
 
 @contextlib.asynccontextmanager
 async def connected(streams, handler, **options):
@@ -445,6 +451,25 @@ def test_drain_gives_way_once_if_the_transport_is_closing(run, streams):
             with contextlib.suppress(ConnectionResetError):
                 await writer.drain()
             assert turns == ["turn"]
+
+    run(main)
+
+
+def test_drain_returns_if_a_protocol_swallows_a_cancellation(run, streams):
+    class Stubborn(streams.StreamReaderProtocol):
+        async def _drain_helper(self):
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.get_running_loop().create_future()
+
+    async def main():
+        loop = asyncio.get_running_loop()
+        reader = streams.StreamReader(loop=loop)
+        writer = streams.StreamWriter(Transport(), Stubborn(reader, loop=loop), reader, loop)
+        draining = asyncio.create_task(writer.drain())
+        await asyncio.sleep(0)
+        draining.cancel()
+        assert await draining is None
+        writer.close()
 
     run(main)
 

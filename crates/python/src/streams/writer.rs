@@ -9,9 +9,9 @@ use pyo3::types::{PyDict, PyTuple};
 
 use super::reader::{self, StreamReaderCore};
 use super::{protocol, put, shown, transport};
+use crate::awaiting::Awaited;
 use crate::cell::LoopCell;
-use crate::ffi::asyncio::{Resumed, send};
-use crate::ffi::call::{call, call_method};
+use crate::ffi::call::call;
 use crate::ffi::coroutine::{self, Coroutine, Kind, Life};
 use crate::ffi::derived::track;
 use crate::ffi::function::Method;
@@ -137,7 +137,7 @@ struct Drain {
     life: Life,
     writer: Shared<StreamWriterCore>,
     /// asyncio's own coroutine, if there is something to wait for.
-    waiting: LoopCell<Option<Object>>,
+    waiting: LoopCell<Option<Awaited>>,
 }
 
 static DRAIN: Kind = Kind::new();
@@ -161,28 +161,23 @@ impl Coroutine for Drain {
             None
         } else {
             let stock = imports::stock_stream_writer(py)?.getattr(intern!(py, "drain"))?.into();
-            Some(call(py, &stock, &[drain.writer.object()])?)
+            Some(Awaited::of(py, &call(py, &stock, &[drain.writer.object()])?)?)
         };
         let Some(waiting) = waiting else { return Ok(Step::nothing(py)) };
-        let step = match input {
-            Input::Next => match send(py, &waiting)? {
-                Resumed::Yielded(yielded) => Step::Yield(yielded),
-                Resumed::Returned(value) => Step::Return(value),
-            },
-            // It has nothing to say to an error but that error.
-            Input::Throw(error) => {
-                let error = error.into_value(py).into();
-                Step::Yield(call_method(py, &waiting, intern!(py, "throw"), &[&error])?)
-            }
-        };
-        drain.waiting.with(|place| *place = Some(waiting));
-        track(drain.object());
+        let step = waiting.resume(py, input)?;
+        if let Step::Yield(_) = step {
+            drain.waiting.with(|place| *place = Some(waiting));
+            track(drain.object());
+        }
         Ok(step)
     }
 
     fn traverse(&self, visit: &mut Visit<'_>) -> c_int {
         match visit.object(self.writer.object()) {
-            0 => self.waiting.try_with(|waiting| visit.all(waiting.as_ref())).unwrap_or(0),
+            0 => {
+                let show = |waiting: &mut Option<Awaited>| visit.all(waiting.as_ref().map(Awaited::object));
+                self.waiting.try_with(show).unwrap_or(0)
+            }
             result => result,
         }
     }
