@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import gc
 import inspect
+import random
 import sys
 import weakref
 from unittest import mock
@@ -142,6 +143,49 @@ def test_the_buffer_may_be_looked_at_and_changed(run, streams):
         reader._buffer = bytearray(b"new")
         reader.feed_eof()
         assert await reader.read() == b"new"
+
+    run(main)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_all_bytes_come_once_and_in_order_however_they_are_read(run, streams, seed):
+    chance = random.Random(seed)
+    chunks = [chance.randbytes(chance.choice([1, 2, 10, 100])) for _ in range(200)]
+
+    async def feed(reader):
+        for chunk in chunks:
+            reader.feed_data(chunk)
+            if chance.random() < 0.6:
+                await asyncio.sleep(0)
+        reader.feed_eof()
+
+    async def read(reader):
+        match chance.randrange(5):
+            case 0:
+                return await reader.read(chance.choice([1, 10, 1000]))
+            case 1:
+                try:
+                    return await reader.readexactly(chance.choice([1, 10, 100]))
+                except asyncio.IncompleteReadError as error:
+                    return error.partial
+            case 2:
+                return await reader.readline()
+            case 3:
+                # From now on the buffer is a bytearray, as long as it is kept.
+                kept = reader._buffer
+                return await reader.read(5) if kept is not None else b""
+            case _:
+                await asyncio.sleep(0)
+                return b""
+
+    async def main():
+        reader = streams.StreamReader(limit=1 << 16)
+        feeding = asyncio.create_task(feed(reader))
+        read_so_far = b""
+        while not reader.at_eof():
+            read_so_far += await read(reader)
+        await feeding
+        assert read_so_far == b"".join(chunks)
 
     run(main)
 
