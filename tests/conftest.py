@@ -37,6 +37,13 @@ def loop_parameters() -> list[Any]:
     return [pytest.param(name, marks=() if name in CHOSEN else left_out) for name in LOOPS]
 
 
+@pytest.fixture(scope="module", autouse=True)
+def collector() -> None:
+    """Many tests run the garbage collector, which need not walk all that was imported every time."""
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture(params=loop_parameters())
 def loop_name(request: pytest.FixtureRequest) -> str:
     return request.param
