@@ -19,7 +19,7 @@ async def trivial() -> None:
     pass
 
 
-@timed("gather/10k-trivial", Figure.RATE, count=100_000)
+@timed("gather/10k-trivial", Figure.RATE, count=300_000)
 async def gather_trivial(count: int, watch: Stopwatch) -> None:
     with watch:
         for _ in range(count // BATCH):
@@ -53,7 +53,7 @@ async def gather_1m(count: int) -> dict[str, float]:
     return await gather_sleeps(count, 1)
 
 
-@timed("wait/first-completed", Figure.RATE, count=20_000)
+@timed("wait/first-completed", Figure.RATE, count=50_000)
 async def first_completed(count: int, watch: Stopwatch) -> None:
     """One of ten ends, the others go on waiting: a program that listens to several sources."""
     never = asyncio.Event()
@@ -67,7 +67,7 @@ async def first_completed(count: int, watch: Stopwatch) -> None:
         task.cancel()
 
 
-@timed("as_completed/100", Figure.RATE, count=50_000)
+@timed("as_completed/100", Figure.RATE, count=200_000)
 async def as_completed(count: int, watch: Stopwatch) -> None:
     with watch:
         for _ in range(count // 100):

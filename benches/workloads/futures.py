@@ -7,7 +7,7 @@ import asyncio
 from harness.workload import Figure, Stopwatch, timed
 
 
-@timed("future/ready", Figure.RATE, count=500_000)
+@timed("future/ready", Figure.RATE, count=1_500_000)
 async def ready(count: int, watch: Stopwatch) -> None:
     """Set before it is awaited: the loop has no part in it."""
     loop = asyncio.get_running_loop()
@@ -18,7 +18,7 @@ async def ready(count: int, watch: Stopwatch) -> None:
             await future
 
 
-@timed("future/awaited", Figure.RATE, count=200_000)
+@timed("future/awaited", Figure.RATE, count=600_000)
 async def awaited(count: int, watch: Stopwatch) -> None:
     """Set by a callback while the task waits: a callback and a wake-up."""
     loop = asyncio.get_running_loop()

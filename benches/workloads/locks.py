@@ -22,12 +22,12 @@ async def contend(lock: asyncio.Lock | asyncio.Semaphore, count: int, watch: Sto
         await asyncio.wait(tasks)
 
 
-@timed("lock/contended", Figure.RATE, count=100_000)
+@timed("lock/contended", Figure.RATE, count=300_000)
 async def contended(count: int, watch: Stopwatch) -> None:
     await contend(asyncio.Lock(), count, watch)
 
 
-@timed("lock/free", Figure.RATE, count=500_000)
+@timed("lock/free", Figure.RATE, count=1_500_000)
 async def free(count: int, watch: Stopwatch) -> None:
     lock = asyncio.Lock()
     with watch:
@@ -36,12 +36,12 @@ async def free(count: int, watch: Stopwatch) -> None:
                 pass
 
 
-@timed("semaphore/contended", Figure.RATE, count=100_000)
+@timed("semaphore/contended", Figure.RATE, count=300_000)
 async def semaphore(count: int, watch: Stopwatch) -> None:
     await contend(asyncio.Semaphore(TASKS // 2), count, watch)
 
 
-@timed("event/ping-pong", Figure.RATE, count=100_000)
+@timed("event/ping-pong", Figure.RATE, count=300_000)
 async def ping_pong(count: int, watch: Stopwatch) -> None:
     """A round trip is counted once: two events set, two tasks woken."""
     ping, pong = asyncio.Event(), asyncio.Event()

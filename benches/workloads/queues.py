@@ -24,17 +24,17 @@ async def pass_through(maxsize: int, count: int, watch: Stopwatch) -> None:
         await consumer
 
 
-@timed("queue/unbounded", Figure.RATE, count=300_000)
+@timed("queue/unbounded", Figure.RATE, count=1_000_000)
 async def unbounded(count: int, watch: Stopwatch) -> None:
     """Nobody ever waits: everything is put, then everything is taken."""
     await pass_through(0, count, watch)
 
 
-@timed("queue/maxsize-5", Figure.RATE, count=100_000)
+@timed("queue/maxsize-5", Figure.RATE, count=500_000)
 async def maxsize_5(count: int, watch: Stopwatch) -> None:
     await pass_through(5, count, watch)
 
 
-@timed("queue/maxsize-100", Figure.RATE, count=200_000)
+@timed("queue/maxsize-100", Figure.RATE, count=1_000_000)
 async def maxsize_100(count: int, watch: Stopwatch) -> None:
     await pass_through(100, count, watch)

@@ -12,13 +12,13 @@ async def yield_to_the_loop(times: int) -> None:
         await asyncio.sleep(0)
 
 
-@timed("sleep-zero/1-task", Figure.RATE, count=300_000)
+@timed("sleep-zero/1-task", Figure.RATE, count=1_000_000)
 async def sleep_zero(count: int, watch: Stopwatch) -> None:
     with watch:
         await yield_to_the_loop(count)
 
 
-@timed("sleep-zero/1000-tasks", Figure.RATE, count=500_000)
+@timed("sleep-zero/1000-tasks", Figure.RATE, count=2_000_000)
 async def sleep_zero_many(count: int, watch: Stopwatch) -> None:
     tasks = [asyncio.create_task(yield_to_the_loop(count // 1000)) for _ in range(1000)]
     with watch:
@@ -29,14 +29,14 @@ async def trivial() -> None:
     pass
 
 
-@timed("create-task/await", Figure.RATE, count=100_000)
+@timed("create-task/await", Figure.RATE, count=300_000)
 async def create_task(count: int, watch: Stopwatch) -> None:
     with watch:
         for _ in range(count):
             await asyncio.create_task(trivial())
 
 
-@timed("task-group/1000", Figure.RATE, count=100_000)
+@timed("task-group/1000", Figure.RATE, count=300_000)
 async def task_group(count: int, watch: Stopwatch) -> None:
     with watch:
         for _ in range(count // 1000):

@@ -17,21 +17,21 @@ async def waits_a_turn() -> None:
     await asyncio.sleep(0)
 
 
-@timed("wait_for/ready", Figure.RATE, count=100_000)
+@timed("wait_for/ready", Figure.RATE, count=300_000)
 async def wait_for_ready(count: int, watch: Stopwatch) -> None:
     with watch:
         for _ in range(count):
             await asyncio.wait_for(ends_at_once(), FAR)
 
 
-@timed("wait_for/suspended", Figure.RATE, count=100_000)
+@timed("wait_for/suspended", Figure.RATE, count=300_000)
 async def wait_for_suspended(count: int, watch: Stopwatch) -> None:
     with watch:
         for _ in range(count):
             await asyncio.wait_for(waits_a_turn(), FAR)
 
 
-@timed("timeout/block", Figure.RATE, count=100_000)
+@timed("timeout/block", Figure.RATE, count=300_000)
 async def block(count: int, watch: Stopwatch) -> None:
     with watch:
         for _ in range(count):

@@ -29,10 +29,6 @@ impl Chunk {
         &self.0
     }
 
-    pub(crate) fn into_object(self) -> Object {
-        self.0
-    }
-
     pub(crate) fn copy_of(py: Python<'_>, bytes: &[u8]) -> Self {
         Self(PyBytes::new(py, bytes).into())
     }

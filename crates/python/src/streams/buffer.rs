@@ -7,7 +7,7 @@ use memchr::{memchr, memmem};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
-use crate::ffi::{ByteArray, Chunk, Object};
+use crate::ffi::{ByteArray, Object};
 
 /// A buffer of this size is kept for the next data when all of it is taken.
 const KEPT: usize = 64 * 1024;
@@ -20,28 +20,12 @@ pub(super) enum Buffer {
 /// Bytes that come at the end and go at the front.
 #[derive(Default)]
 pub(super) struct Queue {
-    /// All that is there, if it came as a whole to somebody who waits: he may well take it as a whole.
-    whole: Option<Chunk>,
     bytes: Vec<u8>,
     taken: usize,
 }
 
 impl Queue {
-    fn bytes(&self) -> &[u8] {
-        match &self.whole {
-            Some(chunk) => chunk.as_ref(),
-            None => &self.bytes[self.taken..],
-        }
-    }
-
-    fn append(&mut self, py: Python<'_>, bytes: &[u8], awaited: bool) {
-        if awaited && self.bytes().is_empty() {
-            self.whole = Some(Chunk::copy_of(py, bytes));
-            return;
-        }
-        if let Some(chunk) = self.whole.take() {
-            self.bytes.extend_from_slice(chunk.as_ref());
-        }
+    fn append(&mut self, bytes: &[u8]) {
         if self.taken > 0 && self.bytes.len() + bytes.len() > self.bytes.capacity() {
             self.bytes.drain(..self.taken);
             self.taken = 0;
@@ -50,10 +34,6 @@ impl Queue {
     }
 
     fn remove_front(&mut self, count: usize) {
-        if let Some(chunk) = self.whole.take() {
-            self.bytes.extend_from_slice(&chunk.as_ref()[count..]);
-            return;
-        }
         self.taken += count;
         if self.taken == self.bytes.len() {
             self.taken = 0;
@@ -75,7 +55,7 @@ impl Default for Buffer {
 impl Buffer {
     pub(super) fn bytes(&self) -> &[u8] {
         match self {
-            Self::Own(queue) => queue.bytes(),
+            Self::Own(queue) => &queue.bytes[queue.taken..],
             Self::Shown(array) => array.bytes(),
         }
     }
@@ -104,16 +84,15 @@ impl Buffer {
         if let Self::Shown(array) = self
             && array.is_exclusive()
         {
-            *self = Self::Own(Queue { bytes: array.bytes().to_vec(), ..Queue::default() });
+            *self = Self::Own(Queue { bytes: array.bytes().to_vec(), taken: 0 });
         }
     }
 
-    /// `awaited`: somebody waits for them.
-    pub(super) fn append(&mut self, py: Python<'_>, bytes: &[u8], awaited: bool) -> PyResult<()> {
+    pub(super) fn append(&mut self, py: Python<'_>, bytes: &[u8]) -> PyResult<()> {
         self.take_back();
         match self {
             Self::Own(queue) => {
-                queue.append(py, bytes, awaited);
+                queue.append(bytes);
                 Ok(())
             }
             Self::Shown(array) => array.append(py, bytes),
@@ -134,11 +113,6 @@ impl Buffer {
     /// The first bytes, at most `count` of them.
     pub(super) fn take(&mut self, py: Python<'_>, count: usize) -> PyResult<Object> {
         let count = count.min(self.len());
-        if let Self::Own(queue) = self
-            && let Some(chunk) = queue.whole.take_if(|chunk| chunk.as_ref().len() == count)
-        {
-            return Ok(chunk.into_object());
-        }
         let taken = PyBytes::new(py, &self.bytes()[..count]).into();
         self.remove_front(py, count)?;
         Ok(taken)

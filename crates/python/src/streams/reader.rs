@@ -116,7 +116,7 @@ impl StreamReaderCore {
             if data.is_empty() {
                 return Ok(None);
             }
-            state.buffer.append(py, data, state.waiter.is_some())?;
+            state.buffer.append(py, data)?;
             Ok(state.waiter.take())
         })?;
         if let Some(waiter) = waiter
