@@ -8,13 +8,11 @@ import functools
 import sys
 import warnings
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from ironloop import names
 from ironloop.loop import Loop
 from ironloop.native import is_wanted
-from ironloop.nesting import NestedLoop
 
 _T = TypeVar("_T")
 
@@ -30,7 +28,11 @@ def new_event_loop(*, nested: bool = False, native: bool | None = None) -> Loop:
 
     (asyncio: new_event_loop)
     """
-    return NestedLoop(native=native) if nested else Loop(native=native)
+    if nested:
+        from ironloop.nesting import NestedLoop
+
+        return NestedLoop(native=native)
+    return Loop(native=native)
 
 
 class Runner(asyncio.Runner):
@@ -100,25 +102,30 @@ def run(
 
     (asyncio: run)
     """
-    running = asyncio._get_running_loop()
-    if isinstance(running, NestedLoop):
-        if sys.version_info < (3, 14) and not asyncio.iscoroutine(main):
-            raise ValueError(f"a coroutine was expected, got {main!r}")
-        with names.exchanged(native):
-            return running.run_until_complete(main)
-    if running is not None:
-        raise RuntimeError("ironloop.run() cannot be called from a running event loop")
+    if running := asyncio._get_running_loop():
+        return _run_inside(running, main, native)
     with Runner(debug=debug, loop_factory=loop_factory, native=native) as runner:
         return runner.run(main)
 
 
-@dataclass(frozen=True)
-class _Installed:
-    """What `install` has done."""
+def _run_inside(running: asyncio.AbstractEventLoop, main: Coroutine[Any, Any, _T], native: bool | None) -> _T:
+    from ironloop.nesting import NestedLoop
 
-    before: Any
-    policy: Any
-    native: bool
+    if not isinstance(running, NestedLoop):
+        raise RuntimeError("ironloop.run() cannot be called from a running event loop")
+    if sys.version_info < (3, 14) and not asyncio.iscoroutine(main):
+        raise ValueError(f"a coroutine was expected, got {main!r}")
+    with names.exchanged(native):
+        return running.run_until_complete(main)
+
+
+class _Installed:
+    """What `install` has done. (A dataclass would be half of the time that importing ironloop takes.)"""
+
+    def __init__(self, before: Any, policy: Any, native: bool) -> None:
+        self.before = before
+        self.policy = policy
+        self.native = native
 
 
 _installed: _Installed | None = None
