@@ -97,6 +97,12 @@ def vocabulary(loop_name: str) -> ModuleType:
 
 
 @pytest.fixture
+def streams(loop_name: str) -> ModuleType:
+    """The same for streams."""
+    return importlib.import_module(f"{loop_name}.streams")
+
+
+@pytest.fixture
 def python(loop_name: str) -> list[str]:
     """The command that runs an unmodified program on the loop under test: append the program's path."""
     return command_for(loop_name)

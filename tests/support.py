@@ -47,6 +47,26 @@ async def others_end(before: set[asyncio.Task[Any]] | None = None) -> None:
         assert not pending
 
 
+class NotingTransport(asyncio.Transport):
+    """Notes what a reader or a writer asks of it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls: list[str] = []
+
+    def pause_reading(self) -> None:
+        self.calls.append("pause")
+
+    def resume_reading(self) -> None:
+        self.calls.append("resume")
+
+    def close(self) -> None:
+        self.calls.append("close")
+
+    def is_closing(self) -> bool:
+        return "close" in self.calls
+
+
 class Recorder(asyncio.Protocol):
     """Notes each call in ``calls``, gathers ``data``; ``made`` and ``lost`` are futures."""
 
