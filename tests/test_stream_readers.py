@@ -56,9 +56,11 @@ def test_all_bytes_come_once_and_in_order_however_they_are_read(run, streams, se
             case 2:
                 return await reader.readline()
             case 3:
-                # From now on the buffer is a bytearray, as long as it is kept.
+                # As long as it is kept the buffer is this bytearray.
                 kept = reader._buffer
-                return await reader.read(5) if kept is not None else b""
+                taken = await reader.read(5)
+                assert reader._buffer is kept
+                return taken
             case _:
                 await asyncio.sleep(0)
                 return b""

@@ -3,14 +3,15 @@
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 
+use crate::awaiting;
 use crate::ffi::Object;
-use crate::ffi::asyncio::{Resumed, View, as_native_loop, send};
+use crate::ffi::asyncio::{View, as_native_loop};
 use crate::ffi::call::call_method;
 use crate::ffi::derived::Own;
 use crate::ffi::fields::State;
 use crate::ffi::intern::intern;
 use crate::ffi::raise::raised;
-use crate::ffi::resumable::Step;
+use crate::ffi::resumable::{Input, Step};
 use crate::future::{self, Future, Outcome};
 use crate::running::Running;
 
@@ -19,7 +20,7 @@ pub(crate) enum Waiter {
     Own(Own<Future>),
     Other {
         future: Object,
-        /// Made by the first step.
+        /// What its `__await__` gave.
         iterator: Object,
     },
 }
@@ -88,10 +89,7 @@ impl Waiter {
                 Outcome::Result(result) => Ok(Step::Return(result)),
                 Outcome::Error(error) => Err(raised(py, &error)),
             },
-            Self::Other { iterator, .. } => Ok(match send(py, iterator)? {
-                Resumed::Yielded(yielded) => Step::Yield(yielded),
-                Resumed::Returned(result) => Step::Return(result),
-            }),
+            Self::Other { iterator, .. } => awaiting::resume(py, iterator, Input::Next),
         }
     }
 
