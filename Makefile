@@ -1,5 +1,6 @@
 # make run     build, and run the tour on the loop
 # make test    the engine's tests, then pytest on each Python found
+# make test-one  some tests on one Python, from a quick build: make test-one PY=3.13 ARGS="tests/test_tcp_flow.py -k limits"
 # make lint    formatting, clippy, ruff, types
 # make conformance  CPython's own asyncio suite on ironloop, on each Python found: make conformance ARGS="--only test_ssl"
 #              with ironloop's own tasks, queues, locks… behind asyncio's names, without them, or both: ARGS="--native both"
@@ -15,7 +16,7 @@ PYTHON ?= python3
 ENVIRONMENTS = $(PYTHON) tools/environments.py
 ARGS ?=
 
-.PHONY: run test lint conformance compat soak sanitize bench clean
+.PHONY: run test test-one lint conformance compat soak sanitize bench clean
 
 run:
 	@$(ENVIRONMENTS) one -r examples/requirements.txt -- python -m ironloop examples/tour.py $(ARGS)
@@ -25,6 +26,10 @@ test:
 	cargo test --workspace --exclude ironloop-python || status=1; \
 	$(ENVIRONMENTS) each -r examples/requirements.txt -r tests/requirements.txt -- python -m pytest $(ARGS) || status=1; \
 	exit $$status
+
+PY ?= 3.13
+test-one:
+	@$(PYTHON) tools/quick.py $(PY) python -m pytest $(ARGS)
 
 lint: LINT = $(ENVIRONMENTS) one -r tools/lint-requirements.txt
 lint:

@@ -1,0 +1,42 @@
+"""Builds ironloop the quick way for one Python and runs a command with it: `make test-one PY=3.13 ARGS=tests/test_tcp.py`.
+
+    tools/quick.py SERIES COMMAND...
+
+The build is less optimised, cut into pieces that are compiled again only when they change, and not installed: the package
+that COMMAND imports lies in ``target/quick``. The environment is tools/environments.py's, as it was last prepared.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+SUFFIX = "import sysconfig; print(sysconfig.get_config_var('EXT_SUFFIX'))"
+
+
+def main() -> int:
+    series, *command = sys.argv[1:]
+    folder = ROOT / ".venv" / series
+    python = folder / "bin" / "python"
+    if not python.exists():
+        raise SystemExit(f"no environment for Python {series}: `make test` makes it")
+    target = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")).resolve() / "quick"
+    path = os.pathsep.join([str(python.parent), os.environ.get("PATH", os.defpath)])
+    variables = {**os.environ, "VIRTUAL_ENV": str(folder), "PATH": path, "PYO3_PYTHON": str(python)}
+    building = {**variables, "CARGO_TARGET_DIR": str(target / series), "PYO3_BUILD_EXTENSION_MODULE": "1"}
+    cargo = ["cargo", "build", "--quiet", "--profile", "quick", "-p", "ironloop-python"]
+    subprocess.run(cargo, cwd=ROOT, env=building, check=True)
+    package = target / "package" / series
+    shutil.rmtree(package, ignore_errors=True)
+    shutil.copytree(ROOT / "python" / "ironloop", package / "ironloop", ignore=shutil.ignore_patterns("*.so"))
+    suffix = subprocess.run([python, "-c", SUFFIX], capture_output=True, text=True, check=True).stdout.strip()
+    shutil.copy(target / series / "quick" / "lib_ironloop.so", package / "ironloop" / f"_ironloop{suffix}")
+    return subprocess.run(command, env={**variables, "PYTHONPATH": str(package)}).returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main())
