@@ -2,8 +2,9 @@
 
     tools/quick.py SERIES COMMAND...
 
-The build is less optimised, cut into pieces that are compiled again only when they change, and not installed: the package
-that COMMAND imports lies in ``target/quick``. The environment is tools/environments.py's, as it was last prepared.
+The build is less optimised, and cut into pieces that are compiled again only when they change. It is installed in an
+environment of its own in ``target/quick``, on top of tools/environments.py's as that was last prepared; so processes that
+COMMAND starts have it too, whatever their variables.
 """
 
 from __future__ import annotations
@@ -35,7 +36,29 @@ def main() -> int:
     shutil.copytree(ROOT / "python" / "ironloop", package / "ironloop", ignore=shutil.ignore_patterns("*.so"))
     suffix = subprocess.run([python, "-c", SUFFIX], capture_output=True, text=True, check=True).stdout.strip()
     shutil.copy(target / series / "quick" / "lib_ironloop.so", package / "ironloop" / f"_ironloop{suffix}")
-    return subprocess.run(command, env={**variables, "PYTHONPATH": str(package)}).returncode
+    overlay = _overlay(target / "environment" / series, package, folder, python)
+    path = os.pathsep.join([str(overlay / "bin"), path])
+    # PYTHONPATH is for the scripts of the environment beneath, which name its Python.
+    running = {"VIRTUAL_ENV": str(overlay), "PATH": path, "PYTHONPATH": str(package)}
+    return subprocess.run(command, env={**variables, **running}).returncode
+
+
+def _overlay(overlay: Path, package: Path, beneath: Path, python: Path) -> Path:
+    """A virtual environment with one package, and with those of another environment after it."""
+    packages = Path("lib") / f"python{package.name}" / "site-packages"
+    for link, target in {
+        overlay / "bin" / "python": python.resolve(),
+        overlay / "bin" / "python3": python.resolve(),
+        overlay / "bin" / f"python{package.name}": python.resolve(),
+        overlay / packages: package,
+    }.items():
+        link.parent.mkdir(parents=True, exist_ok=True)
+        link.unlink(missing_ok=True)
+        link.symlink_to(target)
+    shutil.copy(beneath / "pyvenv.cfg", overlay / "pyvenv.cfg")
+    others = str(beneath.resolve() / packages)
+    (package / "beneath.pth").write_text(f"import site; site.addsitedir({others!r})\n")
+    return overlay
 
 
 if __name__ == "__main__":
