@@ -44,7 +44,7 @@ pub(crate) fn iterator_of(py: Python<'_>, awaitable: &Object) -> PyResult<Object
 /// Hands on to the iterator what the coroutine is resumed with.
 pub(crate) fn resume(py: Python<'_>, iterator: &Object, input: Input) -> PyResult<Step> {
     match input {
-        Input::Next => Ok(match send(py, iterator)? {
+        Input::Next(sent) => Ok(match send(py, iterator, sent.as_ref())? {
             Resumed::Yielded(yielded) => Step::Yield(yielded),
             Resumed::Returned(value) => Step::Return(value),
         }),
@@ -69,7 +69,7 @@ pub(crate) fn resume(py: Python<'_>, iterator: &Object, input: Input) -> PyResul
 
 /// Runs a coroutine that never waits to its end.
 pub(crate) fn complete(py: Python<'_>, coroutine: &Object) -> PyResult<Object> {
-    match send(py, coroutine)? {
+    match send(py, coroutine, None)? {
         Resumed::Returned(value) => Ok(value),
         Resumed::Yielded(_) => Err(PyRuntimeError::new_err("a coroutine waits that never waits")),
     }

@@ -66,15 +66,17 @@ impl Coroutine for Sleep {
         }
         let stage = sleep.stage.with(|stage| std::mem::replace(stage, Stage::Over));
         match (stage, input) {
-            (Stage::Asked { delay, result }, Input::Next) => sleep.begin(py, delay, result),
-            (Stage::Turn { result } | Stage::Timed { result, .. }, Input::Next) => Ok(Step::Return(result)),
+            (Stage::Asked { delay, result }, Input::Next(_)) => sleep.begin(py, delay, result),
+            (Stage::Turn { result } | Stage::Timed { result, .. }, Input::Next(_)) => {
+                Ok(Step::Return(result))
+            }
             (Stage::Timed { slot, core, .. }, Input::Throw(error)) => {
                 cancel_timer(py, slot, core)?;
                 Err(error)
             }
             (Stage::Elsewhere(coroutine), input) => sleep.go_on_elsewhere(py, coroutine, input),
             (_, Input::Throw(error)) => Err(error),
-            (Stage::Over, Input::Next) => Ok(Step::nothing(py)),
+            (Stage::Over, Input::Next(_)) => Ok(Step::nothing(py)),
         }
     }
 
@@ -111,7 +113,7 @@ impl Sleep {
         let Running::Native(core) = running else {
             running.object()?;
             let coroutine = call(py, imports::stock_sleep(py)?, &[&delay, &result])?;
-            return self.go_on_elsewhere(py, coroutine, Input::Next);
+            return self.go_on_elsewhere(py, coroutine, Input::Next(None));
         };
         let future = future::create_timed(&core)?;
         let when = LoopCore::time(&core)? + seconds;

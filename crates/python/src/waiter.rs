@@ -70,17 +70,17 @@ impl Waiter {
             Self::Own(own) => {
                 let view = View::of_own(own);
                 if !view.is_pending() {
-                    return self.resume(py);
+                    return self.resume(py, None);
                 }
                 view.set_blocking(true);
                 Ok(Step::Yield(own.object().clone_ref(py)))
             }
-            Self::Other { .. } => self.resume(py),
+            Self::Other { .. } => self.resume(py, None),
         }
     }
 
-    /// The coroutine is resumed: the future's outcome.
-    pub(crate) fn resume(&self, py: Python<'_>) -> PyResult<Step> {
+    /// The coroutine is resumed, with a value if somebody sends one: the future's outcome.
+    pub(crate) fn resume(&self, py: Python<'_>, sent: Option<Object>) -> PyResult<Step> {
         match self {
             Self::Own(own) if View::of_own(own).is_pending() => {
                 Err(PyRuntimeError::new_err("await wasn't used with future"))
@@ -89,7 +89,7 @@ impl Waiter {
                 Outcome::Result(result) => Ok(Step::Return(result)),
                 Outcome::Error(error) => Err(raised(py, &error)),
             },
-            Self::Other { iterator, .. } => awaiting::resume(py, iterator, Input::Next),
+            Self::Other { iterator, .. } => awaiting::resume(py, iterator, Input::Next(sent)),
         }
     }
 

@@ -155,22 +155,22 @@ impl Coroutine for Wait {
     fn advance(py: Python<'_>, wait: &Instance<Self>, _first: bool, input: Input) -> PyResult<Step> {
         let stage = wait.stage.with(|stage| std::mem::replace(stage, Stage::Over));
         match (stage, input) {
-            (Stage::Asked(asked), Input::Next) => Self::begin(py, wait, asked),
+            (Stage::Asked(asked), Input::Next(_)) => Self::begin(py, wait, asked),
             (Stage::Waiting(waiting), input) => {
-                if matches!(input, Input::Next) && View::of_own(&waiting.awaited().waiter).is_pending() {
+                if matches!(input, Input::Next(_)) && View::of_own(&waiting.awaited().waiter).is_pending() {
                     // Resumed by somebody who has not waited.
                     leave(py, &waiting)?;
                     return Err(PyRuntimeError::new_err("await wasn't used with future"));
                 }
                 leave(py, &waiting)?;
                 match input {
-                    Input::Next => divide(py, &waiting.futures).map(Step::Return),
+                    Input::Next(_) => divide(py, &waiting.futures).map(Step::Return),
                     Input::Throw(error) => Err(error),
                 }
             }
             (Stage::Elsewhere(coroutine), input) => wait.go_on_elsewhere(py, coroutine, input),
             (_, Input::Throw(error)) => Err(error),
-            (Stage::Over, Input::Next) => Ok(Step::nothing(py)),
+            (Stage::Over, Input::Next(_)) => Ok(Step::nothing(py)),
         }
     }
 
@@ -202,7 +202,7 @@ impl Wait {
         let running = Running::now(py)?;
         let Running::Native(core) = running else {
             let coroutine = asked.stock(py)?;
-            return wait.go_on_elsewhere(py, coroutine, Input::Next);
+            return wait.go_on_elsewhere(py, coroutine, Input::Next(None));
         };
         let until = asked.check(py)?;
         let futures = different(py, &asked.futures)?;

@@ -372,12 +372,13 @@ pub(crate) enum Resumed {
     Returned(Object),
 }
 
-/// `coroutine.send(None)`
-pub(crate) fn send(py: Python<'_>, coroutine: &Object) -> PyResult<Resumed> {
+/// `coroutine.send(value)`
+pub(crate) fn send(py: Python<'_>, coroutine: &Object, value: Option<&Object>) -> PyResult<Resumed> {
     let mut result = ptr::null_mut();
-    // SAFETY: a live object; what comes back is new, or an error is set.
+    // SAFETY: live objects; what comes back is new, or an error is set.
     unsafe {
-        match ffi::PyIter_Send(coroutine.as_ptr(), ffi::Py_None(), &raw mut result) {
+        let value = value.map_or_else(|| ffi::Py_None(), Object::as_ptr);
+        match ffi::PyIter_Send(coroutine.as_ptr(), value, &raw mut result) {
             ffi::PySendResult::PYGEN_NEXT => Ok(Resumed::Yielded(Object::from_owned(py, result))),
             ffi::PySendResult::PYGEN_RETURN => Ok(Resumed::Returned(Object::from_owned(py, result))),
             ffi::PySendResult::PYGEN_ERROR => Err(PyErr::fetch(py)),

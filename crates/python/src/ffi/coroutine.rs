@@ -6,7 +6,7 @@
 use std::ffi::{CStr, c_int, c_void};
 use std::sync::atomic::{AtomicU8, Ordering};
 
-use pyo3::exceptions::{PyRuntimeError, PyTypeError, PyValueError};
+use pyo3::exceptions::{PyRuntimeError, PyStopIteration, PyTypeError, PyValueError};
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::PyString;
@@ -14,6 +14,7 @@ use pyo3::types::PyString;
 use super::class::{NO_GETTER, Pool};
 use super::intern::intern;
 use super::method::enter;
+use super::raise::{set_context, value_of};
 use super::resumable::{Input, Resumable, Step, end, resumable_methods, resumable_slots};
 use super::{Class, Instance, Native, Object, Visit};
 
@@ -55,7 +56,12 @@ impl Life {
 
     /// Runs `body` for the next step. An error thrown in before the first step ends the coroutine; `first` tells that step
     /// from the others.
-    fn drive(&self, input: Input, body: impl FnOnce(bool, Input) -> PyResult<Step>) -> PyResult<Step> {
+    fn drive(
+        &self,
+        py: Python<'_>,
+        input: Input,
+        body: impl FnOnce(bool, Input) -> PyResult<Step>,
+    ) -> PyResult<Step> {
         let first = match self.stage() {
             Stage::Running => return Err(PyValueError::new_err("coroutine already executing")),
             Stage::Ended => {
@@ -67,15 +73,31 @@ impl Life {
         let input = match input {
             Input::Throw(error) if first => {
                 self.set(Stage::Ended);
-                return Err(error);
+                // Such a coroutine of Python code converts it by that code since Python 3.12, which does not run.
+                return Err(if cfg!(Py_3_12) { error } else { stop_converted(py, error) });
+            }
+            Input::Next(Some(_)) if first => {
+                let text = "can't send non-None value to a just-started coroutine";
+                return Err(PyTypeError::new_err(text));
             }
             input => input,
         };
         self.set(Stage::Running);
         let result = body(first, input);
         self.set(if matches!(result, Ok(Step::Yield(_))) { Stage::Suspended } else { Stage::Ended });
-        result
+        result.map_err(|error| stop_converted(py, error))
     }
+}
+
+/// What leaves a coroutine as a `StopIteration` would be its result to whoever awaits it (PEP 479).
+fn stop_converted(py: Python<'_>, error: PyErr) -> PyErr {
+    if !error.is_instance_of::<PyStopIteration>(py) {
+        return error;
+    }
+    let converted = PyRuntimeError::new_err("coroutine raised StopIteration");
+    set_context(&value_of(py, &converted), value_of(py, &error));
+    converted.set_cause(py, Some(error));
+    converted
 }
 
 /// The class of one kind of coroutine, and the memory of its dead instances.
@@ -154,17 +176,12 @@ impl<C: Coroutine> Native for C {
 }
 
 impl<C: Coroutine> Resumable for C {
-    fn refusal(&self) -> Option<PyErr> {
-        let begins = self.life().stage() == Stage::Created;
-        begins.then(|| PyTypeError::new_err("can't send non-None value to a just-started coroutine"))
-    }
-
     fn is_over(&self) -> bool {
         !self.life().is_open()
     }
 
     fn resume(py: Python<'_>, coroutine: &Instance<Self>, input: Input) -> PyResult<Step> {
-        coroutine.life().drive(input, |first, input| C::advance(py, coroutine, first, input))
+        coroutine.life().drive(py, input, |first, input| C::advance(py, coroutine, first, input))
     }
 }
 

@@ -14,8 +14,23 @@ use super::{Arguments, Instance, Native, Object};
 
 /// What a resumed object is given.
 pub(crate) enum Input {
-    Next,
+    /// A value for whoever has yielded, if it is not None: a loop sends none, but a driver between may.
+    Next(Option<Object>),
     Throw(PyErr),
+}
+
+impl Input {
+    /// `send(value)`
+    ///
+    /// # Safety
+    /// On an attached thread, with a live object.
+    unsafe fn of(py: Python<'_>, value: *mut ffi::PyObject) -> Self {
+        // SAFETY: the caller's; None is only compared.
+        unsafe {
+            let sent = (value != ffi::Py_None()).then(|| Object::from_owned(py, ffi::Py_NewRef(value)));
+            Self::Next(sent)
+        }
+    }
 }
 
 /// How far it came.
@@ -32,11 +47,6 @@ impl Step {
 }
 
 pub(crate) trait Resumable: Native {
-    /// What `send` is to be refused with that brings a value; who has not begun yet has no use for any.
-    fn refusal(&self) -> Option<PyErr> {
-        None
-    }
-
     /// Whether it has come to its end, and there is nothing to close.
     fn is_over(&self) -> bool {
         false
@@ -113,7 +123,7 @@ unsafe extern "C" fn next<R: Resumable>(object: *mut ffi::PyObject) -> *mut ffi:
     // SAFETY: called by the interpreter on an attached thread with an instance of the class.
     unsafe {
         let py = Python::assume_attached();
-        match resume::<R>(object, Input::Next) {
+        match resume::<R>(object, Input::Next(None)) {
             Ok(Step::Yield(yielded)) => yielded.into_ptr(),
             Ok(Step::Return(value)) => {
                 stop_with(py, value);
@@ -129,13 +139,13 @@ unsafe extern "C" fn next<R: Resumable>(object: *mut ffi::PyObject) -> *mut ffi:
 
 unsafe extern "C" fn send_slot<R: Resumable>(
     object: *mut ffi::PyObject,
-    _value: *mut ffi::PyObject,
+    value: *mut ffi::PyObject,
     result: *mut *mut ffi::PyObject,
 ) -> ffi::PySendResult {
     // SAFETY: as above; `result` is the caller's place for the answer.
     unsafe {
         let py = Python::assume_attached();
-        match resume::<R>(object, Input::Next) {
+        match resume::<R>(object, Input::of(py, value)) {
             Ok(Step::Yield(yielded)) => {
                 *result = yielded.into_ptr();
                 ffi::PySendResult::PYGEN_NEXT
@@ -172,10 +182,8 @@ fn send_method<R: Resumable>(
     arguments: Arguments<'_>,
 ) -> PyResult<Object> {
     let [value] = arguments.exactly(py, "send", ["value"])?;
-    if let Some(refusal) = instance.refusal().filter(|_| !value.is_none()) {
-        return Err(refusal);
-    }
-    R::resume(py, instance, Input::Next).and_then(|step| answer(py, step))
+    let sent = (!value.is_none()).then(|| value.to_object(py));
+    R::resume(py, instance, Input::Next(sent)).and_then(|step| answer(py, step))
 }
 
 fn throw_method<R: Resumable>(

@@ -77,10 +77,10 @@ impl Coroutine for ConditionWait {
 
     fn advance(py: Python<'_>, wait: &Instance<Self>, _first: bool, input: Input) -> PyResult<Step> {
         match (wait.take(), input) {
-            (Stage::Asked { condition }, Input::Next) => Self::begin(py, wait, condition),
+            (Stage::Asked { condition }, Input::Next(_)) => Self::begin(py, wait, condition),
             (Stage::Waiting { condition, waiter }, input) => {
                 let step = match input {
-                    Input::Next => waiter.resume(py),
+                    Input::Next(sent) => waiter.resume(py, sent),
                     Input::Throw(error) => Err(error),
                 };
                 wait.settle(py, condition, waiter, step)
@@ -90,7 +90,7 @@ impl Coroutine for ConditionWait {
                 wait.acquire(py, condition, Some((acquiring, step)), ending)
             }
             (_, Input::Throw(error)) => Err(error),
-            (Stage::Over, Input::Next) => Ok(Step::nothing(py)),
+            (Stage::Over, Input::Next(_)) => Ok(Step::nothing(py)),
         }
     }
 
@@ -215,7 +215,7 @@ impl Ending {
 /// The first step of `await condition.acquire()`.
 fn attempt(py: Python<'_>, condition: &Object) -> PyResult<(Awaited, PyResult<Step>)> {
     let acquiring = Awaited::of(py, &call_method(py, condition, intern!(py, "acquire"), &[])?)?;
-    let step = acquiring.resume(py, Input::Next);
+    let step = acquiring.resume(py, Input::Next(None));
     Ok((acquiring, step))
 }
 

@@ -75,10 +75,10 @@ impl<P: Primitive> Coroutine for Wait<P> {
 
     fn advance(py: Python<'_>, wait: &Instance<Self>, _first: bool, input: Input) -> PyResult<Step> {
         match (wait.take(), input) {
-            (Stage::Asked { primitive }, Input::Next) => Self::begin(py, wait, primitive),
+            (Stage::Asked { primitive }, Input::Next(_)) => Self::begin(py, wait, primitive),
             (Stage::Waiting { primitive, waiter }, input) => wait.go_on(py, primitive, waiter, input),
             (_, Input::Throw(error)) => Err(error),
-            (Stage::Over, Input::Next) => Ok(Step::nothing(py)),
+            (Stage::Over, Input::Next(_)) => Ok(Step::nothing(py)),
         }
     }
 
@@ -135,7 +135,7 @@ impl<P: Primitive> Wait<P> {
 
     fn go_on(&self, py: Python<'_>, primitive: Shared<P>, waiter: Waiter, input: Input) -> PyResult<Step> {
         let step = match input {
-            Input::Next => waiter.resume(py),
+            Input::Next(sent) => waiter.resume(py, sent),
             Input::Throw(error) => Err(error),
         };
         self.settle(py, primitive, waiter, step)

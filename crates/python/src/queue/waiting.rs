@@ -121,8 +121,8 @@ impl<R: Request> Coroutine for Waiting<R> {
 
     fn advance(py: Python<'_>, waiting: &Instance<Self>, _first: bool, input: Input) -> PyResult<Step> {
         match (waiting.take(), input) {
-            (Stage::Asked { queue, request }, Input::Next) => Self::attempt(py, waiting, queue, request),
-            (Stage::InLine { queue, request, waiter }, Input::Next) => match waiter.resume(py) {
+            (Stage::Asked { queue, request }, Input::Next(_)) => Self::attempt(py, waiting, queue, request),
+            (Stage::InLine { queue, request, waiter }, Input::Next(sent)) => match waiter.resume(py, sent) {
                 Ok(Step::Return(_)) => Self::attempt(py, waiting, queue, request),
                 Ok(step) => {
                     waiting.set(Stage::InLine { queue, request, waiter });
@@ -134,7 +134,7 @@ impl<R: Request> Coroutine for Waiting<R> {
                 Err(give_up::<R>(py, &queue, &waiter, error))
             }
             (_, Input::Throw(error)) => Err(error),
-            (Stage::Over, Input::Next) => Ok(Step::nothing(py)),
+            (Stage::Over, Input::Next(_)) => Ok(Step::nothing(py)),
         }
     }
 

@@ -178,18 +178,17 @@ impl Progress {
         if first {
             return Ok(None);
         }
-        if let Input::Next = input
-            && let Some(waiter) = &self.waiter
-            && let Step::Yield(yielded) = waiter.resume(py)?
-        {
-            return Ok(Some(yielded));
-        }
+        let waited = match (input, &self.waiter) {
+            (Input::Throw(error), _) => Err(error),
+            (Input::Next(_), None) => Ok(()),
+            (Input::Next(sent), Some(waiter)) => match waiter.resume(py, sent) {
+                Ok(Step::Yield(yielded)) => return Ok(Some(yielded)),
+                ended => ended.map(drop),
+            },
+        };
         let done = (self.waiter.take(), reader.state.with(|state| state.waiter.take()));
         drop(done);
-        match input {
-            Input::Next => Ok(None),
-            Input::Throw(error) => Err(error),
-        }
+        waited.map(|()| None)
     }
 }
 

@@ -79,7 +79,7 @@ fn advance(slf: &Bound<'_, LoopCore>, task: &Own<Task>, error: Option<Object>) -
         return Err(PyRuntimeError::new_err("uninitialized Task object"));
     };
     let resumed = match error {
-        None => send(py, &coroutine),
+        None => send(py, &coroutine, None),
         Some(error) => throw(py, &coroutine, &error),
     };
     match resumed {
