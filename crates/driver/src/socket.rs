@@ -31,15 +31,29 @@ pub fn receive(fd: RawFd, buffer: &mut [u8]) -> io::Result<usize> {
     sys::receive(fd, buffer)
 }
 
+/// Whether more bytes are about to follow those that are sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Follow {
+    Nothing,
+    /// The kernel may wait with what does not fill a segment: until the next send, [`push`], an answer of the peer's, the end of
+    /// the connection, or about a fifth of a second. Sockets that are not TCP send at once all the same.
+    More,
+}
+
 /// Sends what the kernel has room for. A broken connection is an error and no signal.
-pub fn send(fd: RawFd, bytes: &[u8]) -> io::Result<usize> {
-    sys::send(fd, bytes)
+pub fn send(fd: RawFd, bytes: &[u8], follow: Follow) -> io::Result<usize> {
+    sys::send(fd, bytes, follow == Follow::More)
+}
+
+/// Lets go of what the kernel has waited with, unless the owner of the socket has told it to wait himself (`TCP_CORK`).
+pub fn push(fd: RawFd) -> io::Result<()> {
+    if sys::is_corked(fd)? { Ok(()) } else { sys::uncork(fd) }
 }
 
 /// The same with several slices in one call.
 pub fn send_vectored(fd: RawFd, slices: &[IoSlice<'_>]) -> io::Result<usize> {
     match slices {
-        [only] => sys::send(fd, only),
+        [only] => sys::send(fd, only, false),
         many => sys::send_vectored(fd, &many[..many.len().min(MAX_SLICES)]),
     }
 }
@@ -103,9 +117,29 @@ mod tests {
     }
 
     #[test]
+    fn what_the_kernel_waits_with_goes_out_with_a_push_or_the_next_send() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let accepted = accept(listener.as_raw_fd()).unwrap();
+        let (server, client) = (accepted.socket.as_raw_fd(), client.as_raw_fd());
+        set_nodelay(client).unwrap();
+        let mut buffer = [0; 8];
+
+        assert_eq!(send(client, b"head", Follow::More).unwrap(), 4);
+        assert_eq!(send(client, b"body", Follow::Nothing).unwrap(), 4);
+        assert_eq!(receive_some(server, &mut buffer), 8);
+        assert_eq!(&buffer, b"headbody");
+
+        assert_eq!(send(client, b"head", Follow::More).unwrap(), 4);
+        push(client).unwrap();
+        assert_eq!(receive_some(server, &mut buffer), 4);
+    }
+
+    #[test]
     fn a_stale_descriptor_is_an_error() {
         assert!(receive(-1, &mut [0; 1]).is_err());
-        assert!(send(-1, b"x").is_err());
+        assert!(send(-1, b"x", Follow::Nothing).is_err());
+        assert!(push(-1).is_err());
         assert!(accept(-1).is_err());
     }
 }

@@ -33,9 +33,10 @@ pub(crate) fn receive(fd: RawFd, buffer: &mut [u8]) -> io::Result<usize> {
     check_len(unsafe { libc::recv(fd, buffer.as_mut_ptr().cast(), buffer.len(), 0) })
 }
 
-pub(crate) fn send(fd: RawFd, bytes: &[u8]) -> io::Result<usize> {
+pub(crate) fn send(fd: RawFd, bytes: &[u8], more: bool) -> io::Result<usize> {
+    let flags = if more { libc::MSG_NOSIGNAL | libc::MSG_MORE } else { libc::MSG_NOSIGNAL };
     // SAFETY: the bytes are readable for their whole length.
-    check_len(unsafe { libc::send(fd, bytes.as_ptr().cast(), bytes.len(), libc::MSG_NOSIGNAL) })
+    check_len(unsafe { libc::send(fd, bytes.as_ptr().cast(), bytes.len(), flags) })
 }
 
 pub(crate) fn send_vectored(fd: RawFd, slices: &[IoSlice<'_>]) -> io::Result<usize> {
@@ -54,13 +55,28 @@ pub(crate) fn shutdown_write(fd: RawFd) -> io::Result<()> {
 }
 
 pub(crate) fn set_nodelay(fd: RawFd) -> io::Result<()> {
-    let on: libc::c_int = 1;
+    set_tcp_option(fd, libc::TCP_NODELAY, 1)
+}
+
+pub(crate) fn is_corked(fd: RawFd) -> io::Result<bool> {
+    let mut corked: libc::c_int = 0;
+    let mut length = size_of::<libc::c_int>() as libc::socklen_t;
+    // SAFETY: the option's value is an int, which the kernel may fill.
+    check(unsafe {
+        libc::getsockopt(fd, libc::IPPROTO_TCP, libc::TCP_CORK, (&raw mut corked).cast(), &raw mut length)
+    })?;
+    Ok(corked != 0)
+}
+
+pub(crate) fn uncork(fd: RawFd) -> io::Result<()> {
+    set_tcp_option(fd, libc::TCP_CORK, 0)
+}
+
+fn set_tcp_option(fd: RawFd, option: libc::c_int, value: libc::c_int) -> io::Result<()> {
     let length = size_of::<libc::c_int>() as libc::socklen_t;
     // SAFETY: the option's value is a readable int.
-    check(unsafe {
-        libc::setsockopt(fd, libc::IPPROTO_TCP, libc::TCP_NODELAY, (&raw const on).cast(), length)
-    })
-    .map(drop)
+    check(unsafe { libc::setsockopt(fd, libc::IPPROTO_TCP, option, (&raw const value).cast(), length) })
+        .map(drop)
 }
 
 pub(crate) fn local_address(fd: RawFd) -> io::Result<Option<SocketAddr>> {

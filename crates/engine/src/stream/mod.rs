@@ -3,19 +3,15 @@
 //! The machine owns neither socket nor protocol. Its driver tells it what happened (`write`, `sent`, `refused`,
 //! `close`…) and then takes [`Stream::step`] until there is none, performing each with nothing borrowed.
 //!
-//! Written bytes are gathered: they wait in `outgoing` until the driver offers them to the kernel, at the latest when
-//! the callback that wrote them returns. What the kernel refuses stays, and only that counts for flow control, so a
-//! protocol cannot tell gathering from sending at once.
+//! What is written goes to the kernel at once. What it refuses waits in `outgoing`, and that alone counts for flow control.
 
+mod bursts;
 mod outgoing;
 
 use crate::flow::Flow;
 pub use crate::flow::{FlowChange, Limits};
+pub use bursts::Bursts;
 pub use outgoing::Outgoing;
-
-/// Gathered bytes past this many, or past the protocol's high mark, are offered at once: there is nothing to win by
-/// waiting for more, and flow control has to judge what the kernel leaves.
-const PRESSING: usize = 64 * 1024;
 
 /// Where the connection stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,17 +54,15 @@ pub enum Step {
     Lose,
 }
 
-/// What became of written bytes.
+/// What to do with bytes that are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Written {
-    /// They go out with the next offer.
-    Gathered,
-    /// So much has gathered that it should be offered now.
-    Pressing,
-    /// They wait behind others that the kernel has refused; there may be a step to take.
-    Queued,
-    /// The connection is over; they are dropped, as asyncio does.
-    Dropped,
+pub enum Way {
+    /// Offer them to the kernel, and [`Stream::keep`] what it leaves.
+    Kernel,
+    /// [`Stream::keep`] them, behind others that it has refused.
+    Wait,
+    /// The connection is over: drop them, as asyncio does.
+    Nowhere,
 }
 
 /// Nothing may be written after an end of file.
@@ -172,25 +166,22 @@ impl<C: AsRef<[u8]>> Stream<C> {
         }
     }
 
-    /// Takes bytes to send.
-    pub fn write(&mut self, chunk: C) -> Result<Written, AfterEof> {
-        self.check_writable()?;
-        if self.phase == Phase::Lost {
-            return Ok(Written::Dropped);
+    /// What is to be done with bytes that are written now; an error if an end of file was asked for.
+    pub fn way(&self) -> Result<Way, AfterEof> {
+        if self.ending != Ending::No {
+            return Err(AfterEof);
         }
-        self.outgoing.push(chunk);
-        Ok(if self.full {
-            Written::Queued
-        } else if self.outgoing.len() > PRESSING.min(self.flow.limits.high) {
-            Written::Pressing
-        } else {
-            Written::Gathered
+        Ok(match self.phase {
+            Phase::Lost => Way::Nowhere,
+            _ if self.outgoing.is_empty() => Way::Kernel,
+            _ => Way::Wait,
         })
     }
 
-    /// An error if an end of file was asked for.
-    pub fn check_writable(&self) -> Result<(), AfterEof> {
-        if self.ending == Ending::No { Ok(()) } else { Err(AfterEof) }
+    /// Keeps what the kernel has refused of a chunk, all but the first `sent` bytes; there may be a step to take.
+    pub fn keep(&mut self, chunk: C, sent: usize) {
+        self.outgoing.push(chunk, sent);
+        self.full = true;
     }
 
     /// What the kernel should be offered: nothing while it is known to have no room.
@@ -199,9 +190,9 @@ impl<C: AsRef<[u8]>> Stream<C> {
         (!self.full && !self.outgoing.is_empty()).then_some(&self.outgoing)
     }
 
-    /// Whether a write could go to the kernel before it is stored.
+    /// Whether the connection stands, and nothing waits.
     #[must_use]
-    pub fn may_send_at_once(&self) -> bool {
+    pub fn is_drained(&self) -> bool {
         self.phase != Phase::Lost && self.outgoing.is_empty()
     }
 
@@ -309,8 +300,19 @@ mod tests {
         stream
     }
 
-    /// Offers everything to a kernel that has room for `room` bytes.
+    /// A write to a kernel that has room for `room` bytes.
+    fn write(stream: &mut Stream<Vec<u8>>, bytes: &[u8], room: usize) -> Result<Way, AfterEof> {
+        let way = stream.way()?;
+        let sent = if way == Way::Kernel { room.min(bytes.len()) } else { 0 };
+        if way != Way::Nowhere && sent < bytes.len() {
+            stream.keep(bytes.to_vec(), sent);
+        }
+        Ok(way)
+    }
+
+    /// The kernel has room for `room` bytes.
     fn offer(stream: &mut Stream<Vec<u8>>, mut room: usize) -> Vec<u8> {
+        stream.writable();
         let mut taken = Vec::new();
         while let Some(outgoing) = stream.offer() {
             let bytes: Vec<u8> = outgoing.slices().flatten().copied().take(room).collect();
@@ -326,53 +328,47 @@ mod tests {
     }
 
     #[test]
-    fn gathered_writes_go_out_in_order_and_leave_nothing() {
+    fn what_the_kernel_takes_leaves_nothing() {
         let mut stream = open();
-        assert_eq!(stream.write(b"head".to_vec()), Ok(Written::Gathered));
-        assert_eq!(stream.write(b"body".to_vec()), Ok(Written::Gathered));
-        assert_eq!(offer(&mut stream, 100), b"headbody");
+        assert_eq!(write(&mut stream, b"head", 4), Ok(Way::Kernel));
+        assert_eq!(write(&mut stream, b"body", 4), Ok(Way::Kernel));
         assert_eq!(stream.buffered(), 0);
         assert_eq!(stream.step(), None);
         assert!(!stream.wants_to_write());
     }
 
     #[test]
+    fn what_it_refuses_goes_out_in_order() {
+        let mut stream = open();
+        assert_eq!(write(&mut stream, b"head", 1), Ok(Way::Kernel));
+        assert_eq!(write(&mut stream, b"body", 0), Ok(Way::Wait));
+        assert!(stream.wants_to_write());
+        assert_eq!(stream.offer().map(Outgoing::len), None);
+        assert_eq!(offer(&mut stream, 100), b"eadbody");
+        assert!(!stream.wants_to_write() && stream.is_drained());
+    }
+
+    #[test]
     fn only_what_the_kernel_refused_pauses_the_protocol() {
         let mut stream = open();
         stream.set_limits(Limits { high: 10, low: 2 });
-        stream.write(vec![1; 20]).unwrap();
+        write(&mut stream, &[1; 20], 20).unwrap();
         assert_eq!(stream.step(), None);
-        offer(&mut stream, 5);
+        write(&mut stream, &[1; 20], 5).unwrap();
         assert!(stream.wants_to_write());
         assert_eq!(stream.step(), Some(Step::Flow(FlowChange::Pause)));
         assert_eq!(stream.step(), None);
-        stream.writable();
         offer(&mut stream, 12);
         assert_eq!(stream.step(), None);
-        stream.writable();
         offer(&mut stream, 1);
         assert_eq!(stream.step(), Some(Step::Flow(FlowChange::Resume)));
         assert_eq!(stream.step(), None);
     }
 
     #[test]
-    fn a_large_gathering_is_pressing_unless_the_kernel_is_full() {
-        let mut stream = open();
-        assert_eq!(stream.write(vec![0; PRESSING]), Ok(Written::Gathered));
-        assert_eq!(stream.write(vec![0; 1]), Ok(Written::Pressing));
-        offer(&mut stream, 1);
-        assert_eq!(stream.write(vec![0; 1]), Ok(Written::Queued));
-        assert_eq!(stream.step(), Some(Step::Flow(FlowChange::Pause)));
-
-        let mut cautious = open();
-        cautious.set_limits(Limits { high: 0, low: 0 });
-        assert_eq!(cautious.write(vec![0; 1]), Ok(Written::Pressing));
-    }
-
-    #[test]
     fn close_sends_the_rest_first_and_loses_once() {
         let mut stream = open();
-        stream.write(b"bye".to_vec()).unwrap();
+        write(&mut stream, b"bye", 0).unwrap();
         assert!(stream.close());
         assert!(!stream.close());
         assert!(!stream.wants_to_read());
@@ -380,16 +376,16 @@ mod tests {
         assert_eq!(offer(&mut stream, 100), b"bye");
         assert_eq!(stream.step(), Some(Step::Lose));
         assert_eq!(stream.step(), None);
-        assert_eq!(stream.write(b"late".to_vec()), Ok(Written::Dropped));
+        assert_eq!(stream.way(), Ok(Way::Nowhere));
         assert!(!stream.abort());
     }
 
     #[test]
     fn an_end_of_file_follows_the_bytes_and_forbids_more() {
         let mut stream = open();
-        stream.write(b"x".to_vec()).unwrap();
+        write(&mut stream, b"x", 0).unwrap();
         stream.write_eof();
-        assert_eq!(stream.write(b"y".to_vec()), Err(AfterEof));
+        assert_eq!(stream.way(), Err(AfterEof));
         assert_eq!(stream.step(), None);
         offer(&mut stream, 1);
         assert_eq!(stream.step(), Some(Step::ShutDown));
@@ -401,8 +397,7 @@ mod tests {
     fn abort_drops_the_rest_and_gives_no_further_step() {
         let mut stream = open();
         stream.set_limits(Limits { high: 0, low: 0 });
-        stream.write(b"x".to_vec()).unwrap();
-        offer(&mut stream, 0);
+        write(&mut stream, b"x", 0).unwrap();
         assert!(stream.abort());
         assert!(!stream.abort());
         assert_eq!(stream.step(), None);

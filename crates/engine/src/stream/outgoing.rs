@@ -34,11 +34,14 @@ impl<C: AsRef<[u8]>> Outgoing<C> {
         self.slices().next().filter(|bytes| bytes.len() == self.len)
     }
 
-    pub(super) fn push(&mut self, chunk: C) {
+    /// All but the first `sent` bytes of the chunk, which may be some only if nothing waits before it.
+    pub(super) fn push(&mut self, chunk: C, sent: usize) {
+        debug_assert!(sent == 0 || self.is_empty());
         let len = chunk.as_ref().len();
         // An empty chunk would be an empty offer.
-        if len > 0 {
-            self.len += len;
+        if len > sent {
+            self.len += len - sent;
+            self.sent += sent;
             self.chunks.push_back(chunk);
         }
     }
@@ -73,7 +76,7 @@ mod tests {
         for cut in 0..=6 {
             let mut outgoing = Outgoing::default();
             for chunk in [&b"ab"[..], b"", b"c", b"def"] {
-                outgoing.push(chunk);
+                outgoing.push(chunk, 0);
             }
             outgoing.advance(cut);
             assert_eq!(outgoing.single().is_some(), (3..6).contains(&cut), "cut at {cut}");

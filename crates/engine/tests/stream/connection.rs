@@ -37,7 +37,7 @@ pub(crate) struct Side {
     pub(crate) log: Vec<Told>,
     /// Every byte that a write was good for.
     pub(crate) accepted: Vec<u8>,
-    /// For each write whether it was refused, as long as the connection stands.
+    /// For each write whether it was refused.
     pub(crate) refused: Vec<bool>,
     /// It was aborted, or has failed: what waited is dropped.
     pub(crate) cut_off: bool,
@@ -76,9 +76,18 @@ impl Side {
     }
 
     pub(crate) fn note_write(&mut self, refused: bool) {
-        // What is sent later fails later: until then the machine knows less than one that sends at once.
-        if !self.kernel.broken {
-            self.refused.push(refused);
+        self.refused.push(refused);
+    }
+
+    /// How many bytes went, or nothing if the connection has failed.
+    pub(crate) fn send(&mut self, bytes: &[u8]) -> Option<usize> {
+        loop {
+            match self.kernel.send(bytes) {
+                Answer::Done(count) => return Some(count),
+                Answer::WouldBlock => return Some(0),
+                Answer::Interrupted => {}
+                Answer::Broken => return None,
+            }
         }
     }
 
@@ -102,7 +111,6 @@ pub(crate) trait Connection {
     fn view(&self) -> View;
 
     fn write(&mut self, bytes: Vec<u8>);
-    fn write_borrowed(&mut self, bytes: &[u8]);
     fn write_eof(&mut self);
     fn pause_reading(&mut self);
     fn resume_reading(&mut self);
@@ -117,8 +125,6 @@ pub(crate) trait Connection {
     fn writable(&mut self);
     fn end_of_file_answered(&mut self, keeps_open: bool);
     fn failed(&mut self);
-    /// The callback that ran has returned.
-    fn returned(&mut self);
 
     fn perform(&mut self, op: &Op) {
         match op {
@@ -129,10 +135,6 @@ pub(crate) trait Connection {
             Op::WriteLines(counts) => {
                 let bytes = self.side_mut().payload(counts.iter().sum());
                 self.write(bytes);
-            }
-            Op::WriteBorrowed(count) => {
-                let bytes = self.side_mut().payload(*count);
-                self.write_borrowed(&bytes);
             }
             Op::WriteEof => self.write_eof(),
             Op::PauseReading => self.pause_reading(),
@@ -176,13 +178,11 @@ pub(crate) trait Connection {
     fn begin(&mut self, made: &[Op]) {
         self.perform_all(made);
         self.start();
-        self.returned();
     }
 
     fn turn(&mut self, turn: &Turn) {
         if std::mem::take(&mut self.side_mut().lost_next) {
             self.tell(Told::Lost);
-            self.returned();
         }
         self.side_mut().happen(turn);
         let kernel = &self.side().kernel;
@@ -193,8 +193,6 @@ pub(crate) trait Connection {
         if writable && self.view().wants_to_write {
             self.writable();
         }
-        self.returned();
         self.perform_all(&turn.ops);
-        self.returned();
     }
 }

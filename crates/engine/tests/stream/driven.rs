@@ -1,6 +1,6 @@
 //! The stream machine with a driver: does for it what `crates/python` does, with a kernel and a protocol of its own.
 
-use ironloop_engine::stream::{FlowChange, Limits, Step, Stream, Written};
+use ironloop_engine::stream::{FlowChange, Limits, Step, Stream, Way};
 
 use crate::connection::{Connection, Side, Told, View};
 use crate::kernel::Answer;
@@ -53,7 +53,7 @@ impl Driven {
         }
     }
 
-    fn send_gathered(&mut self) {
+    fn send_rest(&mut self) {
         loop {
             match self.offer() {
                 Offer::Again => {}
@@ -61,6 +61,10 @@ impl Driven {
                 Offer::Failed => return self.failed(),
             }
         }
+        self.take_steps();
+    }
+
+    fn take_steps(&mut self) {
         while let Some(step) = self.stream.step() {
             match step {
                 Step::Flow(change) => self.tell_of_flow(change),
@@ -80,7 +84,6 @@ impl Driven {
     }
 
     fn force_close(&mut self) {
-        while matches!(self.offer(), Offer::Again) {}
         if self.stream.abort() {
             self.side.lost_next = true;
             self.side.cut_off = true;
@@ -110,37 +113,31 @@ impl Connection for Driven {
     }
 
     fn write(&mut self, bytes: Vec<u8>) {
-        let written = self.stream.write(bytes.clone());
-        self.side.note_write(written.is_err());
-        match written {
-            Err(_) | Ok(Written::Dropped) => {}
-            Ok(Written::Gathered) => self.side.accepted.extend(bytes),
-            Ok(Written::Pressing | Written::Queued) => {
-                self.side.accepted.extend(bytes);
-                self.send_gathered();
-            }
-        }
-    }
-
-    fn write_borrowed(&mut self, bytes: &[u8]) {
-        self.send_gathered();
+        let way = self.stream.way();
+        self.side.note_write(way.is_err());
         let mut sent = 0;
-        if self.stream.check_writable().is_ok() && self.stream.may_send_at_once() {
-            if let Answer::Done(count) = self.side.kernel.send(bytes) {
-                sent = count;
-                self.side.accepted.extend(&bytes[..sent]);
-            }
+        match way {
+            Err(_) | Ok(Way::Nowhere) => return,
+            Ok(_) if bytes.is_empty() => return,
+            Ok(Way::Kernel) => match self.side.send(&bytes) {
+                Some(count) => sent = count,
+                None => {
+                    self.side.accepted.extend(bytes);
+                    return self.failed();
+                }
+            },
+            Ok(Way::Wait) => {}
         }
-        if sent < bytes.len() || sent == 0 {
-            self.write(bytes[sent..].to_vec());
-        } else {
-            self.side.note_write(false);
+        self.side.accepted.extend(&bytes);
+        if sent < bytes.len() {
+            self.stream.keep(bytes, sent);
+            self.take_steps();
         }
     }
 
     fn write_eof(&mut self) {
         self.stream.write_eof();
-        self.send_gathered();
+        self.take_steps();
     }
 
     fn pause_reading(&mut self) {
@@ -153,12 +150,12 @@ impl Connection for Driven {
 
     fn set_limits(&mut self, high: usize, low: usize) {
         self.stream.set_limits(Limits { high, low });
-        self.send_gathered();
+        self.take_steps();
     }
 
     fn close(&mut self) {
         if self.stream.close() {
-            self.send_gathered();
+            self.take_steps();
         }
     }
 
@@ -176,7 +173,7 @@ impl Connection for Driven {
 
     fn writable(&mut self) {
         self.stream.writable();
-        self.send_gathered();
+        self.send_rest();
     }
 
     fn end_of_file_answered(&mut self, keeps_open: bool) {
@@ -189,9 +186,5 @@ impl Connection for Driven {
 
     fn failed(&mut self) {
         self.force_close();
-    }
-
-    fn returned(&mut self) {
-        self.send_gathered();
     }
 }

@@ -2,7 +2,6 @@
 //! It knows nothing of the machine; asyncio's `_SelectorSocketTransport` was its pattern.
 
 use crate::connection::{Connection, Side, Told, View};
-use crate::kernel::Answer;
 use crate::script::Script;
 
 pub(crate) struct Plain {
@@ -33,18 +32,6 @@ impl Plain {
             eof_written: false,
             closing: false,
             over: false,
-        }
-    }
-
-    /// How many bytes went, or nothing if the connection has failed.
-    fn send(&mut self, bytes: &[u8]) -> Option<usize> {
-        loop {
-            match self.side.kernel.send(bytes) {
-                Answer::Done(count) => return Some(count),
-                Answer::WouldBlock => return Some(0),
-                Answer::Interrupted => {}
-                Answer::Broken => return None,
-            }
         }
     }
 
@@ -102,17 +89,13 @@ impl Connection for Plain {
         self.side.accepted.extend(&bytes);
         let mut sent = 0;
         if self.waiting.is_empty() {
-            match self.send(&bytes) {
+            match self.side.send(&bytes) {
                 Some(count) => sent = count,
                 None => return self.failed(),
             }
         }
         self.waiting.extend(&bytes[sent..]);
         self.pause_or_resume();
-    }
-
-    fn write_borrowed(&mut self, bytes: &[u8]) {
-        self.write(bytes.to_vec());
     }
 
     fn write_eof(&mut self) {
@@ -164,7 +147,7 @@ impl Connection for Plain {
 
     fn writable(&mut self) {
         let waiting = self.waiting.clone();
-        match self.send(&waiting) {
+        match self.side.send(&waiting) {
             Some(count) => {
                 self.waiting.drain(..count);
                 self.pause_or_resume();
@@ -191,6 +174,4 @@ impl Connection for Plain {
             self.side.cut_off = true;
         }
     }
-
-    fn returned(&mut self) {}
 }

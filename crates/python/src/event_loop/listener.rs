@@ -24,6 +24,8 @@ pub(crate) struct Listener {
     server: Object,
     context: Context,
     backlog: usize,
+    /// Whether what it accepts is TCP.
+    is_tcp: bool,
 }
 
 impl Listener {
@@ -35,6 +37,7 @@ impl Listener {
             server: self.server.clone_ref(py),
             context: self.context.clone_ref(py),
             backlog: self.backlog,
+            is_tcp: self.is_tcp,
         }
     }
 
@@ -72,6 +75,7 @@ impl Listener {
             server: Some(self.server.clone_ref(py)).filter(|server| !server.bind(py).is_none()),
             extra: None,
             peer: accepted.peer,
+            joins_writes: self.is_tcp,
         };
         let transport = Transport::create(slf, setup)?;
         Transport::connection_made(&transport, py)
@@ -116,7 +120,7 @@ fn listen(slf: &Bound<'_, LoopCore>, arguments: Arguments<'_>) -> PyResult<Objec
         arguments.exactly(py, "_listen", ["protocol_factory", "sock", "server", "backlog", "context"])?;
     let fd = super::callbacks::descriptor(py, socket)?;
     // Accepted sockets inherit it; it fails for sockets that are not TCP.
-    let _ = socket::set_nodelay(fd);
+    let is_tcp = socket::set_nodelay(fd).is_ok();
     let listener = Listener {
         fd,
         socket: socket.to_object(py),
@@ -124,6 +128,7 @@ fn listen(slf: &Bound<'_, LoopCore>, arguments: Arguments<'_>) -> PyResult<Objec
         server: server.to_object(py),
         context: Context::from_argument(py, Some(context))?,
         backlog: backlog.bind(py).extract()?,
+        is_tcp,
     };
     let mut bin = Vec::new();
     let result = slf.get().with_poller(|poller, sources| {

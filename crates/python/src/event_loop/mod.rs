@@ -58,8 +58,10 @@ pub(crate) struct State {
     pub(crate) sources: Sources,
     /// `None` once the loop is closed.
     pub(crate) poller: Option<Arc<Poller>>,
-    /// Transports with gathered writes.
-    pub(crate) unsent: Vec<Instance<Transport>>,
+    /// How many items were performed: the number of the callback that runs.
+    performed: u64,
+    /// Transports with whose last bytes the kernel may wait until the running callback has returned.
+    pub(crate) held: Vec<Instance<Transport>>,
     /// Reused from read to read; gone while one is under way.
     read_buffer: Vec<u8>,
     turns_since_poll: u32,
@@ -77,9 +79,7 @@ impl State {
             .or_else(|| {
                 self.engine.scheduled().map(|timer| timer.traverse(visit)).find(|result| *result != 0)
             })
-            .or_else(|| {
-                Some(visit.all(self.unsent.iter().map(Instance::object))).filter(|result| *result != 0)
-            })
+            .or_else(|| Some(visit.all(self.held.iter().map(Instance::object))).filter(|result| *result != 0))
             .unwrap_or_else(|| self.sources.traverse(visit))
     }
 }
@@ -126,6 +126,11 @@ impl LoopCore {
 
     pub(crate) fn push(&self, item: Item) {
         self.state.with(|state| state.engine.push(item));
+    }
+
+    /// The number of the callback that runs.
+    pub(crate) fn callback(&self) -> u64 {
+        self.state.with(|state| state.performed)
     }
 
     /// Whether the calling thread is the one that runs the loop.
@@ -205,7 +210,8 @@ impl LoopCore {
                 engine: Engine::default(),
                 sources: Sources::default(),
                 poller: Some(Arc::new(poller)),
-                unsent: Vec::new(),
+                performed: 0,
+                held: Vec::new(),
                 read_buffer: Vec::new(),
                 turns_since_poll: 0,
                 emptied: 0,
@@ -231,20 +237,15 @@ impl LoopCore {
 
     /// Drops all that is scheduled and watched, and closes the loop's descriptors.
     fn _dispose(&self) {
-        let (items, sources, poller, unsent) = self.state.with(|state| {
-            (
-                state.engine.take(),
-                state.sources.take(),
-                state.poller.take(),
-                std::mem::take(&mut state.unsent),
-            )
+        let (items, sources, poller, held) = self.state.with(|state| {
+            (state.engine.take(), state.sources.take(), state.poller.take(), std::mem::take(&mut state.held))
         });
         let mut inbox = VecDeque::new();
         self.inbox.collect(&mut inbox);
         let notifier = self.notifier.lock().unwrap_or_else(PoisonError::into_inner).take();
         items.into_iter().chain(inbox).for_each(Item::discard);
         sources.into_iter().for_each(Source::discard);
-        drop((poller, unsent, notifier));
+        drop((poller, held, notifier));
     }
 
     pub(crate) fn is_running(&self) -> bool {

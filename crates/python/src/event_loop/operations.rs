@@ -8,7 +8,8 @@ use std::io;
 
 use crate::ffi::intern::intern;
 use crate::ffi::raise::value_of;
-use ironloop_driver::{RawFd, Ready, socket};
+use ironloop_driver::socket::{self, Follow};
+use ironloop_driver::{RawFd, Ready};
 use ironloop_engine::Slot;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -86,7 +87,7 @@ impl LoopCore {
                     .and_then(|count| Ok((number(py, count)?, count < most)))
             }
             Work::SendAll { data, sent } => loop {
-                match socket::send(fd, &data.bytes()[*sent..]) {
+                match socket::send(fd, &data.bytes()[*sent..], Follow::Nothing) {
                     Ok(count) => *sent += count,
                     Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                     Err(error) => break Err(error),

@@ -51,17 +51,18 @@ enum Began {
 
 /// What comes next in a batch.
 enum Next {
-    /// What the last item has written goes out first.
-    Send,
+    /// The kernel has waited with what the last item has written, which goes out first.
+    Push,
     Item(Item),
     Done,
 }
 
 impl Next {
     fn of(state: &mut State) -> Self {
-        if !state.unsent.is_empty() {
-            return Self::Send;
+        if !state.held.is_empty() {
+            return Self::Push;
         }
+        state.performed += 1;
         match state.engine.pop() {
             Some(item) => Self::Item(item),
             None => Self::Done,
@@ -72,8 +73,6 @@ impl Next {
 impl LoopCore {
     fn run(slf: &Bound<'_, Self>) -> PyResult<()> {
         let poller = slf.get().open_poller()?;
-        // Written while no loop ran.
-        slf.get().send_gathered(slf.py())?;
         let mut events = Events::with_capacity(EVENTS);
         loop {
             let turned = Self::turn(slf, &poller, &mut events);
@@ -83,11 +82,11 @@ impl LoopCore {
         }
     }
 
-    /// After the last turn, also one that has failed: what was written is sent, and no task is the current one.
+    /// After the last turn, also one that has failed: what was written goes out, and no task is the current one.
     fn leave(slf: &Bound<'_, Self>, turned: PyResult<()>) -> PyResult<()> {
-        let sent = slf.get().send_gathered(slf.py());
+        slf.get().push_held();
         let vacated = task::vacate(slf);
-        turned.and(sent).and(vacated)
+        turned.and(vacated)
     }
 
     fn open_poller(&self) -> PyResult<Arc<Poller>> {
@@ -96,7 +95,7 @@ impl LoopCore {
     }
 
     fn turn(slf: &Bound<'_, Self>, poller: &Arc<Poller>, events: &mut Events) -> PyResult<()> {
-        let (py, core) = (slf.py(), slf.get());
+        let core = slf.get();
         core.collect_inbox();
         let waited = Self::wait(slf, poller, events);
         // Also when a signal handler has raised: an edge is reported only once.
@@ -111,7 +110,7 @@ impl LoopCore {
         core.state.with(|state| state.engine.begin());
         loop {
             match core.state.with(Next::of) {
-                Next::Send => core.send_gathered(py)?,
+                Next::Push => core.push_held(),
                 Next::Item(item) => {
                     if !Self::is_quiet(slf, &item) {
                         task::vacate(slf)?;
@@ -228,12 +227,12 @@ impl LoopCore {
         });
     }
 
-    /// Offers the kernel what the last callback has written.
-    fn send_gathered(&self, py: Python<'_>) -> PyResult<()> {
-        while let Some(transport) = self.state.with(|state| state.unsent.pop()) {
-            Transport::send_gathered(&transport, py)?;
-        }
-        Ok(())
+    /// Nothing follows any more what the last callback has written.
+    fn push_held(&self) {
+        let mut held = self.state.with(|state| std::mem::take(&mut state.held));
+        held.drain(..).for_each(|transport| transport.push());
+        // Its room serves the next callback.
+        self.state.with(|state| state.held = held);
     }
 
     fn perform(slf: &Bound<'_, Self>, item: Item) -> PyResult<()> {

@@ -19,6 +19,13 @@ pub(super) fn write(py: Python<'_>, transport: &Object, data: Arg<'_>) -> PyResu
     }
 }
 
+/// `drain`: nothing more is to be written for now.
+pub(super) fn end_burst(transport: &Object) {
+    if let Some(transport) = Instance::<Transport>::of(transport) {
+        transport.end_burst();
+    }
+}
+
 /// `transport.is_closing()`
 pub(super) fn is_closing(py: Python<'_>, transport: &Object) -> PyResult<bool> {
     match native(transport) {

@@ -155,6 +155,9 @@ impl Coroutine for Drain {
     }
 
     fn advance(py: Python<'_>, drain: &Instance<Self>, first: bool, input: Input) -> PyResult<Step> {
+        if first {
+            transport::end_burst(&drain.writer.get(py).transport(py));
+        }
         let waiting = if !first {
             drain.waiting.with(Option::take)
         } else if drain.writer.get(py).is_free(py)? {

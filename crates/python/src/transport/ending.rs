@@ -17,14 +17,13 @@ impl Transport {
     /// No more reading; the protocol is told once all is sent.
     pub(super) fn close(this: &Instance<Self>, py: Python<'_>) -> PyResult<()> {
         if this.state.with(|state| state.stream.close()) {
-            Self::send_gathered(this, py)?;
+            Self::follow_up(this, py)?;
         }
         Ok(())
     }
 
-    /// The end, now. What has gathered is offered first: asyncio would have sent it at once.
+    /// The end, now.
     pub(super) fn force_close(this: &Instance<Self>, py: Python<'_>, error: Option<Object>) -> PyResult<()> {
-        this.send_last();
         let (ends, old) = this.state.with(|state| {
             let ends = state.stream.abort();
             (ends, if ends { std::mem::replace(&mut state.error, error) } else { error })

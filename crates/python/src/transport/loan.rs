@@ -36,11 +36,10 @@ impl Transport {
         if this.state.with(|state| !matches!(state.loan, Loan::No)) {
             return Err(PyRuntimeError::new_err("Empty waiter is already set"));
         }
-        Self::send_gathered(this, py)?;
         let waiter: Object = this.owner.bind(py).call_method0(intern!(py, "create_future"))?.into();
         let known = waiter.clone_ref(py);
         this.state.with(|state| state.loan = Loan::Draining(known));
-        if this.state.with(|state| state.stream.may_send_at_once()) {
+        if this.state.with(|state| state.stream.is_drained()) {
             this.tell_of_drained(py)?;
         }
         Ok(waiter)

@@ -108,7 +108,7 @@ fn get_extra_info(py: Python<'_>, this: This<'_>, arguments: Arguments<'_>) -> P
 fn set_write_buffer_limits(py: Python<'_>, this: This<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
     let limits = common::write_buffer_limits(py, arguments)?;
     this.state.with(|state| state.stream.set_limits(limits));
-    Transport::send_gathered(this, py)?;
+    Transport::follow_up(this, py)?;
     none(py)
 }
 
@@ -117,9 +117,7 @@ fn get_write_buffer_limits(py: Python<'_>, this: This<'_>, _: Arguments<'_>) -> 
     Ok((limits.low, limits.high).into_pyobject(py)?.into())
 }
 
-/// What the kernel has refused; what has only gathered is offered first.
 fn get_write_buffer_size(py: Python<'_>, this: This<'_>, _: Arguments<'_>) -> PyResult<Object> {
-    Transport::send_gathered(this, py)?;
     Ok(this.state.with(|state| state.stream.buffered()).into_pyobject(py)?.into())
 }
 

@@ -18,6 +18,7 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use crate::ffi::intern::intern;
 use ironloop_driver::{Interest, RawFd, Ready, socket};
 use ironloop_engine::Stream;
+use ironloop_engine::stream::Bursts;
 use pyo3::prelude::*;
 
 use crate::cell::LoopCell;
@@ -56,6 +57,8 @@ pub(crate) struct Setup {
     pub(crate) server: Option<Object>,
     pub(crate) extra: Option<Object>,
     pub(crate) peer: Option<SocketAddr>,
+    /// Whether the kernel makes one segment of several writes if it is told that more follows: TCP.
+    pub(crate) joins_writes: bool,
 }
 
 struct State {
@@ -74,8 +77,10 @@ struct State {
     own: Option<SocketAddr>,
     /// Why the connection was lost.
     error: Option<Object>,
-    /// Whether it stands in the loop's list of transports with gathered writes.
-    gathering: bool,
+    /// Where the kernel may be told that more follows: how many writes come in a row.
+    bursts: Option<Bursts>,
+    /// Whether it was told so with the last write. The loop has the transport in its list then.
+    held: bool,
     /// Writes since the connection was lost.
     dropped_writes: u32,
     loan: Loan,
@@ -163,7 +168,8 @@ impl Transport {
             peer: setup.peer,
             own: None,
             error: None,
-            gathering: false,
+            bursts: setup.joins_writes.then(Bursts::default),
+            held: false,
             dropped_writes: 0,
             loan: Loan::No,
         };
@@ -221,8 +227,7 @@ impl Transport {
         // Asked only now: what was read may have closed the connection.
         let may_write = this.state.with(|state| state.stream.wants_to_write());
         if ready.writable && may_write {
-            this.state.with(|state| state.stream.writable());
-            Self::send_gathered(this, py)?;
+            Self::send_rest(this, py)?;
         }
         if (ready.readable && !may_read) || (ready.writable && !may_write) {
             this.unwatch_what_is_unwanted(py);
@@ -280,10 +285,9 @@ pub(crate) fn from_socket(
     let py = owner.py();
     let fd: RawFd = python_socket.call_method0(intern!(py, "fileno"))?.extract()?;
     let peer = socket::peer_address(fd).ok().flatten();
-    if socket::local_address(fd).is_ok_and(|address| address.is_some()) {
-        // It fails for what is not TCP.
-        let _ = socket::set_nodelay(fd);
-    }
+    // The option fails for what is not TCP.
+    let is_tcp =
+        socket::local_address(fd).is_ok_and(|address| address.is_some()) && socket::set_nodelay(fd).is_ok();
     let extra = if extra.is_none() { None } else { Some(extra.call_method0(intern!(py, "copy"))?.into()) };
     let setup = Setup {
         descriptor: Descriptor::Python { socket: python_socket.into(), fd },
@@ -292,6 +296,7 @@ pub(crate) fn from_socket(
         server: (!server.is_none()).then(|| server.into()),
         extra,
         peer,
+        joins_writes: is_tcp,
     };
     Transport::create(owner, setup)
 }

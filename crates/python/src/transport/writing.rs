@@ -1,10 +1,15 @@
 //! From the protocol to the kernel.
+//!
+//! What is written is the kernel's when `write` returns, as far as it has room: nobody can tell when our bytes leave from when
+//! asyncio's do. Where a connection is known to write several times in a row (a head, then a body) the kernel is told that more
+//! follows, and makes one segment of it (`docs/design/writes-in-bursts.md`).
 
 use std::io::{self, IoSlice};
 
 use ironloop_driver::RawFd;
-use ironloop_driver::socket::{self, MAX_SLICES};
-use ironloop_engine::stream::{AfterEof, FlowChange, Outgoing, Step, Written};
+use ironloop_driver::socket::{self, Follow, MAX_SLICES};
+use ironloop_engine::Stream;
+use ironloop_engine::stream::{AfterEof, FlowChange, Outgoing, Step, Way};
 use pyo3::exceptions::{PyRuntimeError, PyTypeError};
 use pyo3::prelude::*;
 
@@ -30,64 +35,111 @@ fn after_eof(_: AfterEof) -> PyErr {
     PyRuntimeError::new_err("Cannot call write() after write_eof()")
 }
 
+/// Bytes on their way to the kernel, and how what it leaves of them is kept.
+enum Written<'a> {
+    /// Never change, and are kept as they are.
+    Whole(Chunk),
+    /// May change once we return: the rest is copied.
+    Borrowed(&'a [u8]),
+}
+
+impl Written<'_> {
+    fn bytes(&self) -> &[u8] {
+        match self {
+            Self::Whole(chunk) => chunk.as_ref(),
+            Self::Borrowed(bytes) => bytes,
+        }
+    }
+
+    /// All but the first `sent` bytes.
+    fn keep(self, py: Python<'_>, stream: &mut Stream<Chunk>, sent: usize) {
+        match self {
+            Self::Whole(chunk) => stream.keep(chunk, sent),
+            Self::Borrowed(bytes) => stream.keep(Chunk::copy_of(py, &bytes[sent..]), 0),
+        }
+    }
+}
+
 impl Transport {
     pub(crate) fn write(this: &Instance<Self>, py: Python<'_>, data: Arg<'_>) -> PyResult<()> {
-        match Chunk::from_bytes(py, data) {
-            Some(chunk) => this.gather(this, py, chunk),
-            None => this.write_buffer(this, py, data),
+        if let Some(chunk) = Chunk::from_bytes(py, data) {
+            return this.send_or_keep(this, py, Written::Whole(chunk));
         }
-    }
-
-    /// `bytes` wait for the end of the running callback; if none runs here, they go out at once.
-    fn gather(&self, this: &Instance<Self>, py: Python<'_>, chunk: Chunk) -> PyResult<()> {
-        self.check_not_lent()?;
-        if chunk.as_ref().is_empty() {
-            return self.state.with(|state| state.stream.check_writable()).map_err(after_eof);
-        }
-        let (written, first) = self.state.with(|state| {
-            let written = state.stream.write(chunk);
-            let first = written == Ok(Written::Gathered) && !state.gathering;
-            (written, first)
-        });
-        let core = self.owner.get(py);
-        match written.map_err(after_eof)? {
-            Written::Dropped => self.warn_of_dropped_write(py),
-            Written::Gathered if core.runs_here() => {
-                if first {
-                    self.state.with(|state| state.gathering = true);
-                    let this = this.clone_ref(py);
-                    core.state.with(|state| state.unsent.push(this));
-                }
-                Ok(())
-            }
-            Written::Gathered | Written::Pressing | Written::Queued => Self::send_gathered(this, py),
-        }
-    }
-
-    /// Any other buffer may change once we return: it is offered to the kernel at once, and only the rest is copied.
-    fn write_buffer(&self, this: &Instance<Self>, py: Python<'_>, data: Arg<'_>) -> PyResult<()> {
         let object = data.bind(py);
         let Ok(buffer) = Buffer::readable(&object) else {
             let kind = object.get_type().name()?;
             let message = format!("data argument must be a {TAKEN}, not '{kind}'");
             return Err(PyTypeError::new_err(message));
         };
+        this.send_or_keep(this, py, Written::Borrowed(buffer.bytes()))
+    }
+
+    /// What the kernel has no room for is kept.
+    fn send_or_keep(&self, this: &Instance<Self>, py: Python<'_>, written: Written<'_>) -> PyResult<()> {
+        let way = self.state.with(|state| state.stream.way()).map_err(after_eof)?;
         self.check_not_lent()?;
-        Self::send_gathered(this, py)?;
-        let bytes = buffer.bytes();
-        let sent = self.state.with(|state| {
-            if bytes.is_empty() || state.stream.check_writable().is_err() || !state.stream.may_send_at_once()
-            {
-                return 0;
-            }
-            // An error is met again, and reported, when the rest is offered.
-            socket::send(state.descriptor.fd(), bytes).unwrap_or(0)
-        });
-        let rest = &bytes[sent..];
-        if rest.is_empty() && sent > 0 {
+        if written.bytes().is_empty() {
             return Ok(());
         }
-        self.gather(this, py, Chunk::copy_of(py, rest))
+        let sent = match way {
+            Way::Nowhere => return self.warn_of_dropped_write(py),
+            Way::Wait => 0,
+            Way::Kernel => match self.send(this, py, written.bytes()) {
+                Ok(sent) if sent == written.bytes().len() => return Ok(()),
+                Ok(sent) => sent,
+                Err(error) => return Self::fatal_error(this, py, os_error(error), SEND_FAILED),
+            },
+        };
+        self.state.with(|state| written.keep(py, &mut state.stream, sent));
+        Self::follow_up(this, py)
+    }
+
+    /// How many bytes the kernel takes.
+    fn send(&self, this: &Instance<Self>, py: Python<'_>, bytes: &[u8]) -> io::Result<usize> {
+        let core = self.owner.get(py);
+        let callback = if core.runs_here() { Some(core.callback()) } else { None };
+        let (result, first) = self.state.with(|state| {
+            let more = match (&mut state.bursts, callback) {
+                (Some(bursts), Some(callback)) => bursts.write(callback),
+                _ => false,
+            };
+            let follow = if more { Follow::More } else { Follow::Nothing };
+            let fd = state.descriptor.fd();
+            let result = loop {
+                match socket::send(fd, bytes, follow) {
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => break Ok(0),
+                    result => break result,
+                }
+            };
+            let was_held = std::mem::replace(&mut state.held, more);
+            (result, more && !was_held)
+        });
+        if first {
+            let this = this.clone_ref(py);
+            core.state.with(|state| state.held.push(this));
+        }
+        result
+    }
+
+    /// Whoever writes has nothing more to write for now: what the kernel has waited with goes out.
+    pub(crate) fn push(&self) {
+        self.state.with(|state| {
+            if std::mem::take(&mut state.held) {
+                // A broken connection is met by who reads or writes next.
+                let _ = socket::push(state.descriptor.fd());
+            }
+        });
+    }
+
+    /// `drain`: what is written now is a burst of its own.
+    pub(crate) fn end_burst(&self) {
+        self.push();
+        self.state.with(|state| {
+            if let Some(bursts) = &mut state.bursts {
+                bursts.end();
+            }
+        });
     }
 
     fn warn_of_dropped_write(&self, py: Python<'_>) -> PyResult<()> {
@@ -98,38 +150,37 @@ impl Transport {
         common::warn_of_dropped(py, count)
     }
 
-    /// Offers what has gathered to the kernel, and does what follows from its answer.
-    pub(crate) fn send_gathered(this: &Instance<Self>, py: Python<'_>) -> PyResult<()> {
-        let offered = this.state.with(|state| {
-            state.gathering = false;
-            state.stream.offer().is_some()
-        });
-        if offered {
-            loop {
-                match this.offer() {
-                    Offer::Again => {}
-                    Offer::Done => break,
-                    Offer::Failed(error) => {
-                        return Self::fatal_error(this, py, os_error(error), SEND_FAILED);
-                    }
+    /// The kernel has room again: it is offered what waits.
+    pub(super) fn send_rest(this: &Instance<Self>, py: Python<'_>) -> PyResult<()> {
+        this.state.with(|state| state.stream.writable());
+        loop {
+            match this.offer() {
+                Offer::Again => {}
+                Offer::Done => break,
+                Offer::Failed(error) => {
+                    return Self::fatal_error(this, py, os_error(error), SEND_FAILED);
                 }
             }
         }
-        if let Err(error) = Self::take_steps(this, py)? {
-            return Self::fatal_error(this, py, os_error(error), SEND_FAILED);
+        Self::follow_up(this, py)
+    }
+
+    /// Does what follows from what the kernel has left.
+    pub(super) fn follow_up(this: &Instance<Self>, py: Python<'_>) -> PyResult<()> {
+        match Self::take_steps(this, py)? {
+            // The peer is gone: who reads hears how.
+            Err(error) if error.kind() != io::ErrorKind::NotConnected => {
+                return Self::fatal_error(this, py, os_error(error), SEND_FAILED);
+            }
+            _ => {}
         }
-        let (full, drained) = this.state.with(|state| {
-            (state.stream.wants_to_write(), state.loan.awaited() && state.stream.may_send_at_once())
-        });
+        let (full, drained) = this
+            .state
+            .with(|state| (state.stream.wants_to_write(), state.loan.awaited() && state.stream.is_drained()));
         if drained {
             this.tell_of_drained(py)?;
         }
         if full { this.watch_what_is_wanted(this, py) } else { Ok(()) }
-    }
-
-    /// The last offer before the connection is cut off; errors no longer matter.
-    pub(super) fn send_last(&self) {
-        while matches!(self.offer(), Offer::Again) {}
     }
 
     fn offer(&self) -> Offer {
@@ -139,7 +190,7 @@ impl Transport {
             };
             let fd = state.descriptor.fd();
             let (result, offered) = match outgoing.single() {
-                Some(bytes) => (socket::send(fd, bytes), bytes.len()),
+                Some(bytes) => (socket::send(fd, bytes, Follow::Nothing), bytes.len()),
                 None => Self::offer_slices(fd, outgoing),
             };
             match result {
@@ -202,8 +253,9 @@ impl Transport {
         told
     }
 
+    /// An end of file that the kernel refuses is the caller's business, as in asyncio.
     pub(super) fn write_eof(this: &Instance<Self>, py: Python<'_>) -> PyResult<()> {
         this.state.with(|state| state.stream.write_eof());
-        Self::send_gathered(this, py)
+        Self::take_steps(this, py)?.map_err(os_error)
     }
 }
