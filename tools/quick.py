@@ -1,10 +1,10 @@
-"""Builds ironloop the quick way for one Python and runs a command with it: `make test-one PY=3.13 ARGS=tests/test_tcp.py`.
+"""Builds ironloop the quick way for one Python and runs a command with it: for `make test-one`.
 
     tools/quick.py SERIES COMMAND...
 
-The build is less optimised, and cut into pieces that are compiled again only when they change. It is installed in an
-environment of its own in ``target/quick``, on top of tools/environments.py's as that was last prepared; so processes that
-COMMAND starts have it too, whatever their variables.
+The build is less optimised, and cut into pieces that are compiled again only when they change. It is installed in
+an environment of its own in ``target/quick``, on top of tools/environments.py's as that was last prepared; so
+processes that COMMAND starts have it too, whatever their variables.
 """
 
 from __future__ import annotations
