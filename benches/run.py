@@ -28,6 +28,7 @@ def parse() -> argparse.Namespace:
     add = parser.add_argument
     add("--rounds", type=int, help="default: 5, or 1 with --quick")
     add("--loops", nargs="+", default=loops.LOOPS, metavar="LOOP", help=f"default: {' '.join(loops.LOOPS)}")
+    add("--before", type=Path, metavar="FOLDER", help="compare with the build that lies there")
     add("--only", default="", metavar="PATTERN", help="regular expression to be found in a workload's name")
     add("--quick", action="store_true", help="one round with a fifth of the operations: a smoke test")
     add("--timeout", type=float, default=60, help="seconds that one process may take (default: %(default)s)")
@@ -39,12 +40,12 @@ def parse() -> argparse.Namespace:
     return options
 
 
-def available(names: Iterable[str]) -> dict[str, str]:
+def available(names: Iterable[str], before: Path | None) -> dict[str, str]:
     """Loop to version, of those that can be made here; the others are skipped with a note."""
     versions = {}
     for name in names:
         try:
-            versions[name] = loops.version(name)
+            versions[name] = loops.version(name, before)
         except loops.LoopUnavailable as reason:
             print(f"skipping {name}: {reason}", file=sys.stderr)
     return versions
@@ -56,12 +57,13 @@ def main() -> int:
     if options.list:
         print(*(workload.name for workload in chosen), sep="\n")
         return 0
-    versions = available(options.loops)
+    names = [*options.loops, *([loops.BEFORE] if options.before else [])]
+    versions = available(names, options.before)
     if not chosen or not versions:
         print("no such workload" if versions else "no loop to measure", file=sys.stderr)
         return 2
     binaries = native.prebuilt(options.native) if options.native else native.build()
-    sampler = Sampler(binaries, QUICK_SCALE if options.quick else 1.0, options.timeout)
+    sampler = Sampler(binaries, QUICK_SCALE if options.quick else 1.0, options.timeout, options.before)
     results = rounds.Results()
     started, done = time.monotonic(), 0
     try:

@@ -1,4 +1,4 @@
-"""What is written is the kernel's when ``write`` returns; one that fails says so at once, with the real error."""
+"""What is written is the kernel's when ``write`` returns; one that fails says so, with its own error."""
 
 import asyncio
 import os

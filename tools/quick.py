@@ -2,8 +2,8 @@
 
     tools/quick.py SERIES COMMAND...
 
-The build is less optimised, and cut into pieces that are compiled again only when they change. It is installed
-in an environment of its own in ``target/quick``, on top of tools/environments.py's as that was last prepared; so
+The build is less optimised, and cut into pieces that are compiled again only when they change. It is put into
+an environment of its own in ``target/quick``, on top of tools/environments.py's as that was last prepared, so
 processes that COMMAND starts have it too, whatever their variables.
 """
 

@@ -7,6 +7,7 @@ import importlib
 import subprocess
 import sys
 from collections.abc import Coroutine
+from pathlib import Path
 from typing import Any
 
 BASELINE = "uvloop"
@@ -15,6 +16,9 @@ SUBJECT = "ironloop"
 """The loop that the goals are for."""
 
 LOOPS = ("asyncio", BASELINE, "rloop", SUBJECT)
+
+BEFORE = "before"
+"""The subject as it was before a change: the package in a folder of its own."""
 
 _PROBE = """
 import importlib, importlib.metadata, platform, sys
@@ -46,12 +50,24 @@ def run(name: str, main: Coroutine[Any, Any, Any]) -> None:
         runner.run(main)
 
 
-def version(name: str) -> str:
+def python(name: str, before: Path | None) -> list[str]:
+    """The command that runs Python with the loop; `before` is the folder of the package as it was."""
+    if name != BEFORE:
+        return [sys.executable]
+    return ["env", f"PYTHONPATH={before}", sys.executable]
+
+
+def module(name: str) -> str:
+    """The module whose loop it is."""
+    return SUBJECT if name == BEFORE else name
+
+
+def version(name: str, before: Path | None = None) -> str:
     """Version of the loop, asked in a process of its own: a loop that crashes must not take us along.
 
     Raises LoopUnavailable if it cannot be imported, made and closed.
     """
-    command = [sys.executable, "-c", _PROBE, name]
+    command = [*python(name, before), "-c", _PROBE, module(name)]
     try:
         probe = subprocess.run(command, capture_output=True, text=True, timeout=30)
     except subprocess.TimeoutExpired:

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from .loops import BASELINE, SUBJECT
+from .loops import BASELINE, BEFORE, SUBJECT
 from .rounds import Results
 from .sampler import BARE
 from .workload import Figure, Workload
@@ -43,9 +43,11 @@ def quantity(value: float, figure: Figure) -> str:
 def render(workloads: Sequence[Workload], loops: Sequence[str], results: Results) -> str:
     """All tables, one for each kind of figure that was measured, and the failures below."""
     rows = [(workload, key, figure) for workload in workloads for key, figure in workload.figures.items()]
+    # Who asks what a change has done compares with what was before.
+    base = BEFORE if BEFORE in loops else BASELINE
     tables = [
-        ("Rates against uvloop: more is better", Figure.RATE, BASELINE),
-        ("Times against uvloop: less is better", Figure.TIME, BASELINE),
+        (f"Rates against {base}: more is better", Figure.RATE, base),
+        (f"Times against {base}: less is better", Figure.TIME, base),
         ("Server CPU time a request against the bare server: less is better", Figure.OVER_BARE, BARE),
         ("Cost of one among many, no ratios: best if it stays flat", Figure.COST, None),
         ("Memory, no ratios: less is better", Figure.MEMORY, None),
@@ -75,7 +77,7 @@ def _table(
     yield "|---" * (len(columns) + 2) + "|"
     for workload, key in rows:
         name = workload.name if len(workload.figures) == 1 else f"{workload.name} {key}"
-        goal = GOALS.get(workload.name, {}).get(key)
+        goal = GOALS.get(workload.name, {}).get(key) if base != BEFORE else None
         cells = [_cell(workload.name, key, kind, column, base, goal, results) for column in columns]
         yield f"| {name} | {_goal(goal, kind, base)} | " + " | ".join(cells) + " |"
 

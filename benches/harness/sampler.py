@@ -8,13 +8,13 @@ import os
 import select
 import signal
 import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from . import loops
 from .native import Native
 from .workload import Measured, Served, Workload
 
@@ -30,11 +30,15 @@ class SampleFailed(Exception):
 
 @dataclass(frozen=True)
 class Sampler:
-    """Takes samples. `scale` multiplies the workloads' counts; `timeout` (seconds) ends what hangs."""
+    """Takes samples. `scale` multiplies the workloads' counts; `timeout` (seconds) ends what hangs.
+
+    `before` is the folder in which the subject lies as it was before a change.
+    """
 
     native: Native
     scale: float
     timeout: float
+    before: Path | None = None
 
     def take(self, workload: Workload, participant: str) -> dict[str, float]:
         """Values of one fresh run by the names of the workload's figures. Raises SampleFailed."""
@@ -42,13 +46,13 @@ class Sampler:
         if isinstance(workload, Served):
             return self._ask_server(workload, participant, count)
         with _stderr() as stderr:
-            command = [*_worker(participant, workload), str(count)]
+            command = [*self._worker(participant, workload), str(count)]
             patience = workload.patience if isinstance(workload, Measured) else 1
             return _result(self._output(command, stderr, patience=patience))
 
     def _ask_server(self, workload: Served, participant: str, count: int) -> dict[str, float]:
         bare = [str(self.native.bare_server)]
-        command = bare if participant == BARE else _worker(participant, workload)
+        command = bare if participant == BARE else self._worker(participant, workload)
         with _stderr() as stderr, _stderr() as complaints, self._server(command, complaints) as (pid, port):
             target = ["--port", str(port), "--server-pid", str(pid), "--deadline", str(self.timeout)]
             client = [str(self.native.load_client), *workload.load.options(count), *target]
@@ -62,6 +66,9 @@ class Sampler:
             "latency_p50": measured["latency_p50_us"] / 1e6,
             "latency_p99": measured["latency_p99_us"] / 1e6,
         }
+
+    def _worker(self, loop: str, workload: Workload) -> list[str]:
+        return [*loops.python(loop, self.before), str(WORKER), loops.module(loop), workload.name]
 
     def _output(self, command: list[str], stderr: IO[str], cpu: int | None = None, patience: int = 1) -> str:
         """Stdout of a command that ends by itself."""
@@ -99,10 +106,6 @@ def _result(output: str) -> dict[str, float]:
         return json.loads(output.splitlines()[-1])
     except (IndexError, ValueError):
         raise SampleFailed(f"no result, but: {output!r}") from None
-
-
-def _worker(loop: str, workload: Workload) -> list[str]:
-    return [sys.executable, str(WORKER), loop, workload.name]
 
 
 def _start(command: list[str], stdin: int, stderr: IO[str]) -> subprocess.Popen[str]:
