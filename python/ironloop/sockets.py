@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import _socket
 import socket
 from typing import Any
 
 # The class of this moment: tools put another in its place.
 _Socket = socket.socket
-_METHODS = ("accept", "recv", "recv_into", "recvfrom", "send", "sendmsg", "sendto", "shutdown")
+_METHODS = ("accept", "fileno", "recv", "recv_into", "recvfrom", "send", "sendmsg", "sendto", "shutdown")
 
 
 def is_plain(sock: Any) -> bool:
@@ -16,4 +17,6 @@ def is_plain(sock: Any) -> bool:
     if kind is _Socket:
         return True
     own = getattr(sock, "__dict__", ())
-    return all(name not in own and getattr(kind, name, None) is getattr(_Socket, name) for name in _METHODS)
+    return issubclass(kind, _socket.socket) and all(
+        name not in own and getattr(kind, name, None) is getattr(_Socket, name) for name in _METHODS
+    )

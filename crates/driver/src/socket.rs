@@ -26,6 +26,12 @@ pub fn is_exhausted(error: &io::Error) -> bool {
     sys::is_exhausted(error)
 }
 
+/// What each call here gives for a number that is nobody's.
+#[must_use]
+pub fn stale() -> io::Error {
+    sys::stale()
+}
+
 /// Reads into `buffer`; 0 is the end of file.
 pub fn receive(fd: RawFd, buffer: &mut [u8]) -> io::Result<usize> {
     sys::receive(fd, buffer)

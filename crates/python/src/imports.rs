@@ -55,6 +55,7 @@ classes! {
     buffered_protocol: "asyncio.protocols", "BufferedProtocol";
     transport_socket: "asyncio.trsock", "TransportSocket";
     socket: "socket", "socket";
+    native_socket: "_socket", "socket";
     deque: "collections", "deque";
     stock_future: "_asyncio", "Future";
     stock_task: "_asyncio", "Task";

@@ -132,7 +132,7 @@ fn repr(py: Python<'_>, this: This<'_>) -> PyResult<Object> {
     if closed || closing {
         text += if closed { " closed" } else { " closing" };
     }
-    text += &format!(" fd={}", this.fd);
+    text += &format!(" fd={}", this.number);
     if !closed && this.owner.get(py).check_open().is_ok() {
         let polling = |yes| if yes { "polling" } else { "idle" };
         text += &format!(" read={} write=<{}, bufsize={buffered}>", polling(reading), polling(waiting));
@@ -236,7 +236,7 @@ pub(crate) fn add_class(module: &Bound<'_, PyModule>) -> PyResult<()> {
         getter!(Transport, c"_loop", |py, this: This<'_>| Ok(this.owner.object().clone_ref(py))),
         getter!(Transport, c"_protocol", |py, this: This<'_>| optional(py, this.protocol(py))),
         getter!(Transport, c"_sock", |py, this: This<'_>| optional(py, this.socket(py))),
-        getter!(Transport, c"_sock_fd", |py, this: This<'_>| Ok(this.fd.into_pyobject(py)?.into())),
+        getter!(Transport, c"_sock_fd", |py, this: This<'_>| Ok(this.number.into_pyobject(py)?.into())),
         getter!(Transport, c"_extra", |py, this: This<'_>| Ok(this.extra.clone_ref(py))),
         getter!(Transport, c"_address", |py, this: This<'_>| {
             optional(py, this.address.as_ref().map(|address| address.clone_ref(py)))

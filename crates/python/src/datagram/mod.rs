@@ -23,7 +23,7 @@ use crate::cell::LoopCell;
 use crate::error::os_error;
 use crate::event_loop::{LoopCore, Registration, Source};
 use crate::ffi::call::call_method;
-use crate::ffi::{Chunk, Class, Context, Instance, Native, Object, Shared, Visit};
+use crate::ffi::{Chunk, Class, Context, Instance, Native, Object, PythonSocket, Shared, Visit};
 pub(crate) use methods::add_class;
 
 /// What flow control counts for a datagram beside its bytes; before Python 3.13 nothing.
@@ -47,12 +47,27 @@ struct State {
     dropped: u32,
 }
 
+/// A socket without Python code of its own between it and the kernel, and of a family whose addresses we can write.
+struct Plain {
+    socket: PythonSocket,
+    family: Family,
+}
+
+impl Plain {
+    fn of(socket: &Bound<'_, PyAny>) -> PyResult<Option<Self>> {
+        let socket = PythonSocket::new(socket)?;
+        let family = datagram::family(socket.fd()).map_err(os_error)?;
+        Ok(family.map(|family| Self { socket, family }))
+    }
+}
+
 pub(crate) struct DatagramTransport {
     owner: Shared<LoopCore>,
     context: Context,
-    fd: RawFd,
-    /// What our own system calls can address; `None` leaves all to the Python socket.
-    family: Option<Family>,
+    /// What its number was at first, to name it by; it may be another's by now.
+    number: RawFd,
+    /// For system calls of our own; `None` leaves all to the Python socket's methods.
+    plain: Option<Plain>,
     /// Whether the socket has a peer: then addresses are not for the kernel.
     connected: bool,
     /// The only address that may be sent to, if one was given.
@@ -77,7 +92,8 @@ impl Native for DatagramTransport {
 
     fn traverse(&self, visit: &mut Visit<'_>) -> c_int {
         let fixed = [self.owner.object(), self.context.object(), &self.extra];
-        let result = visit.all(fixed.into_iter().chain(&self.address));
+        let plain = self.plain.as_ref().map(|plain| plain.socket.object());
+        let result = visit.all(fixed.into_iter().chain(&self.address).chain(plain));
         if result != 0 {
             return result;
         }
@@ -128,7 +144,7 @@ impl DatagramTransport {
         plain: bool,
     ) -> PyResult<Instance<Self>> {
         let py = owner.py();
-        let fd: RawFd = socket.call_method0(intern!(py, "fileno"))?.extract()?;
+        let number: RawFd = socket.call_method0(intern!(py, "fileno"))?.extract()?;
         let state = State {
             datagrams: Datagrams::new(HEADER),
             socket: Some(socket.into()),
@@ -143,8 +159,8 @@ impl DatagramTransport {
         let transport = Self {
             owner: Shared::new(owner),
             context: Context::copy_current(py)?,
-            fd,
-            family: if plain { datagram::family(fd).map_err(os_error)? } else { None },
+            number,
+            plain: if plain { Plain::of(socket)? } else { None },
             connected: extra.get_item(intern!(py, "peername"))?.is_truthy()?,
             address: if address.is_truthy()? { Some(address.into()) } else { None },
             extra: extra.into(),
@@ -159,6 +175,11 @@ impl DatagramTransport {
 
     fn socket(&self, py: Python<'_>) -> Option<Object> {
         self.state.with(|state| state.socket.as_ref().map(|socket| socket.clone_ref(py)))
+    }
+
+    /// The number for a system call now: what was closed behind our back gives one that the kernel refuses.
+    fn fd(&self) -> RawFd {
+        self.plain.as_ref().map_or(self.number, |plain| plain.socket.fd())
     }
 
     /// The protocol's `connection_made`, in a context of its own, as in asyncio; then datagrams may come.
@@ -211,7 +232,7 @@ impl DatagramTransport {
         let result = self.state.with(|state| {
             let wanted = wanted(state);
             let source = || Source::Datagram(this.clone_ref(py));
-            state.registration.widen(core, self.fd, wanted, source, &mut bin)
+            state.registration.widen(core, self.fd(), wanted, source, &mut bin)
         });
         drop(bin);
         result
@@ -221,14 +242,14 @@ impl DatagramTransport {
         let core = self.owner.get(py);
         let removed = self.state.with(|state| {
             let wanted = wanted(state);
-            state.registration.narrow(core, self.fd, wanted)
+            state.registration.narrow(core, wanted)
         });
         drop(removed);
     }
 
     fn unwatch(&self, py: Python<'_>) {
         let core = self.owner.get(py);
-        let removed = self.state.with(|state| state.registration.end(core, self.fd));
+        let removed = self.state.with(|state| state.registration.end(core));
         drop(removed);
     }
 }

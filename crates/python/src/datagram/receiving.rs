@@ -34,7 +34,7 @@ impl DatagramTransport {
     /// Receives and delivers, as long as there is something and the protocol wants it.
     pub(super) fn receive_batch(this: &Instance<Self>, py: Python<'_>) -> PyResult<()> {
         // A socket of somebody else's making need not stand to be asked when it is not ready.
-        let most = if this.family.is_some() { MOST_AT_ONCE } else { 1 };
+        let most = if this.plain.is_some() { MOST_AT_ONCE } else { 1 };
         for _ in 0..most {
             match this.receive(py) {
                 Ok(Some((data, from))) => {
@@ -72,11 +72,11 @@ impl DatagramTransport {
 
     /// One datagram and its sender's address. `None`: there is none.
     fn receive(&self, py: Python<'_>) -> PyResult<Option<(Object, Object)>> {
-        if self.family.is_none() {
+        if self.plain.is_none() {
             return self.receive_by_python(py);
         }
         let received = self.owner.get(py).with_read_buffer(|buffer| {
-            let (count, from) = datagram::receive_from(self.fd, buffer)?;
+            let (count, from) = datagram::receive_from(self.fd(), buffer)?;
             Ok((Object::from(PyBytes::new(py, &buffer[..count])), from))
         });
         match received {

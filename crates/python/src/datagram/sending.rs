@@ -113,8 +113,8 @@ impl DatagramTransport {
             return self.offer_to_python(py, data, address);
         }
         let send = |bytes: &[u8]| match &way {
-            Way::Addressed(address) => datagram::send_to(self.fd, bytes, address),
-            Way::Connected | Way::Python => datagram::send(self.fd, bytes),
+            Way::Addressed(address) => datagram::send_to(self.fd(), bytes, address),
+            Way::Connected | Way::Python => datagram::send(self.fd(), bytes),
         };
         let sent = match data.cast_exact::<PyBytes>() {
             Ok(bytes) => send(bytes.as_bytes()),
@@ -131,7 +131,7 @@ impl DatagramTransport {
     }
 
     fn way(&self, address: Option<&Bound<'_, PyAny>>) -> Way {
-        let Some(family) = self.family else {
+        let Some(plain) = &self.plain else {
             return Way::Python;
         };
         if self.connected {
@@ -145,7 +145,7 @@ impl DatagramTransport {
             Some((raw, object)) if object.as_ptr() == address.as_ptr() => Some(raw.clone()),
             _ => None,
         });
-        known.or_else(|| address::from_python(family, address)).map_or(Way::Python, Way::Addressed)
+        known.or_else(|| address::from_python(plain.family, address)).map_or(Way::Python, Way::Addressed)
     }
 
     fn offer_to_python(

@@ -84,8 +84,10 @@ fn remove(slf: &Bound<'_, LoopCore>, arguments: Arguments<'_>, side: Side, name:
                     return Ok((waiter, sources.remove(poller, fd)));
                 }
                 let wanted = watch.wanted();
-                // A stale descriptor is not watched anyway.
-                let _ = sources.rewatch(poller, fd, wanted);
+                if let Some(slot) = sources.slot(fd) {
+                    // A stale descriptor is not watched anyway.
+                    let _ = sources.modify(poller, fd, slot, wanted);
+                }
                 (waiter, None)
             }
             // A server stops listening by removing the reader of its socket.

@@ -3,14 +3,14 @@
 use std::io;
 
 use crate::ffi::intern::intern;
-use ironloop_driver::{Interest, RawFd, Trigger, socket};
+use ironloop_driver::{Interest, Trigger, socket};
 use ironloop_engine::Slot;
 use pyo3::prelude::*;
 
 use super::{LoopCore, Source};
 use crate::error::os_error;
 use crate::ffi::call::call;
-use crate::ffi::{Arguments, Context, Object, method_of};
+use crate::ffi::{Arguments, Context, Object, PythonSocket, method_of};
 use crate::transport::{Descriptor, Setup, Transport};
 
 /// Connections that one event takes at most; more of them wait for the next turn.
@@ -18,8 +18,7 @@ const MOST_AT_ONCE: usize = 64;
 
 /// A socket that a server listens on.
 pub(crate) struct Listener {
-    fd: RawFd,
-    socket: Object,
+    socket: PythonSocket,
     factory: Object,
     server: Object,
     context: Context,
@@ -31,7 +30,6 @@ pub(crate) struct Listener {
 impl Listener {
     pub(super) fn clone_ref(&self, py: Python<'_>) -> Self {
         Self {
-            fd: self.fd,
             socket: self.socket.clone_ref(py),
             factory: self.factory.clone_ref(py),
             server: self.server.clone_ref(py),
@@ -42,13 +40,13 @@ impl Listener {
     }
 
     pub(super) fn objects(&self) -> [&Object; 4] {
-        [&self.socket, &self.factory, &self.server, self.context.object()]
+        [self.socket.object(), &self.factory, &self.server, self.context.object()]
     }
 
     /// Takes the connections that wait.
     pub(super) fn accept(&self, slf: &Bound<'_, LoopCore>, slot: Slot) -> PyResult<()> {
         for _ in 0..self.backlog.clamp(1, MOST_AT_ONCE) {
-            let accepted = match socket::accept(self.fd) {
+            let accepted = match socket::accept(self.socket.fd()) {
                 Ok(accepted) => accepted,
                 Err(error) => return self.accept_failed(slf, error),
             };
@@ -88,14 +86,14 @@ impl Listener {
         }
         let py = slf.py();
         if !socket::is_exhausted(&error) {
-            let about = [("socket", Some(&self.socket))];
+            let about = [("socket", Some(self.socket.object()))];
             return LoopCore::report(slf, "Exception in callback socket.accept()", os_error(error), &about);
         }
         let error = os_error(error);
         let arguments = (
             error.value(py),
             self.factory.bind(py),
-            self.socket.bind(py),
+            self.socket.object().bind(py),
             self.server.bind(py),
             self.backlog,
             self.context.object().bind(py),
@@ -118,12 +116,12 @@ fn listen(slf: &Bound<'_, LoopCore>, arguments: Arguments<'_>) -> PyResult<Objec
     let py = slf.py();
     let [factory, socket, server, backlog, context] =
         arguments.exactly(py, "_listen", ["protocol_factory", "sock", "server", "backlog", "context"])?;
-    let fd = super::callbacks::descriptor(py, socket)?;
+    let socket = PythonSocket::new(&socket.bind(py))?;
+    let fd = socket.fd();
     // Accepted sockets inherit it; it fails for sockets that are not TCP.
     let is_tcp = socket::set_nodelay(fd).is_ok();
     let listener = Listener {
-        fd,
-        socket: socket.to_object(py),
+        socket,
         factory: factory.to_object(py),
         server: server.to_object(py),
         context: Context::from_argument(py, Some(context))?,

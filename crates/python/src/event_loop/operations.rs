@@ -20,7 +20,8 @@ use super::{LoopCore, Source};
 use crate::error::os_error;
 use crate::ffi::buffer::Buffer;
 use crate::ffi::call::call_method;
-use crate::ffi::{Arg, Arguments, Instance, Object, method_of};
+use crate::ffi::socket::CLOSED;
+use crate::ffi::{Arg, Arguments, Instance, Object, PythonSocket, method_of};
 use crate::handle::Handle;
 use crate::imports;
 
@@ -53,13 +54,13 @@ impl Work {
 /// Work that waits, and who waits for it.
 pub(super) struct Operation {
     work: Work,
-    fd: RawFd,
+    socket: PythonSocket,
     future: Object,
 }
 
 impl Operation {
-    pub(super) fn future(&self) -> &Object {
-        &self.future
+    pub(super) fn objects(&self) -> [&Object; 2] {
+        [&self.future, self.socket.object()]
     }
 }
 
@@ -116,8 +117,9 @@ impl LoopCore {
         if let Some(result) = work.empty_result(py)? {
             return Ok(result);
         }
-        let fd: RawFd = socket.call_method0(intern!(py, "fileno"))?.extract()?;
         let weak = Object::weak(&socket)?;
+        let own = PythonSocket::new(&socket)?;
+        let fd = own.fd();
         let side = work.side();
 
         let known = core.state.with(|state| match state.sources.at_mut(fd) {
@@ -137,11 +139,11 @@ impl LoopCore {
             }
         }
         let future: Object = slf.call_method0(intern!(py, "create_future"))?.into();
-        let mut operation = Some(Operation { work, fd, future: future.clone_ref(py) });
+        let mut operation = Some(Operation { work, socket: own, future: future.clone_ref(py) });
         if known == Known::Nothing {
             slf.call_method1(intern!(py, "_ensure_fd_no_transport"), (fd,))?;
             let identity = Identity { weak, reads_whole: imports::is_internet_stream(&socket)? };
-            core.enlist_new(fd, identity, &mut operation)?;
+            core.enlist_new(identity, &mut operation)?;
         } else {
             core.state.with(|state| {
                 let Some(Source::Watch(watch)) = state.sources.at_mut(fd) else { return };
@@ -156,7 +158,9 @@ impl LoopCore {
     }
 
     /// The first wait of a socket: the kernel is told, and reports at once if it is ready by now.
-    fn enlist_new(&self, fd: RawFd, identity: Identity, operation: &mut Option<Operation>) -> PyResult<()> {
+    fn enlist_new(&self, identity: Identity, operation: &mut Option<Operation>) -> PyResult<()> {
+        // Asked only now: Python code has run since the attempt.
+        let fd = operation.as_ref().map_or(CLOSED, |operation| operation.socket.fd());
         let (mut bin, mut displaced) = (Vec::new(), Waiter::Nobody);
         let result = self.with_poller(|poller, sources| {
             let mut watch = match sources.at_mut(fd) {
@@ -189,7 +193,7 @@ impl LoopCore {
                 if call_method(py, &operation.future, intern!(py, "done"), &[])?.bind(py).is_truthy()? {
                     continue;
                 }
-                match core.attempt(py, operation.fd, &mut operation.work) {
+                match core.attempt(py, operation.socket.fd(), &mut operation.work) {
                     Ok(Attempt::Done { result, drained }) => {
                         if drained {
                             core.with_watch(slot, |watch| watch.refused(side, Refusal::Drained));

@@ -1,20 +1,31 @@
 //! What the kernel watches a transport's descriptor for.
 
-use ironloop_driver::{Interest, RawFd, Token, Trigger};
+use ironloop_driver::{Interest, Poller, RawFd, Trigger};
 use ironloop_engine::Slot;
 use pyo3::prelude::*;
 
-use super::{LoopCore, Source};
+use super::{LoopCore, Source, Sources};
+use crate::error::stale_descriptor;
 
 /// A transport's place among the loop's sources, while it is watched.
 ///
 /// The sources that these methods hand out must be dropped with nothing borrowed.
 #[derive(Default)]
-pub(crate) struct Registration(Option<(Slot, Interest)>);
+pub(crate) struct Registration(Option<Place>);
+
+#[derive(Clone, Copy)]
+struct Place {
+    /// The number under which the kernel knows it; whether it is still ours, the slot tells.
+    fd: RawFd,
+    slot: Slot,
+    watched: Interest,
+}
 
 impl Registration {
     /// Has the kernel watch for what is wanted and it does not watch for yet. What is no longer wanted stays watched until
     /// it is reported: it may be wanted again before.
+    ///
+    /// `fd` is the socket's number now. An error if it was closed behind our back.
     pub(crate) fn widen(
         &mut self,
         core: &LoopCore,
@@ -23,55 +34,59 @@ impl Registration {
         source: impl FnOnce() -> Source,
         bin: &mut Vec<Source>,
     ) -> PyResult<()> {
-        match self.0 {
-            None if wanted.is_none() => Ok(()),
-            None => core.with_poller(|poller, sources| {
-                let slot = sources.insert(poller, fd, (wanted, Trigger::Level), source(), bin)?;
-                self.0 = Some((slot, wanted));
-                Ok(())
-            }),
-            Some((slot, watched)) => {
-                if (watched.readable || !wanted.readable) && (watched.writable || !wanted.writable) {
-                    return Ok(());
-                }
-                self.0 = Some((slot, wanted));
-                modify(core, fd, slot, wanted)
+        let Some(place) = &mut self.0 else {
+            if wanted.is_none() {
+                return Ok(());
             }
+            return core.with_poller(|poller, sources| {
+                let slot = sources.insert(poller, fd, (wanted, Trigger::Level), source(), bin)?;
+                self.0 = Some(Place { fd, slot, watched: wanted });
+                Ok(())
+            });
+        };
+        let watched = place.watched;
+        if (watched.readable || !wanted.readable) && (watched.writable || !wanted.writable) {
+            return Ok(());
         }
+        if fd != place.fd {
+            return Err(stale_descriptor());
+        }
+        place.watched = wanted;
+        let place = *place;
+        core.with_poller(|poller, sources| {
+            sources.modify(poller, place.fd, place.slot, (wanted, Trigger::Level))
+        })
     }
 
     /// Something was reported that is not wanted: now it is worth telling the kernel.
-    pub(crate) fn narrow(&mut self, core: &LoopCore, fd: RawFd, wanted: Interest) -> Option<Source> {
-        let (slot, watched) = self.0?;
-        if wanted == watched {
+    pub(crate) fn narrow(&mut self, core: &LoopCore, wanted: Interest) -> Option<Source> {
+        let place = self.0.as_mut()?;
+        if wanted == place.watched {
             return None;
         }
         // A socket that is watched for nothing would still report its errors, again and again.
         if wanted.is_none() {
-            return self.end(core, fd);
+            return self.end(core);
         }
-        self.0 = Some((slot, wanted));
-        let _ = modify(core, fd, slot, wanted);
+        place.watched = wanted;
+        let place = *place;
+        // Where this fails, the socket was closed behind our back.
+        let _ = core.with_poller(|poller, sources| {
+            sources.modify(poller, place.fd, place.slot, (wanted, Trigger::Level))
+        });
         None
     }
 
     /// Stops watching.
-    pub(crate) fn end(&mut self, core: &LoopCore, fd: RawFd) -> Option<Source> {
-        let (slot, _) = self.0.take()?;
-        core.with_poller(|poller, sources| {
-            Ok(if sources.slot(fd) == Some(slot) { sources.remove(poller, fd) } else { None })
-        })
-        .ok()
-        .flatten()
+    pub(crate) fn end(&mut self, core: &LoopCore) -> Option<Source> {
+        let place = self.0.take()?;
+        let remove = |poller: &Poller, sources: &mut Sources| {
+            Ok(if sources.slot(place.fd) == Some(place.slot) {
+                sources.remove(poller, place.fd)
+            } else {
+                None
+            })
+        };
+        core.with_poller(remove).ok().flatten()
     }
-}
-
-/// The number may have another owner by now, if the socket was closed behind our back: that one is left alone.
-fn modify(core: &LoopCore, fd: RawFd, slot: Slot, wanted: Interest) -> PyResult<()> {
-    core.with_poller(|poller, sources| {
-        if sources.slot(fd) != Some(slot) {
-            return Ok(());
-        }
-        poller.modify(fd, Token(slot.pack()), wanted, Trigger::Level)
-    })
 }

@@ -34,12 +34,18 @@ impl Source {
 #[derive(Default)]
 pub(crate) struct Sources {
     slots: Slots<Source>,
-    by_fd: Vec<Option<Slot>>,
+    by_fd: Vec<Option<Place>>,
+}
+
+/// Whose a number is, and what the kernel was told to watch it for.
+struct Place {
+    slot: Slot,
+    wanted: (Interest, Trigger),
 }
 
 impl Sources {
     pub(crate) fn slot(&self, fd: RawFd) -> Option<Slot> {
-        *self.by_fd.get(usize::try_from(fd).ok()?)?
+        self.by_fd.get(usize::try_from(fd).ok()?)?.as_ref().map(|place| place.slot)
     }
 
     pub(crate) fn at(&self, fd: RawFd) -> Option<&Source> {
@@ -60,11 +66,11 @@ impl Sources {
 
     /// The descriptor that was watched by way of a file object.
     pub(super) fn fd_of(&self, file: *mut PyObject) -> Option<RawFd> {
-        let is_for = |slot: &Slot| match self.slots.get(*slot) {
+        let is_for = |place: &Place| match self.slots.get(place.slot) {
             Some(Source::Watch(watch)) => watch.file.as_ref().is_some_and(|known| known.as_ptr() == file),
             _ => false,
         };
-        let fd = self.by_fd.iter().position(|slot| slot.as_ref().is_some_and(is_for))?;
+        let fd = self.by_fd.iter().position(|place| place.as_ref().is_some_and(is_for))?;
         RawFd::try_from(fd).ok()
     }
 
@@ -93,25 +99,53 @@ impl Sources {
         // The kernel has taken it, so it is a number of the kernel's.
         let index = fd as usize;
         if self.by_fd.len() <= index {
-            self.by_fd.resize(index + 1, None);
+            self.by_fd.resize_with(index + 1, || None);
         }
-        self.by_fd[index] = Some(slot);
+        self.by_fd[index] = Some(Place { slot, wanted });
         Ok(slot)
     }
 
-    /// Changes what a descriptor is watched for.
-    pub(crate) fn rewatch(&self, poller: &Poller, fd: RawFd, wanted: (Interest, Trigger)) -> io::Result<()> {
-        match self.slot(fd) {
-            Some(slot) => watch(poller, fd, slot, wanted),
-            None => Ok(()),
+    /// Changes what a descriptor is watched for, also if it was opened anew since.
+    pub(crate) fn rewatch(
+        &mut self,
+        poller: &Poller,
+        fd: RawFd,
+        wanted: (Interest, Trigger),
+    ) -> io::Result<()> {
+        match self.by_fd.get_mut(usize::try_from(fd).unwrap_or(usize::MAX)) {
+            Some(Some(place)) => {
+                watch(poller, fd, place.slot, wanted)?;
+                place.wanted = wanted;
+                Ok(())
+            }
+            _ => Ok(()),
         }
     }
 
+    /// The same of what is known to the kernel already. A number that has another owner by now is left alone.
+    pub(super) fn modify(
+        &mut self,
+        poller: &Poller,
+        fd: RawFd,
+        slot: Slot,
+        wanted: (Interest, Trigger),
+    ) -> io::Result<()> {
+        match self.by_fd.get_mut(usize::try_from(fd).unwrap_or(usize::MAX)) {
+            Some(Some(place)) if place.slot == slot => place.wanted = wanted,
+            _ => return Ok(()),
+        }
+        poller.modify(fd, Token(slot.pack()), wanted.0, wanted.1)
+    }
+
     /// Tells the kernel what a watch wants by now.
-    pub(super) fn rewatch_slot(&self, poller: &Poller, slot: Slot) -> io::Result<()> {
-        let fd = self.by_fd.iter().position(|known| *known == Some(slot));
-        match (fd, self.slots.get(slot)) {
-            (Some(fd), Some(Source::Watch(known))) => watch(poller, fd as RawFd, slot, known.wanted()),
+    pub(super) fn rewatch_slot(&mut self, poller: &Poller, slot: Slot) -> io::Result<()> {
+        let fd = self.by_fd.iter().position(|place| place.as_ref().is_some_and(|place| place.slot == slot));
+        let wanted = match self.slots.get(slot) {
+            Some(Source::Watch(watch)) => Some(watch.wanted()),
+            _ => None,
+        };
+        match (fd, wanted) {
+            (Some(fd), Some(wanted)) => self.modify(poller, fd as RawFd, slot, wanted),
             _ => Ok(()),
         }
     }
@@ -125,8 +159,8 @@ impl Sources {
     }
 
     fn forget(&mut self, fd: RawFd) -> Option<Source> {
-        let slot = self.by_fd.get_mut(usize::try_from(fd).ok()?)?.take()?;
-        self.slots.remove(slot)
+        let place = self.by_fd.get_mut(usize::try_from(fd).ok()?)?.take()?;
+        self.slots.remove(place.slot)
     }
 
     /// Shows the collector what the sources own.

@@ -114,7 +114,7 @@ impl Watch {
         let mut each = |waiter: &Waiter| match waiter {
             Waiter::Nobody => 0,
             Waiter::Callback(handle) => handle.traverse_owned(visit),
-            Waiter::Operations(operations) => visit.all(operations.iter().map(Operation::future)),
+            Waiter::Operations(operations) => visit.all(operations.iter().flat_map(Operation::objects)),
         };
         let result = match each(&self.reader) {
             0 => each(&self.writer),

@@ -28,6 +28,7 @@ pub(crate) mod raise;
 pub(crate) mod resumable;
 pub(crate) mod roll;
 pub(crate) mod shared;
+pub(crate) mod socket;
 pub(crate) mod stop;
 
 pub(crate) use arguments::{Arg, Arguments};
@@ -38,3 +39,4 @@ pub(crate) use instance::Instance;
 pub(crate) use method::{getter, method, method_of, object_slot, repr_slot};
 pub(crate) use object::Object;
 pub(crate) use shared::{Shared, Usual};
+pub(crate) use socket::PythonSocket;

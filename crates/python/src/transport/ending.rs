@@ -75,8 +75,8 @@ impl Transport {
             (std::mem::replace(&mut state.descriptor, Descriptor::Closed), state.server.take(), receiver)
         });
         drop(receiver);
-        if let Descriptor::Python { socket, .. } = &descriptor {
-            if let Err(error) = socket.bind(py).call_method0(intern!(py, "close")) {
+        if let Descriptor::Python(socket) = &descriptor {
+            if let Err(error) = socket.object().bind(py).call_method0(intern!(py, "close")) {
                 let about = [("transport", Some(this.object()))];
                 LoopCore::report(this.owner.bind(py), "Exception in callback socket.close()", error, &about)?;
             }
@@ -99,8 +99,8 @@ impl Transport {
         let (descriptor, server) = this.state.with(|state| {
             (std::mem::replace(&mut state.descriptor, Descriptor::Closed), state.server.take())
         });
-        if let Descriptor::Python { socket, .. } = &descriptor {
-            let _ = socket.bind(py).call_method0(intern!(py, "close"));
+        if let Descriptor::Python(socket) = &descriptor {
+            let _ = socket.object().bind(py).call_method0(intern!(py, "close"));
         }
         drop(descriptor);
         if let Some(server) = server {

@@ -8,7 +8,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
 use super::{Descriptor, Transport};
-use crate::ffi::{Instance, Object};
+use crate::ffi::{Instance, Object, PythonSocket};
 use crate::{address, imports};
 
 impl Transport {
@@ -61,20 +61,31 @@ impl Transport {
     pub(super) fn raw_socket(&self, py: Python<'_>) -> PyResult<Option<Object>> {
         let (native, known) = self.state.with(|state| match &state.descriptor {
             Descriptor::Native(fd) => (Some(fd.as_raw_fd()), None),
-            Descriptor::Python { socket, .. } => (None, Some(socket.clone_ref(py))),
+            Descriptor::Python(socket) => (None, Some(socket.object().clone_ref(py))),
             Descriptor::Closed => (None, None),
         });
         let Some(fd) = native else { return Ok(known) };
         let keywords = PyDict::new(py);
         keywords.set_item(intern!(py, "fileno"), fd)?;
         let socket = imports::socket(py)?.call((), Some(&keywords))?;
-        let own = Object::from(&socket);
-        let old = self
-            .state
-            .with(|state| std::mem::replace(&mut state.descriptor, Descriptor::Python { socket: own, fd }));
-        if let Descriptor::Native(owned) = old {
-            // The Python socket closes it.
-            let _ = owned.into_raw_fd();
+        let own = PythonSocket::new(&socket)?;
+        let taken =
+            self.state.with(|state| match std::mem::replace(&mut state.descriptor, Descriptor::Closed) {
+                Descriptor::Native(owned) => {
+                    // The Python socket closes it.
+                    let _ = owned.into_raw_fd();
+                    state.descriptor = Descriptor::Python(own);
+                    None
+                }
+                other => {
+                    state.descriptor = other;
+                    Some(own)
+                }
+            });
+        if taken.is_some() {
+            // Somebody else's code ran meanwhile, and asked for the socket or closed it.
+            socket.call_method0(intern!(py, "detach"))?;
+            return self.raw_socket(py);
         }
         socket.call_method1(intern!(py, "setblocking"), (false,))?;
         Ok(Some(socket.into()))
@@ -117,7 +128,7 @@ pub(super) fn repr(this: &Instance<Transport>, py: Python<'_>) -> PyResult<Objec
     let (fd, closing, reading, full, buffered) = this.state.with(|state| {
         let stream = &state.stream;
         (
-            state.descriptor.fd(),
+            state.descriptor.number(),
             stream.is_closing(),
             stream.wants_to_read(),
             stream.wants_to_write(),

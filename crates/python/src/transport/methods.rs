@@ -126,7 +126,7 @@ fn get_socket(py: Python<'_>, this: This<'_>) -> PyResult<Object> {
 }
 
 fn get_fd(py: Python<'_>, this: This<'_>) -> PyResult<Object> {
-    let fd = this.state.with(|state| state.descriptor.fd());
+    let fd = this.state.with(|state| state.descriptor.number());
     Ok(fd.into_pyobject(py)?.into())
 }
 

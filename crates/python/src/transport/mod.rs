@@ -24,7 +24,8 @@ use pyo3::prelude::*;
 use crate::cell::LoopCell;
 use crate::event_loop::{LoopCore, Registration, Source};
 use crate::ffi::call::call_method;
-use crate::ffi::{Chunk, Class, Context, Instance, Native, Object, Shared, Visit};
+use crate::ffi::socket::CLOSED;
+use crate::ffi::{Chunk, Class, Context, Instance, Native, Object, PythonSocket, Shared, Visit};
 use loan::Loan;
 pub(crate) use methods::add_class;
 use reading::Receiver;
@@ -33,18 +34,27 @@ use reading::Receiver;
 pub(crate) enum Descriptor {
     /// We do: no Python object knows it.
     Native(OwnedFd),
-    /// The Python socket does.
-    Python { socket: Object, fd: RawFd },
+    /// The Python socket does; so may anybody who has it, at any time.
+    Python(PythonSocket),
     /// It is closed.
     Closed,
 }
 
 impl Descriptor {
+    /// The number for a system call now: what is closed by now gives one that the kernel refuses. Not to be kept.
     fn fd(&self) -> RawFd {
         match self {
             Self::Native(fd) => fd.as_raw_fd(),
-            Self::Python { fd, .. } => *fd,
-            Self::Closed => -1,
+            Self::Python(socket) => socket.fd(),
+            Self::Closed => CLOSED,
+        }
+    }
+
+    /// The number to name it by; it may be another's by now.
+    fn number(&self) -> RawFd {
+        match self {
+            Self::Python(socket) => socket.number(),
+            Self::Native(_) | Self::Closed => self.fd(),
         }
     }
 }
@@ -118,7 +128,7 @@ impl Native for Transport {
         }
         let references = |state: &mut State| {
             let socket = match &state.descriptor {
-                Descriptor::Python { socket, .. } => Some(socket),
+                Descriptor::Python(socket) => Some(socket.object()),
                 _ => None,
             };
             let receiver = state.receiver.as_ref().map(Receiver::objects).into_iter().flatten().flatten();
@@ -259,8 +269,8 @@ impl Transport {
     fn unwatch_what_is_unwanted(&self, py: Python<'_>) {
         let core = self.owner.get(py);
         let removed = self.state.with(|state| {
-            let (fd, wanted) = (state.descriptor.fd(), state.wanted());
-            state.registration.narrow(core, fd, wanted)
+            let wanted = state.wanted();
+            state.registration.narrow(core, wanted)
         });
         drop(removed);
     }
@@ -268,7 +278,7 @@ impl Transport {
     /// Stops watching, whatever the stream wants.
     fn unwatch(&self, py: Python<'_>) {
         let core = self.owner.get(py);
-        let removed = self.state.with(|state| state.registration.end(core, state.descriptor.fd()));
+        let removed = self.state.with(|state| state.registration.end(core));
         drop(removed);
     }
 }
@@ -283,14 +293,15 @@ pub(crate) fn from_socket(
     context: Context,
 ) -> PyResult<Instance<Transport>> {
     let py = owner.py();
-    let fd: RawFd = python_socket.call_method0(intern!(py, "fileno"))?.extract()?;
+    let descriptor = PythonSocket::new(python_socket)?;
+    let fd = descriptor.number();
     let peer = socket::peer_address(fd).ok().flatten();
     // The option fails for what is not TCP.
     let is_tcp =
         socket::local_address(fd).is_ok_and(|address| address.is_some()) && socket::set_nodelay(fd).is_ok();
     let extra = if extra.is_none() { None } else { Some(extra.call_method0(intern!(py, "copy"))?.into()) };
     let setup = Setup {
-        descriptor: Descriptor::Python { socket: python_socket.into(), fd },
+        descriptor: Descriptor::Python(descriptor),
         protocol: protocol.into(),
         context,
         server: (!server.is_none()).then(|| server.into()),

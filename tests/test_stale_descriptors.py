@@ -1,0 +1,291 @@
+"""A socket that its user closes while something of the loop's goes on with it.
+
+The kernel gives its number to the next descriptor of the process. What was meant for the old socket must not reach the
+new one's peer, nor may anybody take what comes for the new one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import os
+import socket
+import tempfile
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from support import HOST, PATIENCE, Recorder, socket_pair, turns, until
+
+
+class Datagrams(asyncio.DatagramProtocol):
+    def __init__(self) -> None:
+        self.errors: list[BaseException] = []
+        self.data: list[bytes] = []
+        self.lost: asyncio.Future[BaseException | None] = asyncio.get_running_loop().create_future()
+
+    def datagram_received(self, data: bytes, address: Any) -> None:
+        self.data.append(data)
+
+    def error_received(self, error: Exception) -> None:
+        self.errors.append(error)
+
+    def connection_lost(self, error: BaseException | None) -> None:
+        self.lost.set_result(error)
+
+
+@contextlib.contextmanager
+def replaced(old: socket.socket) -> Iterator[socket.socket]:
+    """Closes a socket, and gives its number to one of a connected pair, which another part of the program owns."""
+    number = old.fileno()
+    with socket_pair() as (new, peer):
+        spare = new.detach()
+        old.close()
+        os.dup2(spare, number, inheritable=False)
+        os.close(spare)
+        with socket.socket(fileno=number):
+            yield peer
+
+
+def got_nothing(peer: socket.socket) -> bool:
+    """Nothing has come, and no end of file."""
+    try:
+        return not isinstance(peer.recv(100), bytes)
+    except BlockingIOError:
+        return True
+
+
+@contextlib.asynccontextmanager
+async def transport_of_pair() -> Any:
+    """A connection over a socket of the user's own: (protocol, the socket, its peer)."""
+    with socket_pair() as (near, far):
+        _, protocol = await asyncio.get_running_loop().create_connection(Recorder, sock=near)
+        try:
+            yield protocol, near, far
+        finally:
+            protocol.transport.abort()
+            await asyncio.wait([protocol.lost], timeout=PATIENCE)
+
+
+WRITES: dict[str, Callable[[Any], Any]] = {
+    "bytes": lambda transport: transport.write(b"secret"),
+    "bytearray": lambda transport: transport.write(bytearray(b"secret")),
+    "writelines": lambda transport: transport.writelines([b"sec", b"ret"]),
+}
+
+
+@pytest.mark.parametrize("write", WRITES.values(), ids=WRITES)
+def test_what_is_written_does_not_reach_the_next_owner_of_the_number(run, write):
+    async def main():
+        async with transport_of_pair() as (protocol, sock, _):
+            with replaced(sock) as peer:
+                write(protocol.transport)
+                error = await asyncio.wait_for(protocol.lost, PATIENCE)
+                assert isinstance(error, OSError) and error.errno == errno.EBADF
+                assert got_nothing(peer)
+
+    run(main)
+
+
+def test_what_waits_for_room_does_not_reach_the_next_owner_of_the_number(run):
+    async def main():
+        async with transport_of_pair() as (protocol, sock, _):
+            protocol.transport.write(bytes(10_000_000))
+            await turns()
+            assert protocol.transport.get_write_buffer_size() > 0
+            with replaced(sock) as peer:
+                protocol.transport.write(b"more")
+                await turns(20)
+                assert got_nothing(peer)
+                # asyncio raises what epoll says of the number, and ends the connection with the second call.
+                with contextlib.suppress(OSError):
+                    protocol.transport.abort()
+                protocol.transport.abort()
+                await asyncio.wait_for(protocol.lost, PATIENCE)
+                assert got_nothing(peer)
+
+    run(main)
+
+
+def test_an_end_of_file_does_not_reach_the_next_owner_of_the_number(run):
+    async def main():
+        async with transport_of_pair() as (protocol, sock, _):
+            with replaced(sock) as peer:
+                with contextlib.suppress(OSError):
+                    protocol.transport.write_eof()
+                await turns()
+                assert got_nothing(peer)
+
+    run(main)
+
+
+def test_close_leaves_the_next_owner_of_the_number_alone(run):
+    async def main():
+        loop = asyncio.get_running_loop()
+        async with transport_of_pair() as (protocol, sock, _):
+            number = sock.fileno()
+            with replaced(sock) as peer:
+                protocol.transport.close()
+                assert await asyncio.wait_for(protocol.lost, PATIENCE) is None
+                await turns()
+                assert got_nothing(peer)
+                readable = asyncio.Event()
+                loop.add_reader(number, readable.set)
+                peer.send(b"for the new one")
+                await asyncio.wait_for(readable.wait(), PATIENCE)
+                assert loop.remove_reader(number)
+
+    run(main)
+
+
+def test_who_resumes_reading_does_not_get_what_comes_for_the_next_owner_of_the_number(run):
+    """asyncio watches the number, so it learns of the closed socket when something comes for the new one."""
+
+    async def main():
+        async with transport_of_pair() as (protocol, sock, far):
+            protocol.transport.pause_reading()
+            far.send(b"not read")
+            await turns(20)
+            with replaced(sock) as peer:
+                peer.send(b"secret")
+                protocol.transport.resume_reading()
+                error = await asyncio.wait_for(protocol.lost, PATIENCE)
+                assert isinstance(error, OSError) and error.errno == errno.EBADF
+            assert protocol.data == b""
+
+    run(main)
+
+
+def test_sendfile_does_not_reach_the_next_owner_of_the_number(run):
+    async def main():
+        loop = asyncio.get_running_loop()
+        async with transport_of_pair() as (protocol, sock, _):
+            with replaced(sock) as peer, tempfile.TemporaryFile() as file:
+                file.write(b"secret")
+                file.seek(0)
+                with contextlib.suppress(OSError):
+                    await loop.sendfile(protocol.transport, file)
+                await turns()
+                assert got_nothing(peer)
+
+    run(main)
+
+
+def test_the_socket_of_an_accepted_connection_may_be_closed_too(run):
+    """It is the loop's own, until somebody asks for it."""
+
+    async def main():
+        accepted: asyncio.Future[Recorder] = asyncio.get_running_loop().create_future()
+
+        class Server(Recorder):
+            def connection_made(self, transport):
+                super().connection_made(transport)
+                accepted.set_result(self)
+
+        server = await asyncio.get_running_loop().create_server(Server, HOST, 0)
+        with socket.create_connection(server.sockets[0].getsockname()):
+            protocol = await asyncio.wait_for(accepted, PATIENCE)
+            with replaced(protocol.transport.get_extra_info("socket")._sock) as peer:
+                protocol.transport.write(b"secret")
+                error = await asyncio.wait_for(protocol.lost, PATIENCE)
+                assert isinstance(error, OSError) and error.errno == errno.EBADF
+                assert got_nothing(peer)
+        server.close()
+        await server.wait_closed()
+
+    run(main)
+
+
+@pytest.mark.parametrize("connected", [False, True])
+def test_a_datagram_goes_nowhere_once_the_socket_is_closed(run, connected):
+    async def main():
+        loop = asyncio.get_running_loop()
+        with (
+            socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as old,
+            socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as new,
+            socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as target,
+        ):
+            target.bind((HOST, 0))
+            target.setblocking(False)
+            for sock in (old, new):
+                sock.bind((HOST, 0))
+                sock.setblocking(False)
+            if connected:
+                old.connect(target.getsockname())
+                new.connect(target.getsockname())
+            transport, protocol = await loop.create_datagram_endpoint(Datagrams, sock=old)
+            number = old.fileno()
+            old.close()
+            os.dup2(new.fileno(), number, inheritable=False)
+            try:
+                transport.sendto(b"secret", None if connected else target.getsockname())
+                assert [error.errno for error in protocol.errors] == [errno.EBADF]
+                assert not transport.is_closing()
+                target.sendto(b"for the new one", new.getsockname())
+                await turns(20)
+                assert protocol.data == []
+                assert new.recv(100) == b"for the new one"
+                assert got_nothing(target)
+                transport.close()
+                assert await asyncio.wait_for(protocol.lost, PATIENCE) is None
+            finally:
+                os.close(number)
+
+    run(main)
+
+
+@pytest.mark.parametrize("into", [False, True])
+def test_a_receive_that_waits_does_not_take_what_comes_for_the_next_owner(run, into):
+    """The old descriptor lives on in a copy, as it does in a child process, so the loop is told of it."""
+
+    async def main():
+        loop = asyncio.get_running_loop()
+        with socket_pair() as (near, far):
+            receive = loop.sock_recv_into(near, bytearray(100)) if into else loop.sock_recv(near, 100)
+            task = asyncio.create_task(receive)
+            await turns()
+            copy = os.dup(near.fileno())
+            number = near.fileno()
+            try:
+                with replaced(near) as peer:
+                    peer.send(b"secret")
+                    far.send(b"wake up")
+                    with pytest.raises(OSError) as caught:
+                        await asyncio.wait_for(task, PATIENCE)
+                    assert caught.value.errno == errno.EBADF
+                    new = os.dup(number)
+                    assert os.read(new, 100) == b"secret"
+                    os.close(new)
+            finally:
+                os.close(copy)
+
+    run(main)
+
+
+def test_what_sock_sendall_has_left_does_not_reach_the_next_owner(run, loop_name):
+    """asyncio does not let the new owner be watched at all: it takes the number for the old socket's."""
+
+    async def main():
+        loop = asyncio.get_running_loop()
+        with socket_pair() as (near, _):
+            task = asyncio.create_task(loop.sock_sendall(near, bytes(10_000_000)))
+            await turns()
+            number = near.fileno()
+            with replaced(near) as peer:
+                if loop_name == "asyncio":
+                    with pytest.raises(FileNotFoundError):
+                        loop.add_reader(number, lambda: None)
+                else:
+                    called: list[int] = []
+                    loop.add_reader(number, called.append, 1)
+                    peer.send(b"for the new one")
+                    await until(lambda: called)
+                    assert loop.remove_reader(number)
+                assert got_nothing(peer)
+                task.cancel()
+                await asyncio.wait([task], timeout=PATIENCE)
+                await turns()
+                assert got_nothing(peer)
+
+    run(main)
