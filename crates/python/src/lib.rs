@@ -28,9 +28,10 @@ mod waiter;
 
 use pyo3::prelude::*;
 
-/// The module. It does not turn the lock of a free-threaded interpreter back on.
-#[pymodule(gil_used = false)]
+/// The module. It turns the lock of a free-threaded interpreter on (docs/design/free-threaded.md).
+#[pymodule(gil_used = true)]
 fn _ironloop(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    ffi::process::claim(module.py())?;
     imports::prepare(module.py())?;
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     event_loop::add_class(module)?;
