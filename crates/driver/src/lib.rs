@@ -11,11 +11,13 @@ mod notifier;
 mod poller;
 pub mod socket;
 mod sys;
+mod thread;
 
 pub use clock::now;
 pub use event::{Event, Events, Interest, Ready, Token, Trigger};
 pub use notifier::Notifier;
 pub use poller::{Poller, Timeout};
+pub use thread::hold_at_exit;
 
 /// A descriptor as the kernel numbers it. Users hand them in, so one may be stale: calls then return an error.
 pub use std::os::fd::RawFd;

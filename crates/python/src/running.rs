@@ -8,6 +8,7 @@ use pyo3::prelude::*;
 use crate::event_loop::LoopCore;
 use crate::ffi::asyncio::as_native_loop;
 use crate::ffi::call::call;
+use crate::ffi::ending::outlive_interpreter;
 use crate::ffi::object::current_thread;
 use crate::imports;
 
@@ -37,13 +38,12 @@ pub(crate) enum Running<'py> {
 impl<'py> Running<'py> {
     pub(crate) fn now(py: Python<'py>) -> PyResult<Self> {
         let found = call(py, imports::get_running_loop(py)?, &[])?;
-        if found.bind(py).is_none() {
-            return Ok(Self::None);
+        if let Some(core) = as_native_loop(py, &found).filter(|core| core.get().is_native()) {
+            return Ok(Self::Native(core));
         }
-        Ok(match as_native_loop(py, &found) {
-            Some(core) if core.get().is_native() => Self::Native(core),
-            _ => Self::Other(found.bind(py).clone()),
-        })
+        // What comes next may run Python in a thread that has nothing else of ours.
+        outlive_interpreter();
+        Ok(if found.bind(py).is_none() { Self::None } else { Self::Other(found.bind(py).clone()) })
     }
 
     /// The loop, as Python sees it; an error if none runs.

@@ -31,6 +31,7 @@ use crate::cell::LoopCell;
 use crate::error::os_error;
 use crate::ffi::class::Pool;
 use crate::ffi::derived::track;
+use crate::ffi::ending::outlive_interpreter;
 use crate::ffi::method::add_methods;
 use crate::ffi::{Instance, Object, Visit};
 use crate::future;
@@ -203,6 +204,7 @@ impl LoopCore {
         _args: &Bound<'_, pyo3::types::PyTuple>,
         _kwargs: Option<&Bound<'_, pyo3::types::PyDict>>,
     ) -> PyResult<Self> {
+        outlive_interpreter();
         let poller = Poller::new().map_err(os_error)?;
         let notifier = Notifier::new(&poller, NOTIFIER).map_err(os_error)?;
         Ok(Self {

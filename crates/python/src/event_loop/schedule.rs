@@ -12,6 +12,7 @@ use super::clock::deadline;
 use super::{Item, LoopCore, Timer};
 use crate::combinators::Observer;
 use crate::ffi::derived::{Own, track};
+use crate::ffi::ending::outlive_interpreter;
 use crate::ffi::{Arg, Arguments, Context, Instance, Native, Object, method_of};
 use crate::handle::{Callback, Handle, ThreadSafeHandle, TimerHandle};
 use crate::imports;
@@ -126,6 +127,9 @@ fn call_soon(slf: &Bound<'_, LoopCore>, arguments: Arguments<'_>) -> PyResult<Ob
 
 fn call_soon_threadsafe(slf: &Bound<'_, LoopCore>, arguments: Arguments<'_>) -> PyResult<Object> {
     let (py, core) = (slf.py(), slf.get());
+    if !core.runs_here() {
+        outlive_interpreter();
+    }
     let callback = callback_of(slf, arguments, "call_soon_threadsafe", Caller::AnyThread)?;
     let (item, handle) = if imports::thread_safe_handle(py)?.is_some() {
         let handle = ThreadSafeHandle::class().instantiate(py, ThreadSafeHandle::new(callback))?;

@@ -4,6 +4,7 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use crate::ffi::ending::outlive_interpreter;
 use crate::ffi::intern::intern;
 use ironloop_driver::{Events, Interest, Poller, RawFd, Ready, Timeout, Token, Trigger, now, socket};
 use ironloop_engine::{Sleep, Slot, Wait};
@@ -350,11 +351,13 @@ impl LoopCore {
 }
 
 fn run(slf: &Bound<'_, LoopCore>, _: Arguments<'_>) -> PyResult<Object> {
+    outlive_interpreter();
     known_as_attached(|| LoopCore::run(slf))?;
     Ok(Object::none(slf.py()))
 }
 
 fn run_once(slf: &Bound<'_, LoopCore>, _: Arguments<'_>) -> PyResult<Object> {
+    outlive_interpreter();
     let poller = slf.get().open_poller()?;
     let turned = known_as_attached(|| LoopCore::turn(slf, &poller, &mut Events::with_capacity(EVENTS)));
     LoopCore::leave(slf, turned)?;

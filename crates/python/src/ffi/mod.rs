@@ -17,6 +17,7 @@ pub(crate) mod context;
 pub(crate) mod coroutine;
 pub(crate) mod derived;
 pub(crate) mod dict;
+pub(crate) mod ending;
 pub(crate) mod fields;
 pub(crate) mod function;
 pub(crate) mod handled;
