@@ -1,6 +1,6 @@
 //! Mechanism: what the kernel does for a loop.
 //!
-//! The vocabulary (token, interest, event, poller, notifier, clock, socket, datagram) stands at the root; the system calls stand in
+//! The vocabulary (token, interest, event, poller, notifier, clock, stack, socket, datagram) stands at the root; the system calls stand in
 //! `sys`, the only place with `unsafe`. Nothing here knows of callbacks or of Python. Everything but [`Notifier`] belongs
 //! to the thread that runs the loop.
 
@@ -10,6 +10,7 @@ mod event;
 mod notifier;
 mod poller;
 pub mod socket;
+mod stack;
 mod sys;
 mod thread;
 
@@ -17,6 +18,7 @@ pub use clock::now;
 pub use event::{Event, Events, Interest, Ready, Token, Trigger};
 pub use notifier::Notifier;
 pub use poller::{Poller, Timeout};
+pub use stack::stack;
 pub use thread::hold_at_exit;
 
 /// A descriptor as the kernel numbers it. Users hand them in, so one may be stale: calls then return an error.

@@ -7,6 +7,7 @@ use pyo3::sync::PyOnceLock;
 use crate::ffi::Object;
 use crate::ffi::asyncio::{Resumed, View, is_coroutine, is_native_coroutine, send};
 use crate::ffi::call::{call, call_method};
+use crate::ffi::depth::{self, Link};
 use crate::ffi::intern::intern;
 use crate::ffi::resumable::{Input, Step};
 
@@ -41,29 +42,35 @@ pub(crate) fn iterator_of(py: Python<'_>, awaitable: &Object) -> PyResult<Object
     call(py, function, &[awaitable])
 }
 
-/// Hands on to the iterator what the coroutine is resumed with.
+/// Hands on to the iterator what the coroutine is resumed with. A `RecursionError` if that is too deep: no code of the
+/// interpreter's need lie between one native coroutine and the next, to count them.
 pub(crate) fn resume(py: Python<'_>, iterator: &Object, input: Input) -> PyResult<Step> {
+    let _level = depth::enter()?;
     match input {
         Input::Next(sent) => Ok(match send(py, iterator, sent.as_ref())? {
             Resumed::Yielded(yielded) => Step::Yield(yielded),
             Resumed::Returned(value) => Step::Return(value),
         }),
-        Input::Throw(error) if error.is_instance_of::<PyGeneratorExit>(py) => {
-            if let Some(close) = iterator.bind(py).getattr_opt(intern!(py, "close"))? {
-                close.call0()?;
-            }
-            Err(error)
+        Input::Throw(error) => throw(py, iterator, error),
+    }
+}
+
+/// Apart: what it needs would lie in the stack for as long as the iterator runs.
+#[inline(never)]
+fn throw(py: Python<'_>, iterator: &Object, error: PyErr) -> PyResult<Step> {
+    if error.is_instance_of::<PyGeneratorExit>(py) {
+        if let Some(close) = iterator.bind(py).getattr_opt(intern!(py, "close"))? {
+            close.call0()?;
         }
-        Input::Throw(error) => {
-            let Some(throw) = iterator.bind(py).getattr_opt(intern!(py, "throw"))? else { return Err(error) };
-            match throw.call1((error.into_value(py),)) {
-                Ok(yielded) => Ok(Step::Yield(yielded.into())),
-                Err(stop) if stop.is_instance_of::<PyStopIteration>(py) => {
-                    stop.value(py).getattr(intern!(py, "value")).map(|value| Step::Return(value.into()))
-                }
-                Err(error) => Err(error),
-            }
+        return Err(error);
+    }
+    let Some(throw) = iterator.bind(py).getattr_opt(intern!(py, "throw"))? else { return Err(error) };
+    match throw.call1((error.into_value(py),)) {
+        Ok(yielded) => Ok(Step::Yield(yielded.into())),
+        Err(stop) if stop.is_instance_of::<PyStopIteration>(py) => {
+            stop.value(py).getattr(intern!(py, "value")).map(|value| Step::Return(value.into()))
         }
+        Err(error) => Err(error),
     }
 }
 
@@ -76,12 +83,21 @@ pub(crate) fn complete(py: Python<'_>, coroutine: &Object) -> PyResult<Object> {
 }
 
 /// The iterator of one `await`.
-pub(crate) struct Awaited(Object);
+pub(crate) struct Awaited(Link);
 
 impl Awaited {
     /// A `TypeError` if it cannot be awaited.
     pub(crate) fn of(py: Python<'_>, awaitable: &Object) -> PyResult<Self> {
-        iterator_of(py, awaitable).map(Self)
+        iterator_of(py, awaitable).map(Self::by)
+    }
+
+    /// What is resumed in its place: a coroutine.
+    pub(crate) fn by(iterator: Object) -> Self {
+        Self(Link::new(iterator))
+    }
+
+    pub(crate) fn clone_ref(&self, py: Python<'_>) -> Self {
+        Self::by(self.0.clone_ref(py))
     }
 
     /// Resumes it. What it returns, and what it raises, is the outcome of the `await`.

@@ -8,10 +8,12 @@ use std::ffi::{CStr, c_int};
 use pyo3::prelude::*;
 
 use crate::alarm::{self, Alarm, Ending, Place};
+use crate::awaiting::Awaited;
 use crate::cell::LoopCell;
 use crate::event_loop::{LoopCore, Timer};
 use crate::ffi::call::call;
 use crate::ffi::coroutine::{self, Coroutine, Kind, Life};
+use crate::ffi::depth::Link;
 use crate::ffi::derived::track;
 use crate::ffi::function::{Body, Function};
 use crate::ffi::handled::while_handling;
@@ -19,7 +21,7 @@ use crate::ffi::intern::intern;
 use crate::ffi::resumable::{Input, Step};
 use crate::ffi::{Arguments, Instance, Object, Visit};
 use crate::running::Running;
-use crate::{awaiting, imports, task, timeouts};
+use crate::{imports, task, timeouts};
 
 /// `asyncio.wait_for(fut, timeout)`
 pub(crate) struct WaitFor {
@@ -29,15 +31,15 @@ pub(crate) struct WaitFor {
 
 enum Stage {
     Asked {
-        awaitable: Object,
+        awaitable: Link,
         timeout: Object,
     },
     Waiting {
-        iterator: Object,
+        iterator: Awaited,
         limit: Limit,
     },
     /// asyncio's own coroutine does it.
-    Elsewhere(Object),
+    Elsewhere(Awaited),
     Over,
 }
 
@@ -104,7 +106,7 @@ impl Coroutine for WaitFor {
             Stage::Asked { .. } | Stage::Over => None,
         });
         let Some(iterator) = iterator else { return Ok(Step::nothing(py)) };
-        match awaiting::resume(py, &iterator, input) {
+        match iterator.resume(py, input) {
             Ok(Step::Yield(yielded)) => {
                 track(waiting.object());
                 Ok(Step::Yield(yielded))
@@ -115,12 +117,12 @@ impl Coroutine for WaitFor {
 
     fn traverse(&self, visit: &mut Visit<'_>) -> c_int {
         let visited = self.stage.try_with(|stage| match stage {
-            Stage::Asked { awaitable, timeout } => visit.all([&*awaitable, &*timeout]),
-            Stage::Waiting { iterator, limit } => match visit.object(iterator) {
+            Stage::Asked { awaitable, timeout } => visit.all([&**awaitable, &*timeout]),
+            Stage::Waiting { iterator, limit } => match visit.object(iterator.object()) {
                 0 => limit.traverse(visit),
                 result => result,
             },
-            Stage::Elsewhere(coroutine) => visit.object(coroutine),
+            Stage::Elsewhere(coroutine) => visit.object(coroutine.object()),
             Stage::Over => 0,
         });
         visited.unwrap_or(0)
@@ -132,6 +134,8 @@ impl Coroutine for WaitFor {
 }
 
 impl WaitFor {
+    // Apart, as `leave` is: what they need would lie in the stack for as long as the awaitable runs.
+    #[inline(never)]
     fn begin(py: Python<'_>, waiting: &Instance<Self>) -> PyResult<()> {
         let Stage::Asked { awaitable, timeout } =
             waiting.stage.with(|stage| std::mem::replace(stage, Stage::Over))
@@ -147,10 +151,13 @@ impl WaitFor {
         let seconds = timeouts::seconds_of(py, &timeout).filter(|seconds| !seconds.is_some_and(|s| s <= 0.0));
         let stage = match (seconds, native) {
             (Some(seconds), Some((owner, task))) => {
-                let iterator = awaiting::iterator_of(py, &awaitable)?;
+                let iterator = Awaited::of(py, &awaitable)?;
                 Stage::Waiting { iterator, limit: Self::limit(waiting, &owner, task, seconds)? }
             }
-            _ => Stage::Elsewhere(call(py, imports::stock_wait_for(py)?, &[&awaitable, &timeout])?),
+            _ => {
+                let coroutine = call(py, imports::stock_wait_for(py)?, &[&awaitable, &timeout])?;
+                Stage::Elsewhere(Awaited::by(coroutine))
+            }
         };
         waiting.stage.with(|old| *old = stage);
         Ok(())
@@ -171,6 +178,7 @@ impl WaitFor {
     }
 
     /// The awaitable has come to its end.
+    #[inline(never)]
     fn leave(&self, py: Python<'_>, ended: PyResult<Step>) -> PyResult<Step> {
         let (stage, _taken) = self.stage.with(|stage| end(py, stage));
         let Stage::Waiting { limit: Limit::Passed(timeout), .. } = stage else { return ended };
@@ -212,7 +220,8 @@ impl WaitFor {
 fn wait_for(owner: &Bound<'_, LoopCore>, arguments: Arguments<'_>) -> PyResult<Object> {
     let py = owner.py();
     let [awaitable, timeout] = arguments.exactly(py, "wait_for", ["fut", "timeout"])?;
-    let stage = Stage::Asked { awaitable: awaitable.to_object(py), timeout: timeout.to_object(py) };
+    let stage =
+        Stage::Asked { awaitable: Link::new(awaitable.to_object(py)), timeout: timeout.to_object(py) };
     let made = WaitFor { life: Life::new(), stage: LoopCell::new(stage) }.make(py)?;
     // Who is awaited may keep this.
     track(made.object());

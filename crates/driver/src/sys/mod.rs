@@ -4,6 +4,7 @@ pub(crate) mod clock;
 pub(crate) mod epoll;
 pub(crate) mod eventfd;
 pub(crate) mod socket;
+pub(crate) mod stack;
 pub(crate) mod thread;
 
 use std::io;

@@ -85,11 +85,16 @@ impl Life {
         self.set(Stage::Running);
         let result = body(first, input);
         self.set(if matches!(result, Ok(Step::Yield(_))) { Stage::Suspended } else { Stage::Ended });
-        result.map_err(|error| stop_converted(py, error))
+        match result {
+            Err(error) => Err(stop_converted(py, error)),
+            step => step,
+        }
     }
 }
 
 /// What leaves a coroutine as a `StopIteration` would be its result to whoever awaits it (PEP 479).
+#[cold]
+#[inline(never)]
 fn stop_converted(py: Python<'_>, error: PyErr) -> PyErr {
     if !error.is_instance_of::<PyStopIteration>(py) {
         return error;

@@ -15,6 +15,7 @@ pub(crate) mod class;
 pub(crate) mod code;
 pub(crate) mod context;
 pub(crate) mod coroutine;
+pub(crate) mod depth;
 pub(crate) mod derived;
 pub(crate) mod dict;
 pub(crate) mod ending;
