@@ -10,12 +10,15 @@ import asyncio
 import contextlib
 import errno
 import os
+import signal
 import socket
 import tempfile
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import loop_parameters
 from support import HOST, PATIENCE, Recorder, socket_pair, turns, until
 
 
@@ -287,5 +290,172 @@ def test_what_sock_sendall_has_left_does_not_reach_the_next_owner(run, loop_name
                 await asyncio.wait([task], timeout=PATIENCE)
                 await turns()
                 assert got_nothing(peer)
+
+    run(main)
+
+
+# A descriptor that was closed while a copy of it lives, as it does in a child process: the kernel goes on reporting it,
+# and no longer lets it be named.
+
+
+def watched(number: int) -> bool:
+    """Whether an epoll set of this process has a registration of that number."""
+    for name in os.listdir("/proc/self/fd"):
+        with contextlib.suppress(OSError):
+            if "eventpoll" in os.readlink(f"/proc/self/fd/{name}"):
+                lines = Path(f"/proc/self/fdinfo/{name}").read_text().splitlines()
+                if any(line.split()[:2] == ["tfd:", str(number)] for line in lines):
+                    return True
+    return False
+
+
+@contextlib.contextmanager
+def closed_with_a_copy(sock: socket.socket) -> Iterator[int]:
+    """Closes a socket; yields the number that it had."""
+    number = sock.fileno()
+    copy = os.dup(number)
+    sock.close()
+    try:
+        yield number
+    finally:
+        os.close(copy)
+
+
+needs_new_set = pytest.mark.parametrize(
+    "loop_name", [name for name in loop_parameters() if name.values != ("asyncio",)]
+)
+
+
+@needs_new_set
+@pytest.mark.parametrize("kind", ["tcp", "unix", "tls"])
+def test_a_listener_that_was_closed_is_told_of_once(run, tmp_path, server_tls, kind):
+    """asyncio calls `accept` again and again, reports each failure, and `Server.close` raises ValueError."""
+
+    async def main():
+        loop = asyncio.get_running_loop()
+        errors: list[dict[str, Any]] = []
+        loop.set_exception_handler(lambda loop, context: errors.append(context))
+        path = str(tmp_path / "listener")
+        if kind == "unix":
+            sock = socket.socket(socket.AF_UNIX)
+            sock.bind(path)
+            server = await loop.create_unix_server(Recorder, sock=sock)
+        else:
+            sock = socket.create_server((HOST, 0))
+            server = await loop.create_server(Recorder, sock=sock, ssl=server_tls if kind == "tls" else None)
+        address = sock.getsockname()
+        with socket.socket(sock.family) as peer, closed_with_a_copy(sock) as number:
+            assert watched(number)
+            peer.connect(address)
+            await until(lambda: errors and not watched(number))
+            server.close()
+            await turns(20)
+            assert [type(context["exception"]) for context in errors] == [OSError]
+            assert errors[0]["exception"].errno == errno.EBADF
+        await asyncio.wait_for(server.wait_closed(), PATIENCE)
+
+    run(main)
+
+
+@needs_new_set
+def test_a_server_whose_listeners_were_closed_closes_the_others_too(run):
+    """asyncio raises ValueError at the first, and goes on listening on the second."""
+
+    async def main():
+        loop = asyncio.get_running_loop()
+        server = await loop.create_server(Recorder, [HOST, "127.0.0.2"], 0)
+        first, second = server.sockets
+        first._sock.close()
+        address = second.getsockname()
+        server.close()
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(address)
+
+    run(main)
+
+
+def test_a_connection_hears_of_its_closed_socket_with_what_comes_for_the_copy(run, loop_name):
+    async def main():
+        async with transport_of_pair() as (protocol, sock, far):
+            with closed_with_a_copy(sock) as number:
+                far.send(b"for the copy")
+                error = await asyncio.wait_for(protocol.lost, PATIENCE)
+                assert isinstance(error, OSError) and error.errno == errno.EBADF
+                assert protocol.data == b""
+                if loop_name == "ironloop":  # asyncio is told of it for ever
+                    await until(lambda: not watched(number))
+
+    run(main)
+
+
+@needs_new_set
+def test_a_paused_connection_hears_of_its_closed_socket_as_well(run):
+    """asyncio's does when the copy has room for what waits."""
+
+    async def main():
+        async with transport_of_pair() as (protocol, sock, far):
+            protocol.transport.write(bytes(10_000_000))
+            await turns()
+            protocol.transport.pause_reading()
+            with closed_with_a_copy(sock) as number:
+                far.send(b"for the copy")
+                await until(lambda: not watched(number))
+                error = await asyncio.wait_for(protocol.lost, PATIENCE)
+                assert isinstance(error, OSError) and error.errno == errno.EBADF
+
+    run(main)
+
+
+@needs_new_set
+def test_a_datagram_endpoint_has_one_error_of_its_closed_socket(run):
+    """asyncio calls `error_received` as long as the copy has something to read."""
+
+    async def main():
+        loop = asyncio.get_running_loop()
+        transport, protocol = await loop.create_datagram_endpoint(Datagrams, (HOST, 0))
+        sock = transport.get_extra_info("socket")._sock
+        address = sock.getsockname()
+        with closed_with_a_copy(sock) as number, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+            sender.sendto(b"for the copy", address)
+            await until(lambda: protocol.errors and not watched(number))
+            await turns(20)
+            assert [error.errno for error in protocol.errors] == [errno.EBADF]
+            assert protocol.data == []
+            transport.close()
+            assert await asyncio.wait_for(protocol.lost, PATIENCE) is None
+
+    run(main)
+
+
+@needs_new_set
+def test_a_reader_that_could_not_be_taken_back_is_forgotten_and_all_else_is_still_watched(run):
+    """asyncio is told of it as long as the copy lives."""
+
+    async def main():
+        loop = asyncio.get_running_loop()
+        async with transport_of_pair() as (protocol, _, far):
+            with socket_pair() as (near, peer), socket_pair() as (waiting, waker):
+                received = asyncio.create_task(loop.sock_recv(waiting, 100))
+                signalled = asyncio.Event()
+                loop.add_signal_handler(signal.SIGUSR1, signalled.set)
+                written = asyncio.Event()
+                loop.add_reader(near, lambda: None)
+                loop.add_writer(peer, written.set)
+                with closed_with_a_copy(near) as number:
+                    assert loop.remove_reader(number)
+                    assert watched(number)
+                    peer.send(b"for the copy")
+                    await until(lambda: not watched(number))
+                    far.send(b"data")
+                    assert await protocol.received(4) == b"data"
+                    waker.send(b"woken")
+                    assert await asyncio.wait_for(received, PATIENCE) == b"woken"
+                    written.clear()
+                    await asyncio.wait_for(written.wait(), PATIENCE)
+                    loop.remove_writer(peer)
+                    os.kill(os.getpid(), signal.SIGUSR1)
+                    await asyncio.wait_for(signalled.wait(), PATIENCE)
+                    loop.remove_signal_handler(signal.SIGUSR1)
+                    await loop.run_in_executor(None, int)  # another thread wakes the loop
 
     run(main)

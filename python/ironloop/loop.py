@@ -8,6 +8,7 @@ running Python, inherited; this file overrides only what has to know the native 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import inspect
 import socket
 import sys
@@ -287,6 +288,24 @@ class Loop(  # type: ignore[misc]
             return
         more |= _if_known(context)
         super()._start_serving(protocol_factory, sock, sslcontext, server, backlog, *timeouts, **more)
+        self._name_reader(sock.fileno(), sock)
+
+    def _accept_connection(
+        self, protocol_factory: Callable[[], Any], sock: socket.socket, *more: Any, **context: Any
+    ) -> None:
+        if sock.fileno() < 0:
+            # Closed by its owner while a copy lives, which is reported for ever. The error below is told once.
+            self._remove_reader(sock)
+        super()._accept_connection(protocol_factory, sock, *more, **context)
+
+    def _stop_serving(self, sock: socket.socket) -> None:
+        if sock.fileno() >= 0:
+            super()._stop_serving(sock)
+            return
+        # Its owner has closed it already. asyncio raises here, and leaves the server's other sockets open.
+        with contextlib.suppress(ValueError):
+            self._remove_reader(sock)
+        getattr(self, "_unix_server_sockets", {}).pop(sock, None)
 
     def _accept_failed(
         self,

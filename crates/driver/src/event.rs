@@ -1,5 +1,7 @@
 //! What a loop can ask of a descriptor, and what the kernel answers.
 
+use std::os::fd::RawFd;
+
 use crate::sys::epoll;
 
 /// Names a registration. The kernel hands it back with each event; its meaning is the caller's.
@@ -22,6 +24,15 @@ impl Interest {
     pub const fn is_none(self) -> bool {
         !self.readable && !self.writable
     }
+}
+
+/// What a poller was told of one descriptor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Watched {
+    pub fd: RawFd,
+    pub token: Token,
+    pub interest: Interest,
+    pub trigger: Trigger,
 }
 
 /// When the kernel reports.

@@ -15,7 +15,7 @@ mod sys;
 mod thread;
 
 pub use clock::now;
-pub use event::{Event, Events, Interest, Ready, Token, Trigger};
+pub use event::{Event, Events, Interest, Ready, Token, Trigger, Watched};
 pub use notifier::Notifier;
 pub use poller::{Poller, Timeout};
 pub use stack::stack;

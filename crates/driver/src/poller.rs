@@ -3,8 +3,9 @@
 use std::io;
 use std::os::fd::RawFd;
 
-use crate::event::{Events, Interest, Token, Trigger};
+use crate::event::{Events, Interest, Token, Trigger, Watched};
 use crate::sys::epoll::Epoll;
+use crate::sys::is_unknown;
 
 /// How long a wait may last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,7 +18,11 @@ pub enum Timeout {
     Never,
 }
 
-/// A set of watched descriptors. A registration ends with `remove`, or with the last descriptor of the open file.
+/// A set of watched descriptors.
+///
+/// A registration ends with `remove`, or with the last descriptor of the open file. The kernel knows it by both, number and
+/// file: while a copy of the descriptor lives, in a child process for instance, one whose own number was closed goes on being
+/// reported and can no longer be named. Such a set has to be built anew: [`Poller::renew`].
 pub struct Poller(Epoll);
 
 impl Poller {
@@ -38,6 +43,23 @@ impl Poller {
     /// Stops watching `fd`; fails with `ENOENT` or `EBADF` where there is nothing to stop.
     pub fn remove(&self, fd: RawFd) -> io::Result<()> {
         self.0.remove(fd)
+    }
+
+    /// Builds the set anew from what it was told, all of it; what it watched beside that is gone. Hands over the tokens of
+    /// those whose numbers are not theirs any more, which are not watched any longer.
+    pub fn renew(&self, watched: impl IntoIterator<Item = Watched>) -> io::Result<Vec<Token>> {
+        let new = Epoll::new()?;
+        let mut gone = Vec::new();
+        for Watched { fd, token, interest, trigger } in watched {
+            // The kernel compares number and file.
+            match self.0.modify(fd, token, interest, trigger) {
+                Ok(()) => new.add(fd, token, interest, trigger)?,
+                Err(error) if is_unknown(&error) => gone.push(token),
+                Err(error) => return Err(error),
+            }
+        }
+        self.0.replace(new)?;
+        Ok(gone)
     }
 
     /// Waits and fills `events`. A signal ends the wait with [`io::ErrorKind::Interrupted`].
@@ -99,6 +121,41 @@ mod tests {
         let start = crate::now();
         assert_eq!(ready(&poller, Timeout::After(300_000)), []);
         assert!(crate::now() - start >= 300_000);
+    }
+
+    #[test]
+    fn what_can_no_longer_be_named_goes_when_the_set_is_built_anew() {
+        let (mut left, right) = UnixStream::pair().unwrap();
+        let (mut other, watched) = UnixStream::pair().unwrap();
+        let poller = Poller::new().unwrap();
+        let notifier = Notifier::new(&poller, Token(7)).unwrap();
+        let number = right.as_raw_fd();
+        let told = [(number, 1), (watched.as_raw_fd(), 2)].map(|(fd, token)| Watched {
+            fd,
+            token: Token(token),
+            interest: Interest::READABLE,
+            trigger: Trigger::Level,
+        });
+        for Watched { fd, token, interest, trigger } in told {
+            poller.add(fd, token, interest, trigger).unwrap();
+        }
+        // A copy of the descriptor keeps the open file.
+        let copy = right.try_clone().unwrap();
+        drop(right);
+        left.write_all(b"x").unwrap();
+        assert_eq!(ready(&poller, Timeout::Never), [1]);
+        assert!(poller.remove(number).is_err());
+        assert_eq!(ready(&poller, Timeout::Now), [1]);
+
+        let gone = poller.renew(told.into_iter().chain([notifier.watched()])).unwrap();
+        assert_eq!(gone, [Token(1)]);
+        assert_eq!(ready(&poller, Timeout::Now), []);
+        other.write_all(b"y").unwrap();
+        assert_eq!(ready(&poller, Timeout::Never), [2]);
+        drop((copy, watched));
+        notifier.notify().unwrap();
+        assert_eq!(ready(&poller, Timeout::Never), [7]);
+        assert_eq!(ready(&poller, Timeout::Now), []);
     }
 
     #[test]

@@ -212,8 +212,21 @@ impl DatagramTransport {
             if (ready.readable && !may_read) || (ready.writable && !may_write) {
                 this.watch_no_more_than_wanted(py);
             }
+            if this.plain.as_ref().is_some_and(|plain| plain.socket.is_gone()) {
+                return Self::descriptor_is_gone(this, py);
+            }
             Ok(())
         })
+    }
+
+    /// The socket was closed behind our back, while a copy of its descriptor lives. Nothing that the kernel reports of that can
+    /// be for us, and each datagram that waits to be sent has its error.
+    fn descriptor_is_gone(this: &Instance<Self>, py: Python<'_>) -> PyResult<()> {
+        this.unwatch(py);
+        for _ in 0..this.state.with(|state| state.datagrams.waiting().count()) {
+            Self::send_waiting(this, py)?;
+        }
+        Ok(())
     }
 
     /// A method of the protocol has raised. The transport lives on.
@@ -239,10 +252,11 @@ impl DatagramTransport {
     }
 
     fn watch_no_more_than_wanted(&self, py: Python<'_>) {
-        let core = self.owner.get(py);
+        let (core, fd) = (self.owner.get(py), self.fd());
+        // Where this fails, the socket is gone, which `ready` looks for.
         let removed = self.state.with(|state| {
             let wanted = wanted(state);
-            state.registration.narrow(core, wanted)
+            state.registration.narrow(core, fd, wanted)
         });
         drop(removed);
     }

@@ -101,6 +101,20 @@ fn remove(slf: &Bound<'_, LoopCore>, arguments: Arguments<'_>, side: Side, name:
     Ok(found.into_pyobject(py)?.to_owned().into())
 }
 
+/// From now on the reader of a number is known by its file object too, once that has lost the number.
+fn name_reader(slf: &Bound<'_, LoopCore>, arguments: Arguments<'_>) -> PyResult<Object> {
+    let py = slf.py();
+    let [fd, file] = arguments.exactly(py, "_name_reader", ["fd", "file"])?;
+    let fd: RawFd = fd.bind(py).extract()?;
+    let file = file.to_object(py);
+    let old = slf.get().state.with(|state| match state.sources.at_mut(fd) {
+        Some(Source::Watch(watch)) => watch.file.replace(file),
+        _ => Some(file),
+    });
+    drop(old);
+    Ok(Object::none(py))
+}
+
 pub(super) fn methods() -> Vec<pyo3::ffi::PyMethodDef> {
     vec![
         method_of!(LoopCore, c"_add_reader", c"Watches a descriptor for reading.", |slf, arguments| {
@@ -109,6 +123,7 @@ pub(super) fn methods() -> Vec<pyo3::ffi::PyMethodDef> {
         method_of!(LoopCore, c"_add_writer", c"Watches a descriptor for writing.", |slf, arguments| {
             add(slf, arguments, Side::Writer, "add_writer")
         }),
+        method_of!(LoopCore, c"_name_reader", c"Names a reader by its file object too.", name_reader),
         method_of!(LoopCore, c"_remove_reader", c"Whether there was a reader.", |slf, arguments| {
             remove(slf, arguments, Side::Reader, "remove_reader")
         }),

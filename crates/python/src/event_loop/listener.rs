@@ -39,6 +39,10 @@ impl Listener {
         }
     }
 
+    pub(super) fn socket(&self) -> &Object {
+        self.socket.object()
+    }
+
     pub(super) fn objects(&self) -> [&Object; 4] {
         [self.socket.object(), &self.factory, &self.server, self.context.object()]
     }
@@ -48,7 +52,7 @@ impl Listener {
         for _ in 0..self.backlog.clamp(1, MOST_AT_ONCE) {
             let accepted = match socket::accept(self.socket.fd()) {
                 Ok(accepted) => accepted,
-                Err(error) => return self.accept_failed(slf, error),
+                Err(error) => return self.accept_failed(slf, slot, error),
             };
             if let Err(error) = self.connect(slf, accepted) {
                 // asyncio tells of a connection that could not be made in debug mode only.
@@ -79,13 +83,20 @@ impl Listener {
         Transport::connection_made(&transport, py)
     }
 
-    fn accept_failed(&self, slf: &Bound<'_, LoopCore>, error: io::Error) -> PyResult<()> {
+    fn accept_failed(&self, slf: &Bound<'_, LoopCore>, slot: Slot, error: io::Error) -> PyResult<()> {
         use io::ErrorKind::{ConnectionAborted, Interrupted, WouldBlock};
         if matches!(error.kind(), WouldBlock | Interrupted | ConnectionAborted) {
             return Ok(());
         }
         let py = slf.py();
         if !socket::is_exhausted(&error) {
+            if self.socket.is_gone() {
+                // Closed behind our back, while a copy lives: it will never be better.
+                let number = self.socket.number();
+                let removed =
+                    slf.get().with_poller(|poller, sources| Ok(sources.remove_slot(poller, number, slot)));
+                drop(removed);
+            }
             let about = [("socket", Some(self.socket.object()))];
             return LoopCore::report(slf, "Exception in callback socket.accept()", os_error(error), &about);
         }

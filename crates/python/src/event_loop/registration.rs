@@ -1,10 +1,10 @@
 //! What the kernel watches a transport's descriptor for.
 
-use ironloop_driver::{Interest, Poller, RawFd, Trigger};
+use ironloop_driver::{Interest, RawFd, Trigger};
 use ironloop_engine::Slot;
 use pyo3::prelude::*;
 
-use super::{LoopCore, Source, Sources};
+use super::{LoopCore, Source};
 use crate::error::stale_descriptor;
 
 /// A transport's place among the loop's sources, while it is watched.
@@ -58,35 +58,36 @@ impl Registration {
         })
     }
 
-    /// Something was reported that is not wanted: now it is worth telling the kernel.
-    pub(crate) fn narrow(&mut self, core: &LoopCore, wanted: Interest) -> Option<Source> {
-        let place = self.0.as_mut()?;
-        if wanted == place.watched {
-            return None;
-        }
+    /// Something was reported that is not wanted: now it is worth telling the kernel. `fd` and the error as above.
+    pub(crate) fn narrow(
+        &mut self,
+        core: &LoopCore,
+        fd: RawFd,
+        wanted: Interest,
+    ) -> PyResult<Option<Source>> {
+        let Some(place) = &mut self.0 else { return Ok(None) };
         // A socket that is watched for nothing would still report its errors, again and again.
         if wanted.is_none() {
-            return self.end(core);
+            return Ok(self.end(core));
+        }
+        if fd != place.fd {
+            return Err(stale_descriptor());
+        }
+        if wanted == place.watched {
+            return Ok(None);
         }
         place.watched = wanted;
         let place = *place;
-        // Where this fails, the socket was closed behind our back.
-        let _ = core.with_poller(|poller, sources| {
-            sources.modify(poller, place.fd, place.slot, (wanted, Trigger::Level))
-        });
-        None
+        core.with_poller(|poller, sources| {
+            sources.modify(poller, place.fd, place.slot, (wanted, Trigger::Level)).map(|()| None)
+        })
     }
 
     /// Stops watching.
     pub(crate) fn end(&mut self, core: &LoopCore) -> Option<Source> {
         let place = self.0.take()?;
-        let remove = |poller: &Poller, sources: &mut Sources| {
-            Ok(if sources.slot(place.fd) == Some(place.slot) {
-                sources.remove(poller, place.fd)
-            } else {
-                None
-            })
-        };
-        core.with_poller(remove).ok().flatten()
+        core.with_poller(|poller, sources| Ok(sources.remove_slot(poller, place.fd, place.slot)))
+            .ok()
+            .flatten()
     }
 }

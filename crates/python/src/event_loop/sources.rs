@@ -3,7 +3,7 @@
 use std::ffi::c_int;
 use std::io;
 
-use ironloop_driver::{Interest, Poller, RawFd, Token, Trigger};
+use ironloop_driver::{Interest, Poller, RawFd, Token, Trigger, Watched};
 use ironloop_engine::{Slot, Slots};
 use pyo3::ffi::PyObject;
 
@@ -68,6 +68,7 @@ impl Sources {
     pub(super) fn fd_of(&self, file: *mut PyObject) -> Option<RawFd> {
         let is_for = |place: &Place| match self.slots.get(place.slot) {
             Some(Source::Watch(watch)) => watch.file.as_ref().is_some_and(|known| known.as_ptr() == file),
+            Some(Source::Listener(listener)) => listener.socket().as_ptr() == file,
             _ => false,
         };
         let fd = self.by_fd.iter().position(|place| place.as_ref().is_some_and(is_for))?;
@@ -156,6 +157,40 @@ impl Sources {
         // Where the descriptor was closed already, the kernel has forgotten it by itself.
         let _ = poller.remove(fd);
         Some(source)
+    }
+
+    /// The same, if the number is still this source's.
+    pub(crate) fn remove_slot(&mut self, poller: &Poller, fd: RawFd, slot: Slot) -> Option<Source> {
+        if self.slot(fd) == Some(slot) { self.remove(poller, fd) } else { None }
+    }
+
+    /// Has the kernel watch what is here, and nothing else: some descriptor was closed while a copy of it lived, so what it
+    /// was watched for could not be taken back. `others` are watched beside the sources, unless they are sources by now.
+    ///
+    /// Hands over the slots of those who have lost their descriptors in the same way and do not know yet.
+    pub(super) fn renew(
+        &self,
+        poller: &Poller,
+        others: impl IntoIterator<Item = Watched>,
+    ) -> io::Result<Vec<Slot>> {
+        let own = self.by_fd.iter().enumerate().filter_map(|(fd, place)| {
+            let Place { slot, wanted: (interest, trigger) } = place.as_ref()?;
+            Some(Watched {
+                fd: fd as RawFd,
+                token: Token(slot.pack()),
+                interest: *interest,
+                trigger: *trigger,
+            })
+        });
+        let others = others.into_iter().filter(|other| self.slot(other.fd).is_none());
+        let gone = poller.renew(own.chain(others))?;
+        // A user's callback is for a number, whoever has it.
+        let is_told = |slot: &Slot| match self.slots.get(*slot) {
+            Some(Source::Watch(watch)) => watch.has_operations(),
+            Some(_) => true,
+            None => false,
+        };
+        Ok(gone.into_iter().map(|token| Slot::unpack(token.0)).filter(is_told).collect())
     }
 
     fn forget(&mut self, fd: RawFd) -> Option<Source> {

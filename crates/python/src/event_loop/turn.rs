@@ -1,12 +1,14 @@
 //! Turns: wait for the kernel, make ready, run the batch.
 
 use std::io;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
 
 use crate::ffi::ending::outlive_interpreter;
 use crate::ffi::intern::intern;
-use ironloop_driver::{Events, Interest, Poller, RawFd, Ready, Timeout, Token, Trigger, now, socket};
+use ironloop_driver::{
+    Events, Interest, Notifier, Poller, RawFd, Ready, Timeout, Token, Trigger, Watched, now, socket,
+};
 use ironloop_engine::{Sleep, Slot, Wait};
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
@@ -202,14 +204,40 @@ impl LoopCore {
         if events.is_empty() {
             return;
         }
-        self.state.with(|state| {
+        let all_known = self.state.with(|state| {
+            let mut all_known = true;
             for event in (0..events.len()).filter_map(|index| events.get(index)) {
                 match event.token {
                     NOTIFIER => {}
                     SIGNALS => self.drain_signals(),
-                    Token(slot) => state.engine.push(Item::Ready(Slot::unpack(slot), event.ready)),
+                    Token(slot) => {
+                        let slot = Slot::unpack(slot);
+                        all_known &= state.sources.get(slot).is_some();
+                        state.engine.push(Item::Ready(slot, event.ready));
+                    }
                 }
             }
+            all_known
+        });
+        if !all_known {
+            self.renew_poller();
+        }
+    }
+
+    /// The kernel reports what nobody has it watch any more: a descriptor was closed behind our back while a copy of it
+    /// lives, in a child process for instance, and so its registration could not be taken back.
+    #[cold]
+    fn renew_poller(&self) {
+        let notifier = self.notifier.lock().unwrap_or_else(PoisonError::into_inner);
+        let notifier = notifier.as_ref().map(Notifier::watched);
+        let signals = Some(self.signals.load(Ordering::Relaxed)).filter(|fd| *fd >= 0).map(signals_watched);
+        self.state.with(|state| {
+            let Some(poller) = &state.poller else { return };
+            // For want of a descriptor it fails; the next report tries again.
+            let gone = state.sources.renew(poller, notifier.into_iter().chain(signals)).unwrap_or_default();
+            // They meet the error when they use the socket.
+            let ready = Ready { readable: true, writable: true, hung_up: true };
+            gone.into_iter().for_each(|slot| state.engine.push(Item::Ready(slot, ready)));
         });
     }
 
@@ -376,8 +404,13 @@ fn watch_wakeups(slf: &Bound<'_, LoopCore>, arguments: Arguments<'_>) -> PyResul
     let [fd] = arguments.exactly(py, "_watch_wakeups", ["fd"])?;
     let fd: RawFd = fd.bind(py).extract()?;
     slf.get().signals.store(fd, Ordering::Relaxed);
-    slf.get().with_poller(|poller, _| poller.add(fd, SIGNALS, Interest::READABLE, Trigger::Edge))?;
+    let Watched { fd, token, interest, trigger } = signals_watched(fd);
+    slf.get().with_poller(|poller, _| poller.add(fd, token, interest, trigger))?;
     Ok(Object::none(py))
+}
+
+fn signals_watched(fd: RawFd) -> Watched {
+    Watched { fd, token: SIGNALS, interest: Interest::READABLE, trigger: Trigger::Edge }
 }
 
 pub(super) fn methods() -> Vec<pyo3::ffi::PyMethodDef> {

@@ -65,6 +65,11 @@ impl PythonSocket {
         self.number
     }
 
+    /// Closed, or its descriptor given away, since it came to us.
+    pub(crate) fn is_gone(&self) -> bool {
+        self.fd() != self.number
+    }
+
     pub(crate) fn object(&self) -> &Object {
         &self.object
     }

@@ -30,6 +30,8 @@ use loan::Loan;
 pub(crate) use methods::add_class;
 use reading::Receiver;
 
+const WATCH_FAILED: &str = "Fatal error on transport";
+
 /// Who closes the socket.
 pub(crate) enum Descriptor {
     /// We do: no Python object knows it.
@@ -240,7 +242,7 @@ impl Transport {
             Self::send_rest(this, py)?;
         }
         if (ready.readable && !may_read) || (ready.writable && !may_write) {
-            this.unwatch_what_is_unwanted(py);
+            return this.unwatch_what_is_unwanted(this, py);
         }
         Ok(())
     }
@@ -260,19 +262,22 @@ impl Transport {
         });
         drop(bin);
         match result {
-            Err(error) => Self::fatal_error(this, py, error, "Fatal error on transport"),
+            Err(error) => Self::fatal_error(this, py, error, WATCH_FAILED),
             Ok(()) => Ok(()),
         }
     }
 
     /// Something was reported that the stream does not want.
-    fn unwatch_what_is_unwanted(&self, py: Python<'_>) {
+    fn unwatch_what_is_unwanted(&self, this: &Instance<Self>, py: Python<'_>) -> PyResult<()> {
         let core = self.owner.get(py);
         let removed = self.state.with(|state| {
-            let wanted = state.wanted();
-            state.registration.narrow(core, wanted)
+            let (fd, wanted) = (state.descriptor.fd(), state.wanted());
+            state.registration.narrow(core, fd, wanted)
         });
-        drop(removed);
+        match removed {
+            Err(error) => Self::fatal_error(this, py, error, WATCH_FAILED),
+            Ok(_source) => Ok(()),
+        }
     }
 
     /// Stops watching, whatever the stream wants.

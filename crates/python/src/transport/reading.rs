@@ -185,8 +185,7 @@ impl Transport {
         match answer {
             Ok(true) => {
                 this.state.with(|state| state.stream.keep_open_after_eof());
-                this.unwatch_what_is_unwanted(py);
-                Ok(())
+                this.unwatch_what_is_unwanted(this, py)
             }
             Ok(false) => Self::close(this, py),
             Err(error) => {
