@@ -26,6 +26,7 @@ from ironloop.processes import ChildWatching
 from ironloop.resolver import Resolver
 from ironloop.signals import SignalWakeup
 from ironloop.sockets import is_plain
+from ironloop.tls import TlsUpgrade
 
 if TYPE_CHECKING:
     import ssl
@@ -39,7 +40,7 @@ _WATCHED = ("call_at", "call_soon")
 
 @native_methods
 class Loop(  # type: ignore[misc]
-    LoopCore, Resolver, SignalWakeup, ChildWatching, Internals, asyncio.SelectorEventLoop
+    LoopCore, Resolver, TlsUpgrade, SignalWakeup, ChildWatching, Internals, asyncio.SelectorEventLoop
 ):
     """An asyncio event loop in Rust.
 

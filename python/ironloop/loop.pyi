@@ -8,8 +8,9 @@ from ironloop.internals import Internals
 from ironloop.processes import ChildWatching
 from ironloop.resolver import Resolver
 from ironloop.signals import SignalWakeup
+from ironloop.tls import TlsUpgrade
 
-class Loop(LoopCore, Resolver, SignalWakeup, ChildWatching, Internals, asyncio.SelectorEventLoop):
+class Loop(LoopCore, Resolver, TlsUpgrade, SignalWakeup, ChildWatching, Internals, asyncio.SelectorEventLoop):
     def __init__(self, *, native: bool | None = None) -> None: ...
     def __setattr__(self, name: str, value: object) -> None: ...
     def run_forever(self) -> None: ...

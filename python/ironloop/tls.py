@@ -1,0 +1,106 @@
+"""`start_tls`: a connection goes over to TLS in the state it is in. TLS itself is asyncio's `SSLProtocol`."""
+
+from __future__ import annotations
+
+from asyncio import sslproto, streams
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import ssl
+
+
+class TlsUpgrade:
+    """How a loop puts TLS under the protocol of a connection that exists."""
+
+    __slots__ = ()
+
+    async def start_tls(
+        self,
+        transport: Any,
+        protocol: Any,
+        sslcontext: ssl.SSLContext,
+        *,
+        server_side: bool = False,
+        server_hostname: str | None = None,
+        ssl_handshake_timeout: float | None = None,
+        ssl_shutdown_timeout: float | None = None,
+    ) -> Any:
+        """Goes over to TLS; returns the transport that the protocol uses from now on.
+
+        What a server's stream reader has received beyond what was read is the beginning of the handshake. A
+        protocol that is paused for writing is resumed once what it has written is sent, as without TLS.
+
+        Raises:
+            TypeError: `sslcontext` is no such context, or the transport cannot go over to TLS.
+            ssl.SSLError: the handshake has failed.
+            OSError: the connection has failed.
+
+        (asyncio: loop.start_tls)
+        """
+        loop: Any = self
+        if sslproto.ssl is None:  # type: ignore[attr-defined]
+            raise RuntimeError("Python ssl module is not available")
+        if not isinstance(sslcontext, sslproto.ssl.SSLContext):  # type: ignore[attr-defined]
+            raise TypeError(f"sslcontext is expected to be an instance of ssl.SSLContext, got {sslcontext!r}")
+        if not getattr(transport, "_start_tls_compatible", False):
+            raise TypeError(f"transport {transport!r} is not supported by start_tls()")
+        waiter = loop.create_future()
+        tls = TlsProtocol(
+            loop,
+            protocol,
+            sslcontext,
+            waiter,
+            server_side,
+            server_hostname,
+            ssl_handshake_timeout=ssl_handshake_timeout,
+            ssl_shutdown_timeout=ssl_shutdown_timeout,
+            call_connection_made=False,
+        )
+        # Nothing may come before `connection_made`.
+        transport.pause_reading()
+        tls.take_over(transport)
+        transport.set_protocol(tls)
+        begin = loop.call_soon(tls.connection_made, transport)
+        go_on = loop.call_soon(transport.resume_reading)
+        try:
+            await waiter
+        except BaseException:
+            transport.close()
+            begin.cancel()
+            go_on.cancel()
+            # The error's traceback holds this frame, which would hold the error.
+            del waiter
+            raise
+        return tls._app_transport
+
+
+class TlsProtocol(sslproto.SSLProtocol):
+    """TLS under a protocol that has used the transport before."""
+
+    # Whether the protocol waits for the transport to send what was written before there was TLS.
+    _sends_plain = False
+
+    def take_over(self, transport: Any) -> None:
+        """Takes what the transport has told the protocol, and what a server's reader has not read yet."""
+        if getattr(transport, "_protocol_paused", False):
+            self._sends_plain = self._ssl_writing_paused = self._app_writing_paused = True
+        protocol = self._app_protocol
+        reader = protocol._stream_reader if isinstance(protocol, streams.StreamReaderProtocol) else None
+        if reader is None:
+            return
+        # From now on it gets its data from us, and it is us whom it pauses. What it has paused is resumed.
+        reader._transport = self._app_transport
+        reader._paused = False
+        if self._server_side:
+            buffer = reader._buffer
+            self._incoming.write(buffer)
+            buffer.clear()
+
+    def resume_writing(self) -> None:
+        self._sends_plain = False
+        super().resume_writing()
+
+    def _control_app_writing(self) -> None:
+        # Our own buffer is as good as empty, but the transport's is not.
+        if not self._sends_plain:
+            super()._control_app_writing()

@@ -1,0 +1,20 @@
+import asyncio
+import ssl
+from asyncio import sslproto
+
+class TlsUpgrade:
+    async def start_tls(
+        self,
+        transport: asyncio.WriteTransport,
+        protocol: asyncio.BaseProtocol,
+        sslcontext: ssl.SSLContext,
+        *,
+        server_side: bool = False,
+        server_hostname: str | None = None,
+        ssl_handshake_timeout: float | None = None,
+        ssl_shutdown_timeout: float | None = None,
+    ) -> asyncio.Transport | None: ...
+
+class TlsProtocol(sslproto.SSLProtocol):
+    def take_over(self, transport: asyncio.BaseTransport) -> None: ...
+    def resume_writing(self) -> None: ...
