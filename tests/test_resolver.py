@@ -2,12 +2,16 @@
 
 import asyncio
 import concurrent.futures
+import gc
 import itertools
+import os
 import socket
 import threading
 
 import pytest
-from support import PATIENCE, Echo, Recorder, serving
+from conftest import needs_ironloop
+from programs import command_for, run_program
+from support import PATIENCE, Echo, Recorder, serving, until
 
 HOSTS = ["127.0.0.1", "::1", "fe80::1%lo", "1.2.3", "01.2.3.4", "", None, b"127.0.0.1", "0.0.0.0", "::"]
 NO_LITERALS = ["256.1.1.1", "1.2.3.4.5", ":::", "::1%no_such_interface", "a name"]
@@ -162,3 +166,188 @@ def test_cancel_of_a_lookup(run, monkeypatch):
         release.set()
 
     run(main)
+
+
+# What asyncio itself does worse: its lookups take the threads of the default executor, as many as there are
+# cores and four, and the end of the process joins each of them.
+
+
+class HangingServer:
+    """A `getaddrinfo` that answers nobody until it is released."""
+
+    def __init__(self):
+        self.released = threading.Event()
+        self.asked = []
+        self.threads = set()
+
+    def __call__(self, host, port, *rest, **options):
+        self.threads.add(threading.current_thread())
+        self.asked.append(host)
+        self.released.wait(PATIENCE)
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port))]
+
+
+@pytest.fixture
+def hanging(monkeypatch):
+    server = HangingServer()
+    monkeypatch.setattr(socket, "getaddrinfo", server)
+    yield server
+    server.released.set()
+
+
+def ask(number):
+    return asyncio.get_running_loop().getaddrinfo(f"host{number}.example", number)
+
+
+def threads_end(hanging):
+    hanging.released.set()
+    for thread in hanging.threads:
+        thread.join(PATIENCE)
+        assert not thread.is_alive()
+
+
+@needs_ironloop
+def test_a_machine_of_any_size_looks_as_many_up_at_once_as_asyncio_on_a_large_one(hanging):
+    async def main():
+        lookups = [asyncio.ensure_future(ask(number)) for number in range(40)]
+        await until(lambda: len(hanging.asked) == 32)
+        # The others wait for one of these to end.
+        assert len(hanging.threads) == 32
+        hanging.released.set()
+        answers = await asyncio.gather(*lookups)
+        assert [answer[0][4][1] for answer in answers] == list(range(40))
+
+    with asyncio.Runner(loop_factory=ironloop_loop) as runner:
+        runner.run(main())
+    threads_end(hanging)
+
+
+@needs_ironloop
+def test_a_thread_ends_with_the_last_lookup(hanging):
+    async def main():
+        lookup = asyncio.ensure_future(ask(1))
+        await until(lambda: hanging.threads)
+        (thread,) = hanging.threads
+        assert thread.daemon
+        hanging.released.set()
+        await lookup
+        await until(lambda: not thread.is_alive())
+
+    with asyncio.Runner(loop_factory=ironloop_loop) as runner:
+        runner.run(main())
+
+
+@needs_ironloop
+def test_what_waits_when_the_loop_is_closed_is_never_looked_up(hanging, caplog):
+    async def main():
+        lookups = [asyncio.ensure_future(ask(number)) for number in range(40)]
+        await until(lambda: len(hanging.asked) == 32)
+        for lookup in lookups:
+            lookup.cancel()
+        await asyncio.wait(lookups)
+
+    with asyncio.Runner(loop_factory=ironloop_loop) as runner:
+        runner.run(main())
+    threads_end(hanging)
+    assert len(hanging.asked) == 32
+    assert not caplog.records
+
+
+@needs_ironloop
+def test_an_answer_for_a_loop_that_is_closed_is_dropped(hanging, caplog):
+    loop = ironloop_loop()
+    lookup = loop.create_task(loop.getaddrinfo("name.example", 80))
+    loop.run_until_complete(until(lambda: hanging.asked))
+    loop.close()
+    threads_end(hanging)
+    assert not lookup.done()
+    assert not caplog.records
+    lookup._log_destroy_pending = False
+
+
+@needs_ironloop
+def test_an_error_leaves_no_cycle_behind(monkeypatch):
+    class Unknown(OSError):
+        alive = 0
+
+        def __init__(self):
+            Unknown.alive += 1
+
+        def __del__(self):
+            Unknown.alive -= 1
+
+    def getaddrinfo(*arguments, **options):
+        raise Unknown
+
+    async def main():
+        with pytest.raises(Unknown):
+            await ask(1)
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    with asyncio.Runner(loop_factory=ironloop_loop) as runner:
+        runner.get_loop()
+        gc.collect()
+        gc.disable()
+        try:
+            runner.run(main())
+            runner.run(until(lambda: not Unknown.alive))
+        finally:
+            gc.enable()
+
+
+@needs_ironloop
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_a_forked_child_looks_up_on_threads_of_its_own(hanging):
+    loop = ironloop_loop()
+    lookups = [loop.create_task(loop.getaddrinfo(f"host{number}.example", 1)) for number in range(32)]
+    loop.run_until_complete(until(lambda: len(hanging.asked) == 32))
+    child = os.fork()
+    if child == 0:
+        status = 1
+        try:
+            socket.getaddrinfo = lambda *rest, **options: "answer"
+            task = loop.create_task(loop.getaddrinfo("name.example", 80))
+            assert loop.run_until_complete(asyncio.wait_for(task, PATIENCE)) == "answer"
+            loop.close()
+            status = 0
+        finally:
+            os._exit(status)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    hanging.released.set()
+    loop.run_until_complete(asyncio.gather(*lookups))
+    loop.close()
+
+
+def ironloop_loop():
+    import ironloop
+
+    return ironloop.new_event_loop()
+
+
+HANGS = """
+import asyncio, socket, time
+
+asked = []
+
+def hang(host, *rest, **options):
+    asked.append(host)
+    time.sleep(3600)
+
+async def main():
+    loop = asyncio.get_running_loop()
+    lookups = [asyncio.ensure_future(loop.getaddrinfo("name.example", 1)) for _ in range(40)]
+    while len(asked) < 32:
+        await asyncio.sleep(0.001)
+    print("over")
+
+socket.getaddrinfo = hang
+asyncio.run(main())
+"""
+
+
+@needs_ironloop
+def test_the_process_ends_while_lookups_hang(tmp_path):
+    program = tmp_path / "program.py"
+    program.write_text(HANGS)
+    done = run_program([*command_for("ironloop"), program])
+    assert (done.returncode, done.stdout, done.stderr) == (0, "over\n", "")

@@ -64,8 +64,8 @@ class Loop(  # type: ignore[misc]
         "_exception_handler",
         "_executor_shutdown_called",
         "_internal_fds",
+        "_lookups",
         "_old_agen_hooks",
-        "_resolver_threads",
         "_selector",
         "_signal_handlers",
         "_ssock",
@@ -84,7 +84,7 @@ class Loop(  # type: ignore[misc]
                 to the environment: `IRONLOOP_NATIVE=0` turns them off.
         """
         super().__init__(Selector(self))
-        self._resolver_threads = None
+        self._lookups = None
         self._foreign_clock = type(self).time is not Loop.time
         self._plain = all(getattr(type(self), name) is getattr(Loop, name) for name in _WATCHED)
         self._makes_tasks = type(self).create_task is Loop.create_task

@@ -1,3 +1,5 @@
+from collections.abc import Callable
+from concurrent.futures import Future
 from typing import Any
 
 class Resolver:
@@ -14,3 +16,9 @@ class Resolver:
     async def getnameinfo(
         self, sockaddr: tuple[str, int] | tuple[str, int, int, int], flags: int = 0
     ) -> tuple[str, str]: ...
+
+class Lookups:
+    process: int
+    def __init__(self) -> None: ...
+    def submit(self, function: Callable[..., Any], /, *arguments: Any) -> Future[Any]: ...
+    def close(self) -> None: ...
