@@ -6,36 +6,47 @@ nothing; `run`, `install` and `python -m ironloop` put it behind asyncio's own n
 
 from __future__ import annotations
 
+import asyncio
+import warnings
 from typing import Any
 
-from ironloop import queues
-from ironloop._ironloop import Future, Task, __version__, sleep
-from ironloop.combinators import (
-    as_completed,
-    create_task,
-    ensure_future,
-    gather,
-    run_coroutine_threadsafe,
-    shield,
-    to_thread,
-    wait,
-)
-from ironloop.locks import Barrier, BoundedSemaphore, Condition, Event, Lock, Semaphore
+from ironloop import native, private
+from ironloop._ironloop import __version__
 from ironloop.loop import Loop
-from ironloop.queues import LifoQueue, PriorityQueue, Queue, QueueEmpty, QueueFull
 from ironloop.runner import Runner, install, new_event_loop, run, uninstall
-from ironloop.streams import (
-    StreamReader,
-    StreamReaderProtocol,
-    StreamWriter,
-    open_connection,
-    open_unix_connection,
-    start_server,
-    start_unix_server,
-)
-from ironloop.taskgroups import TaskGroup
-from ironloop.timeouts import Timeout, timeout, timeout_at, wait_for
 
+if not native.obstacles:
+    from ironloop._ironloop import Future, Task, sleep
+    from ironloop.combinators import (
+        as_completed,
+        create_task,
+        ensure_future,
+        gather,
+        run_coroutine_threadsafe,
+        shield,
+        to_thread,
+        wait,
+    )
+    from ironloop.locks import Barrier, BoundedSemaphore, Condition, Event, Lock, Semaphore
+    from ironloop.queues import LifoQueue, PriorityQueue, Queue, QueueEmpty, QueueFull
+    from ironloop.streams import (
+        StreamReader,
+        StreamReaderProtocol,
+        StreamWriter,
+        open_connection,
+        open_unix_connection,
+        start_server,
+        start_unix_server,
+    )
+    from ironloop.taskgroups import TaskGroup
+    from ironloop.timeouts import Timeout, timeout, timeout_at, wait_for
+else:
+    warnings.warn(
+        f"this asyncio is not what ironloop knows: {', '.join(native.obstacles)}. "
+        f"{'The loop' if private.gone_from_loop else 'All but the loop'} is asyncio's own.",
+        RuntimeWarning,
+        stacklevel=2,
+    )
 __all__ = [
     "Barrier",
     "BoundedSemaphore",
@@ -80,12 +91,14 @@ __all__ = [
     "wait",
     "wait_for",
 ]
-if hasattr(queues, "QueueShutDown"):
-    QueueShutDown = queues.QueueShutDown
+if hasattr(asyncio, "QueueShutDown"):
+    QueueShutDown = asyncio.QueueShutDown
     __all__ += ["QueueShutDown"]
 
 
 def __getattr__(name: str) -> Any:
+    if native.obstacles and name in __all__ and hasattr(asyncio, name):
+        return getattr(asyncio, name)
     # Made when first asked for: from Python 3.14 on to name a policy is a deprecation warning.
     if name == "EventLoopPolicy":
         from ironloop.policy import EventLoopPolicy

@@ -48,6 +48,7 @@ __all__ = [
     "equip_task_group",
     "equip_timeout",
     "gather",
+    "misfit",
     "native_bounded_semaphore",
     "native_condition",
     "native_event",
@@ -67,6 +68,7 @@ if sys.version_info >= (3, 14):
     __all__ += ["ThreadSafeHandle"]
 
 __version__: str
+misfit: str | None
 
 def await_by(function: Callable[[Awaitable[object]], Awaitable[object]]) -> None: ...
 def equip_queues(

@@ -387,10 +387,8 @@ def _if_known(context: Context | None) -> dict[str, Any]:
     return {} if context is None else {"context": context}
 
 
-# Python 3.13 shows arguments in debug mode only.
-_HAS_DEBUG = "debug" in inspect.signature(format_helpers._format_callback_source).parameters
-
-
 def _describe(loop: Loop, handle: asyncio.Handle) -> str:
-    debug = {"debug": loop.get_debug()} if _HAS_DEBUG else {}
+    # Python 3.13 shows arguments in debug mode only.
+    has_debug = "debug" in inspect.signature(format_helpers._format_callback_source).parameters
+    debug = {"debug": loop.get_debug()} if has_debug else {}
     return format_helpers._format_callback_source(handle._callback, handle._args, **debug)

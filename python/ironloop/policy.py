@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import warnings
 
 from ironloop.loop import Loop
+from ironloop.private import gone_from_loop
 
 with warnings.catch_warnings():
     # Deprecated from Python 3.14 on, and still what `asyncio.run` without a loop factory asks.
@@ -16,7 +18,7 @@ with warnings.catch_warnings():
 class EventLoopPolicy(DefaultEventLoopPolicy):
     """A policy whose loops are ironloop's. (asyncio: DefaultEventLoopPolicy)"""
 
-    _loop_factory = Loop
+    _loop_factory = asyncio.SelectorEventLoop if gone_from_loop else Loop
 
     def __init__(self, *, native: bool | None = None) -> None:
         """
@@ -24,5 +26,5 @@ class EventLoopPolicy(DefaultEventLoopPolicy):
             native: whether tasks and futures are ironloop's own; None leaves it to the environment.
         """
         super().__init__()
-        if native is not None:
+        if native is not None and not gone_from_loop:
             self._loop_factory = functools.partial(type(self)._loop_factory, native=native)  # type: ignore[assignment]

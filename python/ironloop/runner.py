@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 from ironloop import names
 from ironloop.loop import Loop
 from ironloop.native import is_wanted
+from ironloop.private import gone_from_loop
 
 _T = TypeVar("_T")
 
@@ -28,6 +29,8 @@ def new_event_loop(*, nested: bool = False, native: bool | None = None) -> Loop:
 
     (asyncio: new_event_loop)
     """
+    if gone_from_loop:
+        return asyncio.SelectorEventLoop()  # type: ignore[return-value]
     if nested:
         from ironloop.nesting import NestedLoop
 

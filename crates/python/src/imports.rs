@@ -2,10 +2,12 @@
 //!
 //! All are looked up when the module is imported. Later on a thread might fork in the middle of a look-up by another: its
 //! child would wait for the end of it for ever. And some are needed when the interpreter is shutting down.
+//!
+//! A private name of asyncio's may be gone. Then `python/ironloop/private.py` sees to it that nothing is used that needs it.
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
-use pyo3::exceptions::PyAttributeError;
+use pyo3::exceptions::{PyAttributeError, PyImportError};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyString, PyTuple, PyType};
@@ -35,13 +37,27 @@ pub(crate) fn prepare(py: Python<'_>) -> PyResult<()> {
     servers_know_transports(py).map(drop)
 }
 
+/// A name of a module; `object` in the place of a private one that is gone.
+pub(crate) fn look_up<'py>(py: Python<'py>, module: &str, name: &str) -> PyResult<Bound<'py, PyAny>> {
+    let found = py.import(module).and_then(|module| module.getattr(name));
+    let is_private = name.starts_with('_') || matches!(module, "_asyncio" | "asyncio.trsock");
+    found.or_else(|error| {
+        let is_gone =
+            error.is_instance_of::<PyAttributeError>(py) || error.is_instance_of::<PyImportError>(py);
+        if is_private && is_gone { Ok(py.get_type::<PyAny>().into_any()) } else { Err(error) }
+    })
+}
+
 /// Functions that import a class once.
 macro_rules! classes {
     ($($(#[$only:meta])* $function:ident: $module:literal, $name:literal;)*) => {$(
         $(#[$only])*
         pub(crate) fn $function(py: Python<'_>) -> PyResult<&Bound<'_, PyType>> {
             static CLASS: PyOnceLock<Py<PyType>> = PyOnceLock::new();
-            CLASS.import(py, $module, $name)
+            let class = CLASS.get_or_try_init(py, || {
+                PyResult::Ok(look_up(py, $module, $name)?.cast_into::<PyType>()?.unbind())
+            });
+            class.map(|class| class.bind(py))
         }
     )*
         fn classes(py: Python<'_>) -> PyResult<()> {
@@ -89,7 +105,7 @@ macro_rules! objects {
         $(#[$only])*
         pub(crate) fn $function(py: Python<'_>) -> PyResult<&Object> {
             static OBJECT: PyOnceLock<Object> = PyOnceLock::new();
-            OBJECT.get_or_try_init(py, || Ok(py.import($module)?.getattr($name)?.into()))
+            OBJECT.get_or_try_init(py, || Ok(look_up(py, $module, $name)?.into()))
         }
     )*
         fn objects(py: Python<'_>) -> PyResult<()> {
@@ -247,8 +263,9 @@ pub(crate) fn replaced_get_extra_info<'py>(
 fn original_get_extra_info(py: Python<'_>) -> PyResult<&(Py<PyAny>, Py<PyAny>)> {
     static ORIGINAL: PyOnceLock<(Py<PyAny>, Py<PyAny>)> = PyOnceLock::new();
     ORIGINAL.get_or_try_init(py, || {
-        let base = py.import("asyncio.transports")?.getattr("_FlowControlMixin")?;
-        let original = base.getattr(intern!(py, "get_extra_info"))?.unbind();
+        let base = look_up(py, "asyncio.transports", "_FlowControlMixin")?;
+        let original = base.getattr_opt(intern!(py, "get_extra_info"))?;
+        let original = original.map_or_else(|| py.None(), Bound::unbind);
         PyResult::Ok((base.unbind(), original))
     })
 }
@@ -342,8 +359,10 @@ pub(crate) fn servers_know_transports(py: Python<'_>) -> PyResult<bool> {
     static ANSWER: PyOnceLock<bool> = PyOnceLock::new();
     ANSWER
         .get_or_try_init(py, || {
-            let attach =
-                py.import("asyncio.base_events")?.getattr("Server")?.getattr(intern!(py, "_attach"))?;
+            let server = py.import("asyncio.base_events")?.getattr("Server")?;
+            let Some(attach) = server.getattr_opt(intern!(py, "_attach"))? else {
+                return Ok(false);
+            };
             let count: usize = attach.getattr("__code__")?.getattr("co_argcount")?.extract()?;
             Ok(count > 1)
         })

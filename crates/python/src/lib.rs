@@ -58,13 +58,14 @@ fn vocabulary(module: &Bound<'_, PyModule>) -> PyResult<()> {
     task_group::add(module)?;
     streams::add(module)?;
     let (future, task) = (imports::stock_future(py)?, imports::stock_task(py)?);
-    if ffi::fields::layouts_fit(future, task) {
-        ffi::asyncio::remember_stock(future, task);
-        future::add_class(module, future)?;
-        task::add_class(module, task)?;
-        combinators::add_classes(py, future)?;
-        return Ok(());
+    let misfit = ffi::fields::misfit(future, task)?;
+    module.add("misfit", &misfit)?;
+    if misfit.is_some() {
+        module.add("Future", imports::future(py)?)?;
+        return module.add("Task", imports::task(py)?);
     }
-    module.add("Future", future)?;
-    module.add("Task", task)
+    ffi::asyncio::remember_stock(future, task);
+    future::add_class(module, future)?;
+    task::add_class(module, task)?;
+    combinators::add_classes(py, future)
 }

@@ -2,7 +2,7 @@
 
 use crate::ffi::intern::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyList, PyString};
+use pyo3::types::{PyList, PyString, PyType};
 
 use super::DatagramTransport as Transport;
 use crate::ffi::{Arguments, Instance, Native, Object, getter, method, repr_slot};
@@ -142,8 +142,13 @@ fn repr(py: Python<'_>, this: This<'_>) -> PyResult<Object> {
 
 /// Adds the class to the module.
 pub(crate) fn add_class(module: &Bound<'_, PyModule>) -> PyResult<()> {
-    let transports = module.py().import("asyncio.transports")?;
-    let [mixin, interface] = ["_FlowControlMixin", "DatagramTransport"].map(|name| transports.getattr(name));
+    let py = module.py();
+    let mut bases = ["_FlowControlMixin", "DatagramTransport"]
+        .map(|name| Ok(imports::look_up(py, "asyncio.transports", name)?.cast_into::<PyType>()?))
+        .into_iter()
+        .collect::<PyResult<Vec<_>>>()?;
+    // What stands in the place of a name that is gone; it cannot come before another class.
+    bases.retain(|base| !base.is(py.get_type::<PyAny>()));
     let methods = [
         method!(
             Transport,
@@ -257,7 +262,7 @@ pub(crate) fn add_class(module: &Bound<'_, PyModule>) -> PyResult<()> {
     ];
     Transport::class().create::<Transport>(
         module,
-        &[mixin?.cast()?, interface?.cast()?],
+        &bases.iter().collect::<Vec<_>>(),
         &methods,
         &getters,
         &[repr_slot!(Transport, repr)],

@@ -2,13 +2,16 @@
 //!
 //! Ours are subclasses that keep their state where the base keeps its own: whatever we do not override is asyncio's own code,
 //! and tools that read a process from outside find what they look for. The layouts are those of the Python that this is built
-//! for; `layouts_fit` compares them with the types that are there.
+//! for; `misfit` compares them with the types that are there.
+
+mod probe;
 
 use std::cell::Cell;
 use std::ffi::c_int;
 use std::mem::size_of;
 use std::ptr;
 
+use pyo3::exceptions::PyException;
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::PyType;
@@ -146,13 +149,20 @@ mod flag {
     pub(super) const LOG_DESTROY_PENDING: u8 = 8;
 }
 
-/// Whether the two types are laid out as this was built for. (Free-threaded ones have locks of their own.)
-pub(crate) fn layouts_fit(future: &Bound<'_, PyType>, task: &Bound<'_, PyType>) -> bool {
+/// What in the two types is not laid out as this was built for, in a word. (Free-threaded ones have locks of their own.)
+pub(crate) fn misfit(future: &Bound<'_, PyType>, task: &Bound<'_, PyType>) -> PyResult<Option<String>> {
+    let py = future.py();
     // SAFETY: live types; their sizes were settled when they were made.
     let size = |kind: &Bound<'_, PyType>| unsafe { (*kind.as_type_ptr()).tp_basicsize } as usize;
-    cfg!(not(Py_GIL_DISABLED))
-        && size(future) == size_of::<FutureFields>()
-        && size(task) == size_of::<TaskFields>()
+    let fits = size(future) == size_of::<FutureFields>() && size(task) == size_of::<TaskFields>();
+    if cfg!(Py_GIL_DISABLED) || !fits {
+        return Ok(Some("size".to_owned()));
+    }
+    match probe::misfit(future, task) {
+        Ok(misfit) => Ok(misfit.map(str::to_owned)),
+        Err(error) if error.is_instance_of::<PyException>(py) => Ok(Some(error.to_string())),
+        Err(error) => Err(error),
+    }
 }
 
 impl FutureFields {

@@ -132,7 +132,7 @@ fn get_fd(py: Python<'_>, this: This<'_>) -> PyResult<Object> {
 
 /// Adds the class to the module.
 pub(crate) fn add_class(module: &Bound<'_, PyModule>) -> PyResult<()> {
-    let base = module.py().import("asyncio.transports")?.getattr("_FlowControlMixin")?;
+    let base = imports::look_up(module.py(), "asyncio.transports", "_FlowControlMixin")?;
     let class: &Class = Transport::class();
     let methods = [
         method!(
@@ -270,6 +270,6 @@ pub(crate) fn add_class(module: &Bound<'_, PyModule>) -> PyResult<()> {
 
     let transport = module.getattr("StreamTransport")?;
     transport.setattr("_start_tls_compatible", true)?;
-    let native = module.py().import("asyncio.constants")?.getattr("_SendfileMode")?.getattr("TRY_NATIVE")?;
-    transport.setattr("_sendfile_compatible", native)
+    let mode = imports::look_up(module.py(), "asyncio.constants", "_SendfileMode")?;
+    transport.setattr("_sendfile_compatible", mode.getattr_opt("TRY_NATIVE")?)
 }

@@ -1,0 +1,2 @@
+gone_from_loop: list[str]
+gone_from_vocabulary: list[str]
