@@ -41,9 +41,6 @@ class ClockedLoop(Loop):
     def __init__(self, generator: Callable[[], Generator[float | None, float, None]] | None = None) -> None:
         self._now = 0.0
         super().__init__()
-        if generator is not None:
-            # It must hear of each timer, in `call_at`. Native sleeps and timeouts are timers of the core.
-            self._native = False
         self._clock_resolution = 1e-9
         self._generator = generator() if generator is not None else _no_time()
         self._must_end = generator is not None
@@ -65,14 +62,11 @@ class ClockedLoop(Loop):
         self._deadlines.append(when)
         return super().call_at(when, callback, *args, context=context)
 
-    def _run(self) -> None:
-        while True:
-            super()._run_once()
-            deadlines, self._deadlines = self._deadlines, []
-            for when in deadlines:
-                self.advance_time(self._generator.send(when))
-            if self._stopping:
-                return
+    def _run_once(self) -> None:
+        super()._run_once()
+        deadlines, self._deadlines = self._deadlines, []
+        for when in deadlines:
+            self.advance_time(self._generator.send(when))
 
     def close(self) -> None:
         super().close()

@@ -293,3 +293,36 @@ def test_a_handler_of_the_signal_module_runs_while_the_loop_sleeps(loop):
     timer.join()
     thread.join()
     assert got == ["signal"]
+
+
+def test_a_handler_of_the_signal_module_sees_no_task_but_the_one_that_it_interrupts(run):
+    """It may run between two turns, or while the loop sleeps: the last task is not the current one then."""
+    seen = []
+
+    def handler(signum, frame):
+        task = asyncio.current_task()
+        # asyncio's call_soon is Python code too, called by the step of a task whose coroutine has answered.
+        in_asyncio = frame is not None and "/asyncio/" in frame.f_code.co_filename
+        seen.append(task is None or task.get_coro().cr_running or in_asyncio)
+
+    async def busy():
+        while len(seen) < 100:
+            await asyncio.sleep(0)
+
+    async def idle():
+        while len(seen) < 200:
+            await asyncio.sleep(0.001)
+
+    async def main():
+        signal.setitimer(signal.ITIMER_REAL, 0.0005, 0.0005)
+        try:
+            await asyncio.gather(busy(), idle())
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+
+    before = signal.signal(signal.SIGALRM, handler)
+    try:
+        run(main)
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    assert all(seen)

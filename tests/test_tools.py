@@ -55,6 +55,16 @@ def test_aiomonitor(loop_name, tasks):
     assert run("aiomonitor_watches.py", loop_name, tasks) == "watched"
 
 
+@needs("looptime")
+def test_looptime(loop_name):
+    assert run("looptime_jumps.py", loop_name) == "jumped"
+
+
+@needs("aiotools")
+def test_aiotools(loop_name):
+    assert run("aiotools_jumps.py", loop_name) == "jumped"
+
+
 @contextlib.contextmanager
 def tasks_that_wait(loop_name):
     command = [*command_for(loop_name), PROGRAMS / "tasks_wait.py"]

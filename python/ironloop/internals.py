@@ -3,15 +3,37 @@
 from __future__ import annotations
 
 import selectors
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 
-class Selector:
-    """Stands where asyncio keeps its selector: the native core watches descriptors itself."""
+class Selector(selectors.BaseSelector):
+    """Stands where asyncio keeps its selector: the native core watches descriptors, and waits, itself.
+
+    A tool may put another `select` on it, or wrap it in something of its own: then the loop waits by that.
+    """
 
     def __init__(self, core: Any) -> None:
-        self._core = core
+        vars(self)["_core"] = core
+
+    def __setattr__(self, name: str, value: object) -> None:
+        super().__setattr__(name, value)
+        self._core._note_selector()
+
+    def __delattr__(self, name: str) -> None:
+        super().__delattr__(name)
+        self._core._note_selector()
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        """Waits until a descriptor is ready, or the time is over; returns what is ready.
+
+        The loop knows of it once `loop._process_events` gets it; until then it is reported again.
+        """
+        return [(self._key(fd), mask) for fd, mask in self._core._select(timeout)]
+
+    def _key(self, fd: int) -> selectors.SelectorKey:
+        reader, writer = self._core._watchers_of(fd) or (None, None)
+        return Key(fd, fd, _events(reader, writer), (reader, writer))
 
     def get_key(self, fileobj: Any) -> selectors.SelectorKey:
         """What a descriptor is watched for; `data` are its handles. Raises KeyError if it is not watched."""
@@ -19,12 +41,34 @@ class Selector:
         watchers = self._core._watchers_of(fd)
         if watchers is None:
             raise KeyError(f"{fileobj!r} is not registered")
-        reader, writer = watchers
-        events = (selectors.EVENT_READ if reader else 0) | (selectors.EVENT_WRITE if writer else 0)
-        return selectors.SelectorKey(fileobj, fd, events, (reader, writer))
+        return selectors.SelectorKey(fileobj, fd, _events(*watchers), tuple(watchers))
+
+    def get_map(self) -> Mapping[int, selectors.SelectorKey]:
+        """What is watched by `add_reader` and `add_writer`."""
+        return {fd: self.get_key(fd) for fd in self._core._watched()}
+
+    def register(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:
+        """Refused, and so are `modify` and `unregister`."""
+        raise NotImplementedError("ironloop watches descriptors by loop.add_reader and loop.add_writer")
+
+    def modify(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:
+        return self.register(fileobj, events, data)
+
+    def unregister(self, fileobj: Any) -> selectors.SelectorKey:
+        return self.register(fileobj, 0)
 
     def close(self) -> None:
         """Nothing to do: the core closes what it has."""
+
+
+class Key(selectors.SelectorKey):
+    """What `Selector.select` reports."""
+
+    __slots__ = ()
+
+
+def _events(reader: Any, writer: Any) -> int:
+    return (selectors.EVENT_READ if reader else 0) | (selectors.EVENT_WRITE if writer else 0)
 
 
 class Handles(tuple[Any, ...]):
@@ -37,9 +81,22 @@ class Handles(tuple[Any, ...]):
 
 
 class Internals:
-    """`_ready` and `_scheduled` of a loop, for reading."""
+    """`_ready` and `_scheduled` of a loop, for reading, and how it waits by its selector."""
 
     __slots__ = ()
+
+    def _note_selector(self) -> None:
+        loop: Any = self
+        selector = loop._selector
+        loop._waits_itself = type(selector) is Selector and "select" not in vars(selector)
+
+    def _process_events(self, event_list: Iterable[tuple[selectors.SelectorKey, int]]) -> None:
+        loop: Any = self
+        events = list(event_list)
+        loop._take_back([(key.fd, mask) for key, mask in events if isinstance(key, Key)])
+        others = [event for event in events if not isinstance(event[0], Key)]
+        if others:
+            super()._process_events(others)  # type: ignore[misc]
 
     @property
     def _ready(self) -> Handles:

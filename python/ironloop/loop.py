@@ -34,10 +34,6 @@ if TYPE_CHECKING:
     from traceback import StackSummary
 
 
-# The methods that the native core calls as its own, as long as no subclass and no tool has others.
-_WATCHED = ("call_at", "call_soon")
-
-
 @native_methods
 class Loop(  # type: ignore[misc]
     LoopCore, Resolver, TlsUpgrade, SignalWakeup, ChildWatching, Internals, asyncio.SelectorEventLoop
@@ -85,22 +81,9 @@ class Loop(  # type: ignore[misc]
         """
         super().__init__(Selector(self))
         self._lookups = None
-        self._foreign_clock = type(self).time is not Loop.time
-        self._plain = all(getattr(type(self), name) is getattr(Loop, name) for name in _WATCHED)
-        self._makes_tasks = type(self).create_task is Loop.create_task
         self._native = is_wanted(native)
         if self._native:
             roll.show()
-
-    def __setattr__(self, name: str, value: object) -> None:
-        if name == "time":
-            # Tools replace the clock on the instance: timers must follow it.
-            self._foreign_clock = True
-        elif name in _WATCHED:
-            self._plain = False
-        elif name == "create_task":
-            self._makes_tasks = False
-        super().__setattr__(name, value)
 
     # Life
 

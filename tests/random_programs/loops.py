@@ -91,12 +91,9 @@ class IronloopLoop(VirtualTime, ironloop.Loop):
         # always there, None says that something is ready: what is native has no handle in `_ready`.
         self.call_at(NEVER, int)
 
-    def _run(self) -> None:
-        while True:
-            self._before_turn()
-            self._run_once()
-            if self._stopping:
-                return
+    def _run_once(self) -> None:
+        self._before_turn()
+        super()._run_once()
 
     def _next_timer(self) -> float | None:
         return self._next_deadline()

@@ -1,8 +1,9 @@
 //! One turn of a loop: what may it wait for, what is ready then.
 
+use crate::deadline::Deadline;
 use crate::ready::ReadyQueue;
 use crate::slots::Slot;
-use crate::timers::{Deadline, TimerHeap};
+use crate::timers::TimerHeap;
 
 /// How long a loop may wait for the kernel before its next batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -47,13 +47,19 @@ impl<T> Inbox<T> {
     /// For the loop's thread: swaps the items against an empty queue, whose room is used again. False, at the cost of one
     /// load, where there are none.
     pub fn collect(&self, empty: &mut VecDeque<T>) -> bool {
-        if !self.filled.load(Ordering::Acquire) {
+        if !self.is_filled() {
             return false;
         }
         let mut items = self.items.lock().unwrap_or_else(PoisonError::into_inner);
         self.filled.store(false, Ordering::SeqCst);
         std::mem::swap(&mut *items, empty);
         true
+    }
+
+    /// Whether there is anything to collect.
+    #[must_use]
+    pub fn is_filled(&self) -> bool {
+        self.filled.load(Ordering::Acquire)
     }
 
     /// The loop is about to wait. Either sees what was delivered before, or the delivery sees that it sleeps.

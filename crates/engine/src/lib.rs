@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 pub mod datagram;
+pub mod deadline;
 mod engine;
 mod flow;
 mod inbox;
@@ -16,9 +17,10 @@ pub mod stream;
 mod timers;
 
 pub use datagram::Datagrams;
+pub use deadline::Deadline;
 pub use engine::{Engine, Wait};
 pub use inbox::{Inbox, Sleep};
 pub use ready::ReadyQueue;
 pub use slots::{Slot, Slots};
 pub use stream::Stream;
-pub use timers::{Deadline, TimerHeap};
+pub use timers::TimerHeap;

@@ -3,10 +3,8 @@
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
 
+use crate::deadline::Deadline;
 use crate::slots::{Slot, Slots};
-
-/// Nanoseconds on the loop's clock.
-pub type Deadline = i64;
 
 /// Fewer dead entries than this are not worth a compaction.
 const COMPACT_FROM: usize = 128;

@@ -8,7 +8,7 @@ use std::ffi::c_int;
 use ironloop_engine::Slot;
 use pyo3::prelude::*;
 
-use crate::event_loop::{Item, LoopCore, Timer};
+use crate::event_loop::{Item, LoopCore, Parts, Timer};
 use crate::ffi::call::call_method;
 use crate::ffi::derived::Own;
 use crate::ffi::intern::intern;
@@ -33,6 +33,11 @@ pub(crate) enum Place {
     Timer(Slot, Shared<LoopCore>),
     /// The deadline had passed: in the ready queue.
     Soon(Shared<LoopCore>),
+}
+
+/// Whether an entry can stand for what `call_at` and `call_soon` would make.
+pub(crate) fn may_be_set(owner: &Bound<'_, LoopCore>) -> bool {
+    LoopCore::calls_itself(owner, Parts::CALL_AT.and(Parts::CALL_SOON))
 }
 
 /// Sets an entry for `target` at `when`, in seconds on the loop's clock.

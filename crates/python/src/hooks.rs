@@ -3,7 +3,7 @@
 //! asyncio's methods call each other by name, so a subclass, a tool or a test that replaces one changes the others. Ours call by
 //! name only what was replaced. What a class has is looked up once, and again when its version says that it was changed.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
@@ -29,9 +29,20 @@ struct Hook {
     can_be_hidden: bool,
 }
 
-/// Whether a hook was ever put on the instance itself. It is taken for one that has replaced them all.
+/// A bit for each hook that an instance has an attribute of its own for.
 #[derive(Default)]
-pub(crate) struct Own(AtomicBool);
+pub(crate) struct Own(AtomicU32);
+
+impl Own {
+    pub(crate) fn set(&self, bits: u32, on: bool) {
+        let before = self.0.load(Ordering::Relaxed);
+        self.0.store(if on { before | bits } else { before & !bits }, Ordering::Relaxed);
+    }
+
+    pub(crate) fn has(&self, bits: u32) -> bool {
+        self.0.load(Ordering::Relaxed) & bits != 0
+    }
+}
 
 /// A bit for each hook that is as it was, in the order in which they were learnt.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -39,13 +50,27 @@ pub(crate) struct Intact(u32);
 
 impl Intact {
     const ALL: u32 = 1 << 31;
+    /// Bits that no hook has: for what else an instance may have of its own.
+    const OTHERS: u32 = 0x7f00_0000;
 
     pub(crate) fn has(self, hook: usize) -> bool {
-        self.0 & 1 << hook != 0
+        self.has_each(1 << hook)
+    }
+
+    pub(crate) fn has_each(self, bits: u32) -> bool {
+        self.0 & bits == bits
     }
 
     pub(crate) fn has_all(self) -> bool {
-        self.0 & Self::ALL != 0
+        self.has_each(Self::ALL)
+    }
+
+    /// Less what the instance has itself.
+    fn without(self, own: &Own) -> Self {
+        match own.0.load(Ordering::Relaxed) {
+            0 => self,
+            own => Self(self.0 & !(own | Self::ALL)),
+        }
     }
 }
 
@@ -69,29 +94,29 @@ impl Hooks {
                 });
             }
         }
-        debug_assert!(known.len() < u32::BITS as usize);
+        debug_assert!(known.len() <= Intact::OTHERS.trailing_zeros() as usize);
         // The first classes stay: the module is imported once.
         let _ = self.known.set(py, known);
         Ok(())
     }
 
-    pub(crate) fn intact<T>(&self, object: &Bound<'_, T>, own: &Own) -> PyResult<Intact> {
-        if own.0.load(Ordering::Relaxed) {
-            return Ok(Intact(0));
-        }
+    /// What of them the object has still.
+    pub(crate) fn intact<T>(&self, object: &Bound<'_, T>, own: &Own) -> Intact {
         let version = class_version(object.as_any());
         let entry = self.classes[version as usize % REMEMBERED].load(Ordering::Relaxed);
-        if version != 0 && (entry >> 32) as u32 == version {
-            return Ok(Intact(entry as u32));
-        }
-        self.look_up(object.as_any())
+        let of_class = if version != 0 && (entry >> 32) as u32 == version {
+            Intact(entry as u32)
+        } else {
+            self.look_up(object.as_any())
+        };
+        of_class.without(own)
     }
 
     #[cold]
-    fn look_up(&self, object: &Bound<'_, PyAny>) -> PyResult<Intact> {
+    fn look_up(&self, object: &Bound<'_, PyAny>) -> Intact {
         let py = object.py();
         let class = object.get_type();
-        let mut intact = Intact::ALL;
+        let mut intact = Intact::ALL | Intact::OTHERS;
         for (index, hook) in self.known(py).iter().enumerate() {
             // A subclass may have what cannot be had from the class: that is replaced too.
             let same = class.getattr(hook.name).is_ok_and(|found| found.as_ptr() == hook.original.as_ptr());
@@ -101,29 +126,29 @@ impl Hooks {
         let version = class_version(object);
         let entry = u64::from(version) << 32 | u64::from(intact);
         self.classes[version as usize % REMEMBERED].store(entry, Ordering::Relaxed);
-        Ok(Intact(intact))
+        Intact(intact)
     }
 
-    /// What the `__setattr__` of an instance does.
+    /// What the `__setattr__` of an instance does; without a value, its `__delattr__`.
     pub(crate) fn set_attribute<T>(
         &self,
         object: &Bound<'_, T>,
         own: &Own,
         name: &Bound<'_, PyAny>,
-        value: &Bound<'_, PyAny>,
+        value: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<()> {
-        if self.hides(name) {
-            own.0.store(true, Ordering::Relaxed);
-        }
-        set_attribute(object.as_any(), name, Some(value))
+        set_attribute(object.as_any(), name, value)?;
+        own.set(self.hidden_by(name), value.is_some());
+        Ok(())
     }
 
-    /// Whether an attribute of this name would come before a hook.
-    fn hides(&self, name: &Bound<'_, PyAny>) -> bool {
+    /// The bits of the hooks that an attribute of this name comes before.
+    fn hidden_by(&self, name: &Bound<'_, PyAny>) -> u32 {
         let Some(text) = name.cast::<PyString>().ok().and_then(|name| name.to_str().ok()) else {
-            return false;
+            return 0;
         };
-        self.known(name.py()).iter().any(|hook| hook.can_be_hidden && hook.name == text)
+        let known = self.known(name.py()).iter().enumerate();
+        known.filter(|(_, hook)| hook.can_be_hidden && hook.name == text).map(|(bit, _)| 1 << bit).sum()
     }
 
     fn known(&self, py: Python<'_>) -> &[Hook] {

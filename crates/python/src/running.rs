@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 
-use crate::event_loop::LoopCore;
+use crate::event_loop::{LoopCore, Parts};
 use crate::ffi::asyncio::as_native_loop;
 use crate::ffi::call::call;
 use crate::ffi::ending::outlive_interpreter;
@@ -44,6 +44,14 @@ impl<'py> Running<'py> {
         // What comes next may run Python in a thread that has nothing else of ours.
         outlive_interpreter();
         Ok(if found.bind(py).is_none() { Self::None } else { Self::Other(found.bind(py).clone()) })
+    }
+
+    /// The loop, if it is one of ours, and nobody has replaced these parts of it.
+    pub(crate) fn keeping(&self, parts: Parts) -> Option<&Bound<'py, LoopCore>> {
+        match self {
+            Self::Native(core) if LoopCore::keeps(core, parts) => Some(core),
+            _ => None,
+        }
     }
 
     /// The loop, as Python sees it; an error if none runs.

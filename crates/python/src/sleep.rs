@@ -8,7 +8,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyFloat, PyInt};
 
 use crate::cell::LoopCell;
-use crate::event_loop::{LoopCore, Timer};
+use crate::event_loop::{LoopCore, Parts, Timer};
 use crate::ffi::asyncio::View;
 use crate::ffi::call::call;
 use crate::ffi::coroutine::{self, Coroutine, Kind, Life};
@@ -44,6 +44,9 @@ enum Stage {
     Elsewhere(Object),
     Over,
 }
+
+/// What asyncio's own coroutine would call.
+const SLEEPS: Parts = Parts::CREATE_FUTURE.and(Parts::CALL_LATER).and(Parts::CALL_AT);
 
 static SLEEP: Kind = Kind::new();
 
@@ -110,13 +113,13 @@ impl Sleep {
             return Err(PyValueError::new_err("Invalid delay: NaN (not a number)"));
         }
         let running = Running::now(py)?;
-        let Running::Native(core) = running else {
+        let Some(core) = running.keeping(SLEEPS) else {
             running.object()?;
             let coroutine = call(py, imports::stock_sleep(py)?, &[&delay, &result])?;
             return self.go_on_elsewhere(py, coroutine, Input::Next(None));
         };
-        let future = future::create_timed(&core)?;
-        let when = LoopCore::time(&core)? + seconds;
+        let future = future::create_timed(core)?;
+        let when = LoopCore::time(core)? + seconds;
         let slot = core.get().schedule(when, Timer::Sleep(future.clone_ref(py)));
         self.set(Stage::Timed { slot, core: core.as_ptr() as usize, result });
         View::of_own(&future).set_blocking(true);

@@ -6,7 +6,7 @@
 use pyo3::prelude::*;
 use pyo3::types::{PySet, PyType};
 
-use crate::event_loop::{LoopCore, create_native_task};
+use crate::event_loop::{LoopCore, Parts, create_native_task};
 use crate::ffi::asyncio::{View, as_native_loop};
 #[cfg(Py_3_14)]
 use crate::ffi::call::call;
@@ -37,7 +37,7 @@ fn create_natively(group: &Bound<'_, PyAny>, arguments: Arguments<'_>) -> PyResu
     let tasks = group.getattr(intern!(py, "_tasks"))?;
     let Ok(tasks) = tasks.cast_exact::<PySet>() else { return Ok(None) };
     let is = |name: &Bound<'_, pyo3::types::PyString>| group.getattr(name)?.is_truthy();
-    if !LoopCore::calls_soon(&owner)
+    if !LoopCore::calls_itself(&owner, Parts::CALL_SOON)
         || !LoopCore::makes_tasks(&owner)?
         || !is(intern!(py, "_entered"))?
         || (is(intern!(py, "_exiting"))? && tasks.is_empty())

@@ -261,7 +261,7 @@ impl Enter {
         let Running::Native(owner) = Running::now(py)? else { return Ok(false) };
         let (state, when) =
             timeout.get().inner.with(|inner| (inner.state, point_of(py, inner.when.as_ref())));
-        let Some(when) = when.filter(|_| state == State::Created && LoopCore::calls_soon(&owner)) else {
+        let Some(when) = when.filter(|_| state == State::Created && alarm::may_be_set(&owner)) else {
             return Ok(false);
         };
         let Some(task) = task::current(&owner)? else { return Ok(false) };
@@ -370,7 +370,7 @@ fn reschedule(py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
     let (timeout, when) = (timeout.to_object(py), when.to_object(py));
     if let (Some(plain), Running::Native(owner)) = (plain(py, &timeout)?, Running::now(py)?) {
         let native = plain.get().state() == State::Entered
-            && LoopCore::calls_soon(&owner)
+            && alarm::may_be_set(&owner)
             && plain.get().handle(py).is_none();
         if let (true, Some(point)) = (native, seconds_of(py, &when)) {
             let known = Some(when).filter(|_| point.is_some());

@@ -143,7 +143,7 @@ impl WaitFor {
             return Ok(());
         };
         let native = match Running::now(py)? {
-            Running::Native(owner) if LoopCore::calls_soon(&owner) => {
+            Running::Native(owner) if alarm::may_be_set(&owner) => {
                 task::current(&owner)?.map(|task| (owner, task))
             }
             _ => None,

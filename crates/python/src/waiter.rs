@@ -4,6 +4,7 @@ use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 
 use crate::awaiting;
+use crate::event_loop::{LoopCore, Parts};
 use crate::ffi::Object;
 use crate::ffi::asyncio::{View, as_native_loop};
 use crate::ffi::call::call_method;
@@ -29,7 +30,7 @@ impl Waiter {
     /// A new pending future of the loop that runs.
     pub(crate) fn on(running: Running<'_>) -> PyResult<Self> {
         match running {
-            Running::Native(core) => future::create(&core).map(Self::Own),
+            Running::Native(core) if makes_futures(&core) => future::create(&core).map(Self::Own),
             running => Self::made_by(&running.object()?),
         }
     }
@@ -37,7 +38,7 @@ impl Waiter {
     /// A new pending future of this loop.
     pub(crate) fn of_loop(py: Python<'_>, owner: &Object) -> PyResult<Self> {
         match as_native_loop(py, owner) {
-            Some(core) if core.get().is_native() => future::create(&core).map(Self::Own),
+            Some(core) if makes_futures(&core) => future::create(&core).map(Self::Own),
             _ => Self::made_by(owner.bind(py)),
         }
     }
@@ -108,6 +109,11 @@ impl Waiter {
             None => call_method(py, self.future(), intern!(py, "cancel"), &[]).map(drop),
         }
     }
+}
+
+/// Whether `loop.create_future()` makes futures of ours, and is nobody's but ours: then it need not be called.
+fn makes_futures(owner: &Bound<'_, LoopCore>) -> bool {
+    LoopCore::keeps(owner, Parts::CREATE_FUTURE.and(Parts::VOCABULARY))
 }
 
 /// `future.done()`

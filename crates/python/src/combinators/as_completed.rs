@@ -13,7 +13,7 @@ use super::tasks::Futures;
 use super::wait::is_awaited_itself;
 use super::{has_other_tasks, is_plain_collection, unwatch, watch};
 use crate::cell::LoopCell;
-use crate::event_loop::LoopCore;
+use crate::event_loop::{LoopCore, Parts};
 use crate::ffi::asyncio::View;
 use crate::ffi::call::call_method;
 use crate::ffi::coroutine::{self, Coroutine, Kind, Life};
@@ -390,7 +390,7 @@ pub(super) fn as_completed(owner: &Bound<'_, LoopCore>, arguments: Arguments<'_>
     let (Ok([Some(awaitables), timeout]), 0..=1) = (bound, arguments.positional().len()) else {
         return arguments.pass_on(py, imports::stock_as_completed(py)?);
     };
-    if has_other_tasks(py)? {
+    if has_other_tasks(py)? || !LoopCore::keeps(owner, Parts::CREATE_FUTURE) {
         return arguments.pass_on(py, imports::stock_as_completed(py)?);
     }
     let awaitables = awaitables.to_object(py);

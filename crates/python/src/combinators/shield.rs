@@ -8,7 +8,7 @@ use super::awaiter::Awaiter;
 use super::observer::{Observer, Role};
 use super::tasks::Futures;
 use super::{Ending, ending, has_other_tasks, unwatch, watch};
-use crate::event_loop::LoopCore;
+use crate::event_loop::{LoopCore, Parts};
 use crate::ffi::asyncio::{View, is_coroutine};
 use crate::ffi::call::call_method;
 use crate::ffi::derived::Own;
@@ -16,8 +16,7 @@ use crate::ffi::intern::intern;
 use crate::ffi::{Arguments, Instance, Object, Visit};
 use crate::future::{self, Future};
 use crate::imports;
-use crate::waiter::future_is_cancelled;
-use crate::waiter::future_is_done;
+use crate::waiter::{future_is_cancelled, future_is_done};
 
 /// What the observer of both futures knows.
 pub(crate) struct Shield {
@@ -90,7 +89,7 @@ pub(super) fn shield(owner: &Bound<'_, LoopCore>, arguments: Arguments<'_>) -> P
         Some(view) => view.owner.as_ptr() == owner.as_ptr(),
         None => is_coroutine(&given),
     };
-    if !here || has_other_tasks(py)? {
+    if !here || has_other_tasks(py)? || !LoopCore::keeps(owner, Parts::CREATE_FUTURE) {
         return arguments.pass_on(py, imports::stock_shield(py)?);
     }
     let (inner, _) = Futures::new(owner)?.of(given)?;

@@ -10,7 +10,7 @@ use super::awaiter::Awaiter;
 use super::observer::{Observer, Role};
 use super::{Ending, ending, has_other_tasks, is_plain_collection, unwatch, watch};
 use crate::cell::LoopCell;
-use crate::event_loop::LoopCore;
+use crate::event_loop::{LoopCore, Parts};
 use crate::ffi::asyncio::{View, is_coroutine};
 use crate::ffi::call::{call_method, call_named};
 use crate::ffi::coroutine::{self, Coroutine, Kind, Life};
@@ -200,19 +200,19 @@ impl Wait {
 
     fn begin(py: Python<'_>, wait: &Instance<Self>, asked: Asked) -> PyResult<Step> {
         let running = Running::now(py)?;
-        let Running::Native(core) = running else {
+        let Some(core) = running.keeping(Parts::CREATE_FUTURE) else {
             let coroutine = asked.stock(py)?;
             return wait.go_on_elsewhere(py, coroutine, Input::Next(None));
         };
         let until = asked.check(py)?;
         let futures = different(py, &asked.futures)?;
-        let waiter = future::create(&core)?;
+        let waiter = future::create(core)?;
         let awaited = Awaited {
             until,
             left: LoopCell::new(futures.len()),
             waiter: waiter.clone_ref(py),
             timer: LoopCell::new(None),
-            awaiter: Awaiter::current(&core)?,
+            awaiter: Awaiter::current(core)?,
         };
         let waiting = Waiting { futures, observer: Observer::make(py, Role::Wait(awaited))? };
         if let Some(timeout) = &asked.timeout {

@@ -1,52 +1,37 @@
-//! The loop's time, in seconds for Python and in nanoseconds for the engine.
-
-use std::sync::atomic::Ordering;
+//! The loop's time: the kernel's clock, or the one that a program has given it.
 
 use crate::ffi::intern::intern;
 use ironloop_driver::now;
-use ironloop_engine::Deadline;
+use ironloop_engine::{Deadline, deadline};
 use pyo3::prelude::*;
 use pyo3::types::PyFloat;
 
-use super::LoopCore;
+use super::{LoopCore, Parts};
 use crate::ffi::{Arguments, Object, method_of};
 
 const NANOS: f64 = 1e9;
 
 /// Seconds, rounded as Python rounds `time.monotonic()`.
-pub(super) fn seconds(nanos: i64) -> f64 {
+fn seconds(nanos: i64) -> f64 {
     nanos as f64 / NANOS
 }
 
-/// The first nanosecond at which the clock reads `when` or later: a timer that is due then is never early.
-pub(crate) fn deadline(when: f64) -> Deadline {
-    let mut deadline = (when * NANOS).ceil() as i64;
-    // Large times are coarser than a nanosecond; a step or two corrects the product's rounding.
-    while seconds(deadline) < when && deadline < i64::MAX {
-        deadline += 1;
-    }
-    deadline
-}
-
 impl LoopCore {
-    pub(super) fn has_foreign_clock(&self) -> bool {
-        self.foreign_clock.load(Ordering::Relaxed)
-    }
-
     /// `self.time()`, also where a tool has replaced it.
     pub(crate) fn time(slf: &Bound<'_, Self>) -> PyResult<f64> {
-        if slf.get().has_foreign_clock() {
-            return slf.call_method0(intern!(slf.py(), "time"))?.extract();
+        if Self::keeps(slf, Parts::TIME) {
+            return Ok(seconds(now()));
         }
-        Ok(seconds(now()))
+        slf.call_method0(intern!(slf.py(), "time"))?.extract()
     }
 
-    /// The same for the engine.
-    pub(super) fn now(slf: &Bound<'_, Self>) -> PyResult<Deadline> {
-        if slf.get().has_foreign_clock() {
-            return Self::time(slf).map(deadline);
+    /// All that is due at this time is due now. A clock of the program's own may be coarse, and the loop is told how much.
+    pub(super) fn due(slf: &Bound<'_, Self>) -> PyResult<Deadline> {
+        if Self::keeps(slf, Parts::TIME) {
+            return Ok(deadline::at(seconds(now())));
         }
-        Ok(now())
+        let resolution: f64 = slf.getattr(intern!(slf.py(), "_clock_resolution"))?.extract()?;
+        Self::time(slf).map(|now| deadline::at(now + resolution))
     }
 }
 

@@ -1,12 +1,10 @@
 //! What a loop makes for its users: futures, tasks, transports.
 
-use std::sync::atomic::Ordering;
-
 use crate::ffi::intern::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 
-use super::{Item, LoopCore};
+use super::{Item, LoopCore, Parts};
 use crate::datagram::DatagramTransport;
 use crate::ffi::call::call_named;
 use crate::ffi::derived::Own;
@@ -26,8 +24,7 @@ impl LoopCore {
     /// Whether `loop.create_task(coroutine)` makes tasks of ours, and is nobody's but ours: then it need not be called.
     pub(crate) fn makes_tasks(slf: &Bound<'_, Self>) -> PyResult<bool> {
         let (py, core) = (slf.py(), slf.get());
-        Ok(core.is_native()
-            && core.makes_tasks.load(Ordering::Relaxed)
+        Ok(Self::keeps(slf, Parts::CREATE_TASK.and(Parts::VOCABULARY))
             && core.task_factory.with(|factory| factory.is_none())
             && imports::replaced_create_task(py)?.is_none()
             && imports::tasks_are_stock(py)?)

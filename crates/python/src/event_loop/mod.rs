@@ -6,9 +6,11 @@ mod item;
 mod listener;
 mod make;
 mod operations;
+mod parts;
 mod registration;
 mod report;
 mod schedule;
+mod select;
 mod shown;
 mod sources;
 mod turn;
@@ -21,7 +23,7 @@ use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, AtomicUsize, Ordering}
 use std::sync::{Arc, Mutex, PoisonError};
 
 use ironloop_driver::{Notifier, Poller, RawFd, Ready, Token};
-use ironloop_engine::{Engine, Inbox};
+use ironloop_engine::{Engine, Inbox, Slot};
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
@@ -35,12 +37,15 @@ use crate::ffi::ending::outlive_interpreter;
 use crate::ffi::method::add_methods;
 use crate::ffi::{Instance, Object, Visit};
 use crate::future;
+use crate::hooks::Own;
 use crate::running;
 use crate::transport::Transport;
 pub(crate) use item::{Item, Timer};
 pub(crate) use listener::Listener;
 pub(crate) use make::create_native_task;
+pub(crate) use parts::Parts;
 pub(crate) use registration::Registration;
+pub(crate) use schedule::call_soon_by_name;
 use shown::Shown;
 pub(crate) use sources::{Source, Sources};
 
@@ -66,6 +71,9 @@ pub(crate) struct State {
     /// Reused from read to read; gone while one is under way.
     read_buffer: Vec<u8>,
     turns_since_poll: u32,
+    turns_since_signals: u32,
+    /// What `_selector.select` has reported, and nobody has taken back.
+    reported: Vec<(Slot, Ready)>,
     /// Sockets that were read until nothing was left, since the last wait.
     emptied: usize,
     /// Empty between collections of the inbox; kept for its room.
@@ -96,15 +104,9 @@ pub(crate) struct LoopCore {
     closed: AtomicBool,
     stopping: AtomicBool,
     debug: AtomicBool,
-    /// Whether `time` was replaced by a subclass or on the instance.
-    foreign_clock: AtomicBool,
     task_factory: LoopCell<Option<Object>>,
-    /// Whether no subclass and no tool has another `call_soon`, `call_at` or `create_task`.
-    plain: AtomicBool,
-    /// Whether its tasks and futures are ours.
-    native: AtomicBool,
-    /// Whether no subclass and no tool has another `create_task`.
-    makes_tasks: AtomicBool,
+    /// What of [`Parts`] is replaced on the instance.
+    own: Own,
     /// The address of the task that `asyncio.current_task()` would still name although its step is made; 0 if none.
     pub(crate) lingering: AtomicUsize,
     /// Where signals are read from; -1 before the first run in the main thread.
@@ -152,6 +154,11 @@ impl LoopCore {
         }
     }
 
+    /// Whether other threads have left something to do.
+    fn has_mail(&self) -> bool {
+        self.inbox.is_filled()
+    }
+
     /// Lends the read buffer.
     pub(crate) fn with_read_buffer<R>(&self, body: impl FnOnce(&mut [u8]) -> R) -> R {
         let mut buffer = self.state.with(|state| std::mem::take(&mut state.read_buffer));
@@ -166,10 +173,6 @@ impl LoopCore {
     /// A socket that was reported to have data has none any more.
     pub(crate) fn note_emptied(&self) {
         self.state.with(|state| state.emptied += 1);
-    }
-
-    pub(crate) fn is_native(&self) -> bool {
-        self.native.load(Ordering::Relaxed)
     }
 
     /// The loop stops: what it holds may be garbage from now on, and the collector has to know the tasks among it.
@@ -215,7 +218,9 @@ impl LoopCore {
                 performed: 0,
                 held: Vec::new(),
                 read_buffer: Vec::new(),
+                reported: Vec::new(),
                 turns_since_poll: 0,
+                turns_since_signals: 0,
                 emptied: 0,
                 arrivals: VecDeque::new(),
             }),
@@ -226,11 +231,8 @@ impl LoopCore {
             closed: AtomicBool::new(false),
             stopping: AtomicBool::new(false),
             debug: AtomicBool::new(false),
-            foreign_clock: AtomicBool::new(false),
             task_factory: LoopCell::new(None),
-            plain: AtomicBool::new(false),
-            native: AtomicBool::new(false),
-            makes_tasks: AtomicBool::new(false),
+            own: Own::default(),
             lingering: AtomicUsize::new(0),
             signals: AtomicI32::new(-1),
             thread: AtomicU64::new(0),
@@ -318,53 +320,37 @@ impl LoopCore {
         }
     }
 
-    #[getter]
-    fn _plain(&self) -> bool {
-        self.plain.load(Ordering::Relaxed)
-    }
-
-    #[setter(_plain)]
-    fn set_plain(&self, plain: bool) {
-        self.plain.store(plain, Ordering::Relaxed);
-    }
-
     /// Whether tasks and futures are ironloop's own.
     #[getter]
     fn _native(&self) -> bool {
-        self.native.load(Ordering::Relaxed)
+        self.is_native()
     }
 
     #[setter(_native)]
     fn set_native(&self, native: bool) {
-        self.native.store(native && crate::ffi::asyncio::is_known(), Ordering::Relaxed);
+        self.keep(Parts::VOCABULARY, native && crate::ffi::asyncio::is_known());
     }
 
-    #[getter]
-    fn _makes_tasks(&self) -> bool {
-        self.makes_tasks.load(Ordering::Relaxed)
+    /// Whether the loop waits by itself, and not by `_selector.select`.
+    #[setter(_waits_itself)]
+    fn set_waits_itself(&self, itself: bool) {
+        self.keep(Parts::SELECT, itself);
     }
 
-    #[setter(_makes_tasks)]
-    fn set_makes_tasks(&self, makes_tasks: bool) {
-        self.makes_tasks.store(makes_tasks, Ordering::Relaxed);
+    fn __setattr__(slf: &Bound<'_, Self>, name: &Bound<'_, PyAny>, value: &Bound<'_, PyAny>) -> PyResult<()> {
+        Self::set_attribute(slf, name, Some(value))
+    }
+
+    fn __delattr__(slf: &Bound<'_, Self>, name: &Bound<'_, PyAny>) -> PyResult<()> {
+        Self::set_attribute(slf, name, None)
     }
 
     /// When the earliest timer is due, in seconds on the loop's clock.
     fn _next_deadline(&self) -> Option<f64> {
         self.state.with(|state| match state.engine.plan() {
-            ironloop_engine::Wait::Until(deadline) => Some(clock::seconds(deadline)),
+            ironloop_engine::Wait::Until(deadline) => Some(ironloop_engine::deadline::seconds(deadline)),
             _ => None,
         })
-    }
-
-    #[getter]
-    fn _foreign_clock(&self) -> bool {
-        self.foreign_clock.load(Ordering::Relaxed)
-    }
-
-    #[setter(_foreign_clock)]
-    fn set_foreign_clock(&self, foreign: bool) {
-        self.foreign_clock.store(foreign, Ordering::Relaxed);
     }
 
     #[getter]
@@ -393,6 +379,11 @@ impl LoopCore {
             handles.map(|handle| handle.object().clone_ref(py)).collect()
         });
         handles.iter().map(|handle| handle.as_py().clone_ref(py)).collect()
+    }
+
+    /// The descriptors that handles wait for.
+    fn _watched(&self) -> Vec<RawFd> {
+        self.state.with(|state| state.sources.watched())
     }
 
     /// The handles that wait for a descriptor to become readable and writable; None if it is not watched.
@@ -447,6 +438,7 @@ fn native_methods<'py>(class: &Bound<'py, PyType>) -> PyResult<Bound<'py, PyType
     for methods in [
         schedule::methods(),
         turn::methods(),
+        select::methods(),
         callbacks::methods(),
         operations::methods(),
         listener::methods(),
@@ -455,6 +447,7 @@ fn native_methods<'py>(class: &Bound<'py, PyType>) -> PyResult<Bound<'py, PyType
     ] {
         add_methods(class, &methods)?;
     }
+    parts::learn(class)?;
     Ok(class.clone())
 }
 

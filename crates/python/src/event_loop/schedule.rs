@@ -1,22 +1,35 @@
 //! Callbacks: soon, at a time, and from other threads.
 
-use std::sync::atomic::Ordering;
-
 use crate::ffi::intern::intern;
-use ironloop_engine::Slot;
+use ironloop_engine::{Slot, deadline};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
-use pyo3::types::PyFloat;
+use pyo3::types::{PyDict, PyFloat, PyTuple};
 
-use super::clock::deadline;
-use super::{Item, LoopCore, Timer};
+use super::{Item, LoopCore, Parts, Timer};
 use crate::combinators::Observer;
+use crate::ffi::asyncio::wakeup_of;
+use crate::ffi::call::call_named;
 use crate::ffi::derived::{Own, track};
 use crate::ffi::ending::outlive_interpreter;
 use crate::ffi::{Arg, Arguments, Context, Instance, Native, Object, method_of};
 use crate::handle::{Callback, Handle, ThreadSafeHandle, TimerHandle};
 use crate::imports;
 use crate::task::Task;
+
+/// `loop.call_soon(callback, argument, context=context)`, whosever it is.
+pub(crate) fn call_soon_by_name(
+    owner: &Bound<'_, PyAny>,
+    callback: &Object,
+    argument: &Object,
+    context: Option<&Object>,
+) -> PyResult<()> {
+    let py = owner.py();
+    let keywords = PyDict::new(py);
+    keywords.set_item(intern!(py, "context"), context.map(|context| context.bind(py)))?;
+    let arguments = (callback.bind(py), argument.bind(py));
+    owner.call_method(intern!(py, "call_soon"), arguments, Some(&keywords)).map(drop)
+}
 
 /// Which threads may call a method.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -65,18 +78,18 @@ fn callback_of(
 impl LoopCore {
     /// Makes a timer ready at `when`, in seconds on the loop's clock.
     pub(crate) fn schedule(&self, when: f64, timer: Timer) -> Slot {
-        self.state.with(|state| state.engine.schedule(deadline(when), timer))
+        self.state.with(|state| state.engine.schedule(deadline::at(when), timer))
     }
 
     /// A task's turn is in the next batch.
     pub(crate) fn step_soon(slf: &Bound<'_, Self>, task: Own<Task>) -> PyResult<()> {
-        let core = slf.get();
-        core.check_open()?;
-        if core.is_debug() {
-            slf.call_method0(intern!(slf.py(), "_check_thread"))?;
+        if Self::may_push(slf)? {
+            slf.get().push(Item::Step(task));
+            return Ok(());
         }
-        core.push(Item::Step(task));
-        Ok(())
+        let (py, context) = (slf.py(), task.context.get(slf.py()));
+        let step = wakeup_of(py, task.object())?;
+        call_soon_by_name(slf, &step, &Object::none(py), context.as_ref())
     }
 
     /// A combinator is told of a future in the next batch.
@@ -85,18 +98,27 @@ impl LoopCore {
         observer: Instance<Observer>,
         future: Object,
     ) -> PyResult<()> {
-        let core = slf.get();
-        core.check_open()?;
-        if core.is_debug() {
-            slf.call_method0(intern!(slf.py(), "_check_thread"))?;
+        if Self::may_push(slf)? {
+            slf.get().push(Item::Told(observer, future));
+            return Ok(());
         }
-        core.push(Item::Told(observer, future));
-        Ok(())
+        call_soon_by_name(slf, observer.object(), &future, None)
     }
 
-    /// Whether `loop.call_soon` is nobody's but ours, and checks nothing: then it need not be called by name.
-    pub(crate) fn calls_soon(slf: &Bound<'_, Self>) -> bool {
-        slf.get().plain.load(Ordering::Relaxed) && !slf.get().is_debug()
+    /// Whether `loop.call_soon` is ours, so that an item can take the place of a handle. Checks what it would check.
+    fn may_push(slf: &Bound<'_, Self>) -> PyResult<bool> {
+        let core = slf.get();
+        core.check_open()?;
+        let ours = Self::keeps(slf, Parts::CALL_SOON);
+        if ours && core.is_debug() {
+            slf.call_method0(intern!(slf.py(), "_check_thread"))?;
+        }
+        Ok(ours)
+    }
+
+    /// Whether these methods are nobody's but ours, and check nothing: then they need not be called by name.
+    pub(crate) fn calls_itself(slf: &Bound<'_, Self>, methods: Parts) -> bool {
+        Self::keeps(slf, methods) && !slf.get().is_debug()
     }
 
     /// `call_soon(callback, future, context=context)`
@@ -156,7 +178,27 @@ fn call_later(slf: &Bound<'_, LoopCore>, arguments: Arguments<'_>) -> PyResult<O
     }
     let delay: f64 = delay.bind(slf.py()).extract()?;
     let when = LoopCore::time(slf)? + delay;
+    if !LoopCore::keeps(slf, Parts::CALL_AT) {
+        return call_at_by_name(slf, when, function, sorted.rest, sorted.context);
+    }
     schedule(slf, when, function, sorted.rest, sorted.context, "call_later").map(Instance::into_object)
+}
+
+/// `self.call_at(when, callback, *rest, context=context)`
+fn call_at_by_name(
+    slf: &Bound<'_, LoopCore>,
+    when: f64,
+    function: Arg<'_>,
+    rest: &[Arg<'_>],
+    context: Option<Arg<'_>>,
+) -> PyResult<Object> {
+    let py = slf.py();
+    let (when, none) = (PyFloat::new(py, when), py.None().into_bound(py));
+    let mut values = vec![Arg::of(&when), function];
+    values.extend_from_slice(rest);
+    values.push(context.unwrap_or_else(|| Arg::of(&none)));
+    let names = PyTuple::new(py, [intern!(py, "context")])?;
+    call_named(&slf.getattr(intern!(py, "call_at"))?, &values, values.len() - 1, Some(names.as_any()))
 }
 
 fn call_at(slf: &Bound<'_, LoopCore>, arguments: Arguments<'_>) -> PyResult<Object> {

@@ -48,6 +48,13 @@ impl Sources {
         self.by_fd.get(usize::try_from(fd).ok()?)?.as_ref().map(|place| place.slot)
     }
 
+    /// The descriptor of a source.
+    pub(super) fn fd(&self, slot: Slot) -> Option<RawFd> {
+        let fd =
+            self.by_fd.iter().position(|place| place.as_ref().is_some_and(|place| place.slot == slot))?;
+        RawFd::try_from(fd).ok()
+    }
+
     pub(crate) fn at(&self, fd: RawFd) -> Option<&Source> {
         self.slots.get(self.slot(fd)?)
     }
@@ -140,13 +147,12 @@ impl Sources {
 
     /// Tells the kernel what a watch wants by now.
     pub(super) fn rewatch_slot(&mut self, poller: &Poller, slot: Slot) -> io::Result<()> {
-        let fd = self.by_fd.iter().position(|place| place.as_ref().is_some_and(|place| place.slot == slot));
         let wanted = match self.slots.get(slot) {
             Some(Source::Watch(watch)) => Some(watch.wanted()),
             _ => None,
         };
-        match (fd, wanted) {
-            (Some(fd), Some(wanted)) => self.modify(poller, fd as RawFd, slot, wanted),
+        match (self.fd(slot), wanted) {
+            (Some(fd), Some(wanted)) => self.modify(poller, fd, slot, wanted),
             _ => Ok(()),
         }
     }
@@ -211,6 +217,12 @@ impl Sources {
 
     pub(super) fn listens(&self, slot: Slot) -> bool {
         matches!(self.slots.get(slot), Some(Source::Listener(_)))
+    }
+
+    /// The descriptors of all watches.
+    pub(super) fn watched(&self) -> Vec<RawFd> {
+        let fds = (0..self.by_fd.len()).filter_map(|fd| RawFd::try_from(fd).ok());
+        fds.filter(|fd| matches!(self.at(*fd), Some(Source::Watch(_)))).collect()
     }
 
     pub(super) fn watches(&mut self) -> impl Iterator<Item = &mut Watch> {

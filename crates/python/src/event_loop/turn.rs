@@ -9,12 +9,13 @@ use crate::ffi::intern::intern;
 use ironloop_driver::{
     Events, Interest, Notifier, Poller, RawFd, Ready, Timeout, Token, Trigger, Watched, now, socket,
 };
-use ironloop_engine::{Sleep, Slot, Wait};
+use ironloop_engine::{Sleep, Slot, Wait, deadline};
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 
+use super::parts::Kept;
 use super::shown::Shown;
-use super::{Item, LoopCore, NOTIFIER, SIGNALS, Source, State};
+use super::{Item, LoopCore, NOTIFIER, Parts, SIGNALS, Source, State};
 use crate::combinators::Observer;
 use crate::datagram::DatagramTransport;
 use crate::error::os_error;
@@ -25,13 +26,19 @@ use crate::transport::Transport;
 use crate::{alarm, future};
 
 /// Events that one wait brings at most.
-const EVENTS: usize = 1024;
+pub(super) const EVENTS: usize = 1024;
 
 /// A busy loop that watches nothing still looks at the kernel now and then.
 const MOST_TURNS_WITHOUT_POLL: u32 = 64;
 
-/// asyncio never waits longer than a day at once.
+/// A busy loop whose callbacks are no Python code still lets signal handlers run.
+const MOST_TURNS_WITHOUT_SIGNALS: u32 = 64;
+
+/// asyncio never waits longer than a day at once, in nanoseconds.
 const LONGEST_WAIT: i64 = 24 * 3600 * 1_000_000_000;
+
+/// What the loop waits with.
+const WAIT: Parts = Parts::SELECT.and(Parts::PROCESS_EVENTS);
 
 /// What an event is for; own references, so that nothing is borrowed while it runs.
 enum Reaction {
@@ -46,7 +53,7 @@ enum Reaction {
 
 /// How a turn has begun.
 #[derive(PartialEq, Eq)]
-enum Began {
+pub(super) enum Began {
     AtOnce,
     /// Other threads may have scheduled something in the meantime.
     AfterSleep,
@@ -78,7 +85,12 @@ impl LoopCore {
         let poller = slf.get().open_poller()?;
         let mut events = Events::with_capacity(EVENTS);
         loop {
-            let turned = Self::turn(slf, &poller, &mut events);
+            let kept = Self::kept(slf);
+            let turned = if kept.has(Parts::RUN_ONCE) {
+                Self::turn(slf, kept, &poller, &mut events)
+            } else {
+                slf.call_method0(intern!(slf.py(), "_run_once")).map(drop)
+            };
             if turned.is_err() || slf.get().stopping.load(Ordering::Relaxed) {
                 return Self::leave(slf, turned);
             }
@@ -92,23 +104,28 @@ impl LoopCore {
         turned.and(vacated)
     }
 
-    fn open_poller(&self) -> PyResult<Arc<Poller>> {
+    pub(super) fn open_poller(&self) -> PyResult<Arc<Poller>> {
         let poller = self.state.with(|state| state.poller.clone());
         poller.ok_or_else(|| PyRuntimeError::new_err("Event loop is closed"))
     }
 
-    fn turn(slf: &Bound<'_, Self>, poller: &Arc<Poller>, events: &mut Events) -> PyResult<()> {
+    fn turn(slf: &Bound<'_, Self>, kept: Kept, poller: &Arc<Poller>, events: &mut Events) -> PyResult<()> {
         let core = slf.get();
         core.collect_inbox();
-        let waited = Self::wait(slf, poller, events);
+        let waited = if kept.has(WAIT) {
+            Self::wait(slf, poller, events)
+        } else {
+            events.clear();
+            Self::wait_by_selector(slf).map(|()| Began::AfterSleep)
+        };
         // Also when a signal handler has raised: an edge is reported only once.
         core.react(events);
         if waited? == Began::AfterSleep {
             core.collect_inbox();
         }
         if core.state.with(|state| state.engine.has_timers()) {
-            let now = Self::now(slf)?;
-            core.state.with(|state| state.engine.expire(now));
+            let due = Self::due(slf)?;
+            core.state.with(|state| state.engine.expire(due));
         }
         core.state.with(|state| state.engine.begin());
         loop {
@@ -129,36 +146,52 @@ impl LoopCore {
     fn is_quiet(slf: &Bound<'_, Self>, item: &Item) -> bool {
         match item {
             Item::Step(_) => true,
-            Item::Awake(_) => Self::calls_soon(slf),
-            Item::Call(handle) => handle.0.sets_result() && Self::calls_soon(slf),
-            Item::Timer(handle) => handle.callback.sets_result() && Self::calls_soon(slf),
+            Item::Awake(_) => Self::calls_itself(slf, Parts::CALL_SOON),
+            Item::Call(handle) => handle.0.sets_result() && Self::calls_itself(slf, Parts::CALL_SOON),
+            Item::Timer(handle) => handle.callback.sets_result() && Self::calls_itself(slf, Parts::CALL_SOON),
             _ => false,
         }
     }
 
-    /// Lets the kernel fill `events`. The interpreter is released only for a wait that can block.
+    /// Lets the kernel fill `events`, for as long as nothing is ready and no timer is due.
     fn wait(slf: &Bound<'_, Self>, poller: &Arc<Poller>, events: &mut Events) -> PyResult<Began> {
-        let (py, core) = (slf.py(), slf.get());
+        let core = slf.get();
         let answered = core.has_answered_all(events);
         events.clear();
-        let wait = if core.stopping.load(Ordering::Relaxed) {
-            Wait::No
-        } else {
-            core.state.with(|state| state.engine.plan())
-        };
-        let timeout = match wait {
+        core.state.with(State::take_back_reported);
+        let timeout = match core.plan() {
             Wait::No => Timeout::Now,
             Wait::Forever => Timeout::Never,
-            Wait::Until(deadline) => match deadline.saturating_sub(Self::now(slf)?) {
-                late if late <= 0 => Timeout::Now,
-                left => Timeout::After(left.min(LONGEST_WAIT)),
+            Wait::Until(deadline) => match deadline::nanos_until(deadline, Self::time(slf)?) {
+                None => Timeout::Now,
+                Some(left) => Timeout::After(left.min(LONGEST_WAIT)),
             },
         };
+        if timeout == Timeout::Now && !core.is_poll_due(answered) {
+            return Self::check_signals_rarely(slf).map(|()| Began::AtOnce);
+        }
+        Self::poll(slf, poller, events, timeout)
+    }
+
+    /// What the turn may wait for.
+    pub(super) fn plan(&self) -> Wait {
+        if self.stopping.load(Ordering::Relaxed) {
+            Wait::No
+        } else {
+            self.state.with(|state| state.engine.plan())
+        }
+    }
+
+    /// Asks the kernel. The interpreter is released only for a wait that can block.
+    pub(super) fn poll(
+        slf: &Bound<'_, Self>,
+        poller: &Arc<Poller>,
+        events: &mut Events,
+        timeout: Timeout,
+    ) -> PyResult<Began> {
+        let (py, core) = (slf.py(), slf.get());
         let mut began = Began::AtOnce;
         let result = if timeout == Timeout::Now {
-            if !core.is_poll_due(answered) {
-                return py.check_signals().map(|()| Began::AtOnce);
-            }
             poller.wait(events, timeout)
         } else {
             match core.inbox.fall_asleep() {
@@ -178,7 +211,26 @@ impl LoopCore {
             }
             _ => {}
         }
-        py.check_signals().map(|()| began)
+        if began == Began::AtOnce {
+            Self::check_signals_rarely(slf)?;
+        } else {
+            py.check_signals()?;
+        }
+        Ok(began)
+    }
+
+    /// After a turn that did not sleep. The interpreter runs signal handlers in whatever Python code runs next, and that is soon.
+    /// Run from here they find no current task, so one that lingers would have to go, each time.
+    fn check_signals_rarely(slf: &Bound<'_, Self>) -> PyResult<()> {
+        let due = slf.get().state.with(|state| {
+            state.turns_since_signals = (state.turns_since_signals + 1) % MOST_TURNS_WITHOUT_SIGNALS;
+            state.turns_since_signals == 0
+        });
+        if !due {
+            return Ok(());
+        }
+        task::vacate(slf)?;
+        slf.py().check_signals()
     }
 
     /// Whether all that the last turn was told of was sockets with data, and all of that data was read.
@@ -227,7 +279,7 @@ impl LoopCore {
     /// The kernel reports what nobody has it watch any more: a descriptor was closed behind our back while a copy of it
     /// lives, in a child process for instance, and so its registration could not be taken back.
     #[cold]
-    fn renew_poller(&self) {
+    pub(super) fn renew_poller(&self) {
         let notifier = self.notifier.lock().unwrap_or_else(PoisonError::into_inner);
         let notifier = notifier.as_ref().map(Notifier::watched);
         let signals = Some(self.signals.load(Ordering::Relaxed)).filter(|fd| *fd >= 0).map(signals_watched);
@@ -242,7 +294,7 @@ impl LoopCore {
     }
 
     /// The signals have ended the wait, which is all that was asked of them. Unread they would fill the descriptor.
-    fn drain_signals(&self) {
+    pub(super) fn drain_signals(&self) {
         let mut numbers = [0; 256];
         let fd = self.signals.load(Ordering::Relaxed);
         while socket::receive(fd, &mut numbers).is_ok_and(|count| count == numbers.len()) {}
@@ -387,7 +439,8 @@ fn run(slf: &Bound<'_, LoopCore>, _: Arguments<'_>) -> PyResult<Object> {
 fn run_once(slf: &Bound<'_, LoopCore>, _: Arguments<'_>) -> PyResult<Object> {
     outlive_interpreter();
     let poller = slf.get().open_poller()?;
-    let turned = known_as_attached(|| LoopCore::turn(slf, &poller, &mut Events::with_capacity(EVENTS)));
+    let mut events = Events::with_capacity(EVENTS);
+    let turned = known_as_attached(|| LoopCore::turn(slf, LoopCore::kept(slf), &poller, &mut events));
     LoopCore::leave(slf, turned)?;
     Ok(Object::none(slf.py()))
 }

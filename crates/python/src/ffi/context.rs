@@ -33,8 +33,8 @@ impl Context {
         };
         // SAFETY: a live object.
         if unsafe { ffi::PyContext_CheckExact(argument.as_ptr()) } == 0 {
-            let kind = argument.bind(py).get_type().name()?.to_string();
-            return Err(PyTypeError::new_err(format!("a context was expected, got {kind:?}")));
+            let kind = argument.bind(py).get_type().name()?;
+            return Err(PyTypeError::new_err(format!("a contextvars.Context was expected, got {kind}")));
         }
         Ok(Self(argument.to_object(py)))
     }

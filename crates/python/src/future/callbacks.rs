@@ -8,10 +8,9 @@ use pyo3::prelude::*;
 use pyo3::types::{PyList, PyTuple};
 
 use crate::combinators::Observer;
-use crate::event_loop::LoopCore;
+use crate::event_loop::{LoopCore, Parts, call_soon_by_name};
 use crate::ffi::asyncio::{View, wakeup_of};
 use crate::ffi::derived::{Own, track};
-use crate::ffi::intern::intern;
 use crate::ffi::{Arguments, Context, Instance, Object};
 use crate::task::Task;
 
@@ -158,17 +157,13 @@ impl View<'_> {
             return LoopCore::step_soon(owner, task.clone_ref(py));
         }
         match (native, listener.context) {
-            (Some(owner), Some(context)) if LoopCore::calls_soon(&owner) => {
+            (Some(owner), Some(context)) if LoopCore::calls_itself(&owner, Parts::CALL_SOON) => {
                 let context = Context::known(context);
                 LoopCore::call_done(&owner, &listener.callback, self.object, context)
             }
             (_, context) => {
                 let owner = self.owner.get(py).ok_or_else(uninitialized)?;
-                let keywords = pyo3::types::PyDict::new(py);
-                keywords
-                    .set_item(intern!(py, "context"), context.as_ref().map(|context| context.bind(py)))?;
-                let arguments = (listener.callback.bind(py), self.object.bind(py));
-                owner.bind(py).call_method(intern!(py, "call_soon"), arguments, Some(&keywords)).map(drop)
+                call_soon_by_name(owner.bind(py), &listener.callback, self.object, context.as_ref())
             }
         }
     }
@@ -193,9 +188,7 @@ pub(super) fn add_done_callback(
     if future.owner.is_empty() {
         return Err(uninitialized());
     }
-    let context = sorted.context.map_or_else(|| Object::none(py), |context| context.to_object(py));
-    let context =
-        if context.bind(py).is_none() { Context::copy_current(py)?.object().clone_ref(py) } else { context };
+    let context = Context::from_argument(py, sorted.context)?.into_object();
     let listener = Listener { callback: callback.to_object(py), context: Some(context) };
     if future.is_pending() {
         track(future.object);

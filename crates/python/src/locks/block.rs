@@ -63,7 +63,7 @@ pub(super) fn release_as<P: Block>(py: Python<'_>, arguments: Arguments<'_>, nam
 fn enter<P: Block>(py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
     let receiver = arguments.only_receiver(py, ENTERS)?.bind(py);
     let primitive = P::usual().require(&receiver)?;
-    if PrimitiveCore::is_intact(primitive.as_super(), Hook::Acquire)? {
+    if PrimitiveCore::is_intact(primitive.as_super(), Hook::Acquire) {
         return Wait::make(primitive, Answer::Nothing);
     }
     enter_by_name(&receiver)
@@ -72,7 +72,7 @@ fn enter<P: Block>(py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object>
 fn exit<P: Block>(py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
     let receiver = exited(py, &arguments)?;
     let primitive = P::usual().require(&receiver)?;
-    let is_intact = PrimitiveCore::is_intact(primitive.as_super(), Hook::Release)?;
+    let is_intact = PrimitiveCore::is_intact(primitive.as_super(), Hook::Release);
     let release = if is_intact { release_natively::<P> } else { release_by_name };
     make_exit(&receiver, release)
 }

@@ -237,7 +237,7 @@ fn core_of<'a, 'py>(condition: &'a Bound<'py, PyAny>) -> PyResult<&'a Bound<'py,
 /// `self._notify(n)`; one if nothing is said.
 fn wake(condition: &Bound<'_, PrimitiveCore>, number: Option<&Bound<'_, PyAny>>) -> PyResult<()> {
     let py = condition.py();
-    if passes_on() && !PrimitiveCore::is_intact(condition, Hook::Wake)? {
+    if passes_on() && !PrimitiveCore::is_intact(condition, Hook::Wake) {
         let notify = intern!(py, "_notify");
         return match number {
             Some(number) => condition.call_method1(notify, (number,)),

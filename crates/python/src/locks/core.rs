@@ -7,7 +7,6 @@ use super::value::Value;
 use super::waiters::Waiters;
 use crate::cell::LoopCell;
 use crate::ffi::Object;
-use crate::ffi::attributes::set_attribute;
 use crate::hooks::{Hooks, Own};
 
 /// What asyncio's code of a primitive calls by name, in the order in which it is learnt.
@@ -76,11 +75,11 @@ impl PrimitiveCore {
     }
 
     /// Whether what asyncio would call is what we know.
-    pub(super) fn is_intact(slf: &Bound<'_, Self>, hook: Hook) -> PyResult<bool> {
+    pub(super) fn is_intact(slf: &Bound<'_, Self>, hook: Hook) -> bool {
         let core = slf.get();
-        let intact = core.family.hooks.intact(slf, &core.own_hooks)?;
+        let intact = core.family.hooks.intact(slf, &core.own_hooks);
         let is_bounded = matches!(hook, Hook::Release) && intact.has(Hook::ReleaseBounded as usize);
-        Ok(intact.has(hook as usize) || is_bounded)
+        intact.has(hook as usize) || is_bounded
     }
 }
 
@@ -109,11 +108,12 @@ impl PrimitiveCore {
 
     fn __setattr__(slf: &Bound<'_, Self>, name: &Bound<'_, PyAny>, value: &Bound<'_, PyAny>) -> PyResult<()> {
         let core = slf.get();
-        core.family.hooks.set_attribute(slf, &core.own_hooks, name, value)
+        core.family.hooks.set_attribute(slf, &core.own_hooks, name, Some(value))
     }
 
     fn __delattr__(slf: &Bound<'_, Self>, name: &Bound<'_, PyAny>) -> PyResult<()> {
-        set_attribute(slf, name, None)
+        let core = slf.get();
+        core.family.hooks.set_attribute(slf, &core.own_hooks, name, None)
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {

@@ -82,7 +82,7 @@ impl Block for LockCore {
 /// Only the first one: if it is done already, it will have its turn.
 fn wake_first(slf: &Bound<'_, LockCore>) -> PyResult<()> {
     let py = slf.py();
-    if !PrimitiveCore::is_intact(slf.as_super(), Hook::Wake)? {
+    if !PrimitiveCore::is_intact(slf.as_super(), Hook::Wake) {
         return slf.call_method0(intern!(py, "_wake_up_first")).map(drop);
     }
     match slf.as_super().get().waiters.first(py)? {

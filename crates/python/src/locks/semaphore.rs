@@ -52,7 +52,7 @@ impl Primitive for SemaphoreCore {
     }
 
     fn take(slf: &Bound<'_, Self>) -> PyResult<bool> {
-        let locked = if PrimitiveCore::is_intact(slf.as_super(), Hook::Locked)? {
+        let locked = if PrimitiveCore::is_intact(slf.as_super(), Hook::Locked) {
             is_locked(slf)?
         } else {
             slf.call_method0(intern!(slf.py(), "locked"))?.is_truthy()?
@@ -162,7 +162,7 @@ fn is_locked(slf: &Bound<'_, SemaphoreCore>) -> PyResult<bool> {
 /// False if nobody waits that is not woken yet.
 fn wake_next(slf: &Bound<'_, SemaphoreCore>) -> PyResult<bool> {
     let py = slf.py();
-    if !PrimitiveCore::is_intact(slf.as_super(), Hook::Wake)? {
+    if !PrimitiveCore::is_intact(slf.as_super(), Hook::Wake) {
         return slf.call_method0(intern!(py, "_wake_up_next"))?.is_truthy();
     }
     let Some(future) = slf.as_super().get().waiters.first_pending(py)? else {

@@ -75,7 +75,7 @@ impl Waiters {
     /// A new future of the running loop. A `RuntimeError` if somebody has waited on another.
     pub(super) fn make(primitive: &Bound<'_, PrimitiveCore>) -> PyResult<Waiter> {
         let py = primitive.py();
-        if !PrimitiveCore::is_intact(primitive, Hook::GetLoop)? {
+        if !PrimitiveCore::is_intact(primitive, Hook::GetLoop) {
             let owner = primitive.call_method0(intern!(py, "_get_loop"))?;
             return Waiter::of_loop(py, &owner.into());
         }

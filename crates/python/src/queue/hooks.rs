@@ -57,8 +57,8 @@ pub(super) static HOOKS: hooks::Hooks = hooks::Hooks::new();
 pub(super) struct Hooks(Intact);
 
 impl Hooks {
-    pub(super) fn of(queue: &Bound<'_, QueueCore>) -> PyResult<Self> {
-        HOOKS.intact(queue, &queue.get().own_hooks).map(Self)
+    pub(super) fn of(queue: &Bound<'_, QueueCore>) -> Self {
+        Self(HOOKS.intact(queue, &queue.get().own_hooks))
     }
 
     pub(super) fn is_plain(self, hook: Plain) -> bool {

@@ -28,7 +28,7 @@ impl QueueCore {
     /// `self._init(maxsize)`
     pub(super) fn init_items(slf: &Bound<'_, Self>, maxsize: &Object) -> PyResult<()> {
         let py = slf.py();
-        let items = match Hooks::of(slf)?.init() {
+        let items = match Hooks::of(slf).init() {
             Init::Deque => Items::Own(VecDeque::new()),
             Init::List => Items::Shown(PyList::empty(py).into()),
             Init::Replaced => {

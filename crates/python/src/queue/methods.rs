@@ -75,7 +75,7 @@ fn initialize(py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
 fn put_nowait(py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
     let (queue, arguments) = QueueCore::receiver(py, arguments)?;
     let [item] = arguments.exactly(py, "Queue.put_nowait", ["item"])?;
-    let hooks = Hooks::of(&queue)?;
+    let hooks = Hooks::of(&queue);
     QueueCore::refuse_if_shut_down(&queue)?;
     if QueueCore::is_full(&queue, hooks)? {
         return Err(PyErr::from_type(imports::queue_full(py)?.clone(), ()));
@@ -87,7 +87,7 @@ fn put_nowait(py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
 fn get_nowait(py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
     let (queue, arguments) = QueueCore::receiver(py, arguments)?;
     let [] = arguments.exactly(py, "Queue.get_nowait", [])?;
-    let hooks = Hooks::of(&queue)?;
+    let hooks = Hooks::of(&queue);
     if QueueCore::is_empty(&queue, hooks)? {
         QueueCore::refuse_if_shut_down(&queue)?;
         return Err(PyErr::from_type(imports::queue_empty(py)?.clone(), ()));
@@ -98,20 +98,20 @@ fn get_nowait(py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
 fn qsize(py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
     let (queue, arguments) = QueueCore::receiver(py, arguments)?;
     let [] = arguments.exactly(py, "Queue.qsize", [])?;
-    Ok(QueueCore::count(&queue, Hooks::of(&queue)?)?.into_pyobject(py)?.into())
+    Ok(QueueCore::count(&queue, Hooks::of(&queue))?.into_pyobject(py)?.into())
 }
 
 fn empty(py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
     let (queue, arguments) = QueueCore::receiver(py, arguments)?;
     let [] = arguments.exactly(py, "Queue.empty", [])?;
-    let none = QueueCore::has_none(&queue, Hooks::of(&queue)?)?;
+    let none = QueueCore::has_none(&queue, Hooks::of(&queue))?;
     Ok(none.into_pyobject(py)?.to_owned().into())
 }
 
 fn full(py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
     let (queue, arguments) = QueueCore::receiver(py, arguments)?;
     let [] = arguments.exactly(py, "Queue.full", [])?;
-    let all = QueueCore::has_all(&queue, Hooks::of(&queue)?)?;
+    let all = QueueCore::has_all(&queue, Hooks::of(&queue))?;
     Ok(all.into_pyobject(py)?.to_owned().into())
 }
 

@@ -17,7 +17,6 @@ use pyo3::types::{PyDict, PyTuple};
 
 use crate::cell::LoopCell;
 use crate::ffi::Object;
-use crate::ffi::attributes::set_attribute;
 use crate::hooks::Own;
 use state::{Items, Limit, State};
 use waiters::Side;
@@ -151,11 +150,11 @@ impl QueueCore {
     }
 
     fn __setattr__(slf: &Bound<'_, Self>, name: &Bound<'_, PyAny>, value: &Bound<'_, PyAny>) -> PyResult<()> {
-        hooks::HOOKS.set_attribute(slf, &slf.get().own_hooks, name, value)
+        hooks::HOOKS.set_attribute(slf, &slf.get().own_hooks, name, Some(value))
     }
 
     fn __delattr__(slf: &Bound<'_, Self>, name: &Bound<'_, PyAny>) -> PyResult<()> {
-        set_attribute(slf, name, None)
+        hooks::HOOKS.set_attribute(slf, &slf.get().own_hooks, name, None)
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {

@@ -175,7 +175,7 @@ impl<R: Request> Waiting<R> {
         request: R,
     ) -> PyResult<Step> {
         let queue = shared.bind(py);
-        let hooks = Hooks::of(queue)?;
+        let hooks = Hooks::of(queue);
         if !R::must_wait(queue, hooks)? {
             return request.perform(queue, hooks).map(Step::Return);
         }
@@ -194,7 +194,7 @@ fn give_up<R: Request>(py: Python<'_>, queue: &Shared<QueueCore>, waiter: &Waite
         let queue = queue.bind(py);
         waiter.cancel(py)?;
         QueueCore::dequeue(queue, R::SIDE, waiter)?;
-        let hooks = Hooks::of(queue)?;
+        let hooks = Hooks::of(queue);
         if !R::must_wait(queue, hooks)? && !waiter.is_cancelled(py)? {
             QueueCore::wake_next(queue, hooks, R::SIDE)?;
         }

@@ -7,7 +7,6 @@ use pyo3::types::{PyBytes, PyDict, PyTuple, PyWeakrefMethods, PyWeakrefReference
 use super::reader::{self, StreamReaderCore};
 use super::{put, shown};
 use crate::cell::LoopCell;
-use crate::ffi::attributes::set_attribute;
 use crate::ffi::call::call_method;
 use crate::ffi::function::Method;
 use crate::ffi::intern::intern;
@@ -37,8 +36,8 @@ pub(crate) struct StreamReaderProtocolCore {
 }
 
 impl StreamReaderProtocolCore {
-    fn is_plain(slf: &Bound<'_, Self>) -> PyResult<bool> {
-        Ok(HOOKS.intact(slf, &slf.get().own_hooks)?.has_all())
+    fn is_plain(slf: &Bound<'_, Self>) -> bool {
+        HOOKS.intact(slf, &slf.get().own_hooks).has_all()
     }
 
     fn reader<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
@@ -59,24 +58,21 @@ impl StreamReaderProtocolCore {
 }
 
 /// Whether `receive` does what the protocol's `data_received` would do.
-pub(crate) fn is_plain_protocol(protocol: &Bound<'_, PyAny>) -> PyResult<bool> {
-    match USUAL.cast(protocol) {
-        Some(protocol) => StreamReaderProtocolCore::is_plain(protocol),
-        None => Ok(false),
-    }
+pub(crate) fn is_plain_protocol(protocol: &Bound<'_, PyAny>) -> bool {
+    USUAL.cast(protocol).is_some_and(StreamReaderProtocolCore::is_plain)
 }
 
 /// Data for the reader of a protocol that was plain. Code of others runs in the context, if one is given.
 pub(crate) fn receive(protocol: &Bound<'_, PyAny>, data: &[u8], context: Option<&Context>) -> PyResult<()> {
     let py = protocol.py();
     let Some(native) = USUAL.cast(protocol) else { return Ok(()) };
-    let (receiver, method) = if !StreamReaderProtocolCore::is_plain(native)? {
+    let (receiver, method) = if !StreamReaderProtocolCore::is_plain(native) {
         // Somebody has replaced it since.
         (protocol.clone(), intern!(py, "data_received"))
     } else {
         let Some(reader) = native.get().reader(py)? else { return Ok(()) };
         if let Some(native) = reader::USUAL.cast(&reader)
-            && StreamReaderCore::is_plain(native)?
+            && StreamReaderCore::is_plain(native)
         {
             return native.get().feed(py, data);
         }
@@ -90,11 +86,10 @@ pub(crate) fn receive(protocol: &Bound<'_, PyAny>, data: &[u8], context: Option<
 }
 
 /// Whether a writer with this protocol need not wait at all.
-pub(super) fn is_free(protocol: &Bound<'_, PyAny>) -> PyResult<bool> {
-    match USUAL.cast(protocol) {
-        Some(native) => Ok(StreamReaderProtocolCore::is_plain(native)? && native.get().is_writable()),
-        None => Ok(false),
-    }
+pub(super) fn is_free(protocol: &Bound<'_, PyAny>) -> bool {
+    USUAL
+        .cast(protocol)
+        .is_some_and(|native| StreamReaderProtocolCore::is_plain(native) && native.get().is_writable())
 }
 
 #[pymethods]
@@ -140,11 +135,11 @@ impl StreamReaderProtocolCore {
     }
 
     fn __setattr__(slf: &Bound<'_, Self>, name: &Bound<'_, PyAny>, value: &Bound<'_, PyAny>) -> PyResult<()> {
-        HOOKS.set_attribute(slf, &slf.get().own_hooks, name, value)
+        HOOKS.set_attribute(slf, &slf.get().own_hooks, name, Some(value))
     }
 
     fn __delattr__(slf: &Bound<'_, Self>, name: &Bound<'_, PyAny>) -> PyResult<()> {
-        set_attribute(slf, name, None)
+        HOOKS.set_attribute(slf, &slf.get().own_hooks, name, None)
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
@@ -161,7 +156,7 @@ fn data_received(py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
     let (protocol, rest) = arguments.split_receiver()?;
     let [data] = rest.exactly(py, "StreamReaderProtocol.data_received", ["data"])?;
     let protocol = protocol.bind(py);
-    if let (Some(chunk), true) = (Chunk::from_bytes(py, data), is_plain_protocol(&protocol)?) {
+    if let (Some(chunk), true) = (Chunk::from_bytes(py, data), is_plain_protocol(&protocol)) {
         receive(&protocol, chunk.as_ref(), None)?;
     } else {
         let reader = Object::from(protocol.getattr(intern!(py, "_stream_reader"))?);

@@ -287,7 +287,7 @@ fn begin<M: Reads>(
     request: impl FnOnce(Arguments<'_>) -> PyResult<Option<Request>>,
 ) -> PyResult<Object> {
     let (reader, rest) = receiver(py, &arguments)?;
-    let request = if StreamReaderCore::is_plain(&reader)? { request(rest)? } else { None };
+    let request = if StreamReaderCore::is_plain(&reader) { request(rest)? } else { None };
     let Some(request) = request else { return pass_to_stock(py, name, arguments) };
     let reading = Reading::<M> {
         life: Life::new(),

@@ -8,7 +8,6 @@ use pyo3::types::{PyDict, PyTuple};
 use super::buffer::Buffer;
 use super::{put, shown, transport};
 use crate::cell::LoopCell;
-use crate::ffi::attributes::set_attribute;
 use crate::ffi::function::Method;
 use crate::ffi::raise::raised;
 use crate::ffi::{Arguments, ByteArray, Chunk, Object, Usual};
@@ -84,8 +83,8 @@ pub(crate) struct StreamReaderCore {
 /// Without the state borrowed.
 impl StreamReaderCore {
     /// Whether neither a subclass nor a tool has a say in what the methods do.
-    pub(super) fn is_plain(slf: &Bound<'_, Self>) -> PyResult<bool> {
-        Ok(HOOKS.intact(slf, &slf.get().own_hooks)?.has_all())
+    pub(super) fn is_plain(slf: &Bound<'_, Self>) -> bool {
+        HOOKS.intact(slf, &slf.get().own_hooks).has_all()
     }
 
     pub(super) fn has_failed(&self) -> bool {
@@ -276,11 +275,11 @@ impl StreamReaderCore {
     }
 
     fn __setattr__(slf: &Bound<'_, Self>, name: &Bound<'_, PyAny>, value: &Bound<'_, PyAny>) -> PyResult<()> {
-        HOOKS.set_attribute(slf, &slf.get().own_hooks, name, value)
+        HOOKS.set_attribute(slf, &slf.get().own_hooks, name, Some(value))
     }
 
     fn __delattr__(slf: &Bound<'_, Self>, name: &Bound<'_, PyAny>) -> PyResult<()> {
-        set_attribute(slf, name, None)
+        HOOKS.set_attribute(slf, &slf.get().own_hooks, name, None)
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
@@ -320,7 +319,7 @@ pub(super) fn pass_to_stock(py: Python<'_>, name: &str, arguments: Arguments<'_>
 fn feed_data(py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
     let (reader, rest) = receiver(py, &arguments)?;
     let [data] = rest.exactly(py, "StreamReader.feed_data", ["data"])?;
-    if StreamReaderCore::is_plain(&reader)? {
+    if StreamReaderCore::is_plain(&reader) {
         if let Some(chunk) = Chunk::from_bytes(py, data) {
             reader.get().feed(py, chunk.as_ref())?;
             return Ok(Object::none(py));

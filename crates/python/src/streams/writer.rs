@@ -52,12 +52,12 @@ impl StreamWriterCore {
         });
         if let Some(reader) = reader {
             match reader::USUAL.cast(reader.bind(py)) {
-                Some(reader) if StreamReaderCore::is_plain(reader)? && !reader.get().has_failed() => {}
+                Some(reader) if StreamReaderCore::is_plain(reader) && !reader.get().has_failed() => {}
                 _ => return Ok(false),
             }
         }
         let Some(protocol) = protocol else { return Ok(false) };
-        Ok(protocol::is_free(protocol.bind(py))? && !transport::is_closing(py, &self.transport(py))?)
+        Ok(protocol::is_free(protocol.bind(py)) && !transport::is_closing(py, &self.transport(py))?)
     }
 }
 

@@ -7,12 +7,12 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString, PyTuple};
 
 use super::{Task, current, step};
-use crate::event_loop::{Item, LoopCore};
+use crate::event_loop::LoopCore;
 use crate::ffi::asyncio::TASK;
 use crate::ffi::call::call;
 use crate::ffi::derived::{Own, track};
 use crate::ffi::intern::intern;
-use crate::ffi::{Context, Object};
+use crate::ffi::{Arg, Context, Object};
 use crate::{future, imports};
 
 static NUMBERS: AtomicU64 = AtomicU64::new(0);
@@ -30,7 +30,8 @@ pub(crate) fn create(
     if !owner.get().is_running() {
         track(task.object());
     }
-    owner.get().push(Item::Step(task.clone_ref(owner.py())));
+    LoopCore::step_soon(owner, task.clone_ref(owner.py()))?;
+    register(owner.py(), &task)?;
     Ok(task)
 }
 
@@ -49,15 +50,12 @@ fn begin(
             coroutine.bind(py).repr()?
         )));
     }
-    let context = match context {
-        Some(context) => context,
-        None => Context::copy_current(py)?.into_object(),
-    };
-    drop(task.context.replace(py, Some(context)));
+    let context = context.as_ref().map(|context| Arg::of(context.bind(py)));
+    drop(task.context.replace(py, Some(Context::from_argument(py, context)?.into_object())));
     set_name(py, task, name)?;
     task.coroutine.set(py, coroutine);
     task.begin();
-    register(py, task)
+    Ok(())
 }
 
 fn set_name(py: Python<'_>, task: &Own<Task>, name: Option<Object>) -> PyResult<()> {
@@ -137,10 +135,11 @@ pub(super) fn initialize<'py>(
     begin(owner, task, coroutine.into(), name, context)?;
     let eager = given(intern!(py, "eager_start"))?.map_or(Ok(false), |eager| eager.is_truthy())?;
     if eager && owner.get().is_running() {
+        register(py, task)?;
         return start(owner, task);
     }
-    owner.get().push(Item::Step(task.clone_ref(py)));
-    Ok(())
+    LoopCore::step_soon(owner, task.clone_ref(py))?;
+    register(py, task)
 }
 
 /// Runs the first step at once, inside the step of another task.

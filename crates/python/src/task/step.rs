@@ -148,8 +148,7 @@ fn fail(py: Python<'_>, task: View<'_>, error: PyErr) -> PyResult<()> {
 fn wait_for(slf: &Bound<'_, LoopCore>, task: &Own<Task>, yielded: Object) -> PyResult<()> {
     let py = slf.py();
     if yielded.bind(py).is_none() {
-        slf.get().push(Item::Step(task.clone_ref(py)));
-        return Ok(());
+        return LoopCore::step_soon(slf, task.clone_ref(py));
     }
     if yielded.as_ptr() == task.object().as_ptr() {
         let text = format!("Task cannot await on itself: {}", repr(py, &yielded)?);
@@ -170,7 +169,7 @@ fn wait_for(slf: &Bound<'_, LoopCore>, task: &Own<Task>, yielded: Object) -> PyR
             }
             future.add_waiter(py, task)?;
         } else {
-            slf.get().push(Item::Step(task.clone_ref(py)));
+            LoopCore::step_soon(slf, task.clone_ref(py))?;
         }
         return remember(py, task, yielded);
     }

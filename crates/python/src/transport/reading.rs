@@ -30,7 +30,7 @@ pub(super) enum Receiver {
 impl Receiver {
     fn of(py: Python<'_>, protocol: &Object) -> PyResult<Self> {
         let protocol = protocol.bind(py);
-        if streams::is_plain_protocol(protocol)? {
+        if streams::is_plain_protocol(protocol) {
             return Ok(Self::Stream(protocol.into()));
         }
         if protocol.is_instance(imports::buffered_protocol(py)?)? {

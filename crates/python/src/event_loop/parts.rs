@@ -1,0 +1,98 @@
+//! Which parts of a loop are its own still.
+//!
+//! asyncio's code calls a loop's methods by name, so that a subclass or a tool that replaces one changes all that is built on
+//! it. Ours calls by name only what was replaced. One word says what was: by a class, on the instance, at any time.
+
+use pyo3::prelude::*;
+use pyo3::types::PyType;
+
+use super::LoopCore;
+use crate::ffi::intern::intern;
+use crate::hooks::Hooks;
+
+static HOOKS: Hooks = Hooks::new();
+
+/// The methods, in the order of their bits.
+const METHODS: [&str; 8] = [
+    "call_soon",
+    "call_at",
+    "call_later",
+    "time",
+    "create_future",
+    "create_task",
+    "_run_once",
+    "_process_events",
+];
+
+/// A set of parts.
+#[derive(Clone, Copy)]
+pub(crate) struct Parts(u32);
+
+impl Parts {
+    pub(crate) const CALL_SOON: Self = Self(1);
+    pub(crate) const CALL_AT: Self = Self(1 << 1);
+    pub(crate) const CALL_LATER: Self = Self(1 << 2);
+    pub(crate) const TIME: Self = Self(1 << 3);
+    pub(crate) const CREATE_FUTURE: Self = Self(1 << 4);
+    pub(crate) const CREATE_TASK: Self = Self(1 << 5);
+    pub(crate) const RUN_ONCE: Self = Self(1 << 6);
+    pub(crate) const PROCESS_EVENTS: Self = Self(1 << 7);
+    /// `_selector.select`
+    pub(crate) const SELECT: Self = Self(1 << 24);
+    /// The classes of its tasks and futures.
+    pub(crate) const VOCABULARY: Self = Self(1 << 25);
+
+    pub(crate) const fn and(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+}
+
+/// Has the parts of one loop, of a moment: whoever runs Python asks again.
+#[derive(Clone, Copy)]
+pub(crate) struct Kept(crate::hooks::Intact);
+
+impl Kept {
+    pub(crate) fn has(self, parts: Parts) -> bool {
+        self.0.has_each(parts.0)
+    }
+}
+
+impl LoopCore {
+    /// The parts that nobody has replaced.
+    pub(crate) fn kept(slf: &Bound<'_, Self>) -> Kept {
+        Kept(HOOKS.intact(slf, &slf.get().own))
+    }
+
+    /// Whether nobody has replaced any of these.
+    pub(crate) fn keeps(slf: &Bound<'_, Self>, parts: Parts) -> bool {
+        Self::kept(slf).has(parts)
+    }
+
+    /// The part is this loop's own, or another's, whatever its class says.
+    pub(super) fn keep(&self, part: Parts, keep: bool) {
+        self.own.set(part.0, !keep);
+    }
+
+    /// Whether its tasks and futures are ours.
+    pub(crate) fn is_native(&self) -> bool {
+        !self.own.has(Parts::VOCABULARY.0)
+    }
+
+    /// `__setattr__` and `__delattr__`.
+    pub(super) fn set_attribute(
+        slf: &Bound<'_, Self>,
+        name: &Bound<'_, PyAny>,
+        value: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<()> {
+        HOOKS.set_attribute(slf, &slf.get().own, name, value)?;
+        if name.eq(intern!(slf.py(), "_selector"))? {
+            slf.call_method0(intern!(slf.py(), "_note_selector"))?;
+        }
+        Ok(())
+    }
+}
+
+/// What the class has now is its own.
+pub(super) fn learn(class: &Bound<'_, PyType>) -> PyResult<()> {
+    HOOKS.learn(&[(class, &METHODS)])
+}
