@@ -19,7 +19,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from ironloop import roll
-from ironloop._ironloop import LoopCore, StreamTransport, native_methods
+from ironloop._ironloop import LoopCore, StreamTransport, native_methods, notice_origin_tracking
 from ironloop.internals import Internals, Selector
 from ironloop.native import is_wanted
 from ironloop.processes import ChildWatching
@@ -84,6 +84,11 @@ class Loop(  # type: ignore[misc]
         self._native = is_wanted(native)
         if self._native:
             roll.show()
+
+    def _set_coroutine_origin_tracking(self, enabled: bool) -> None:
+        super()._set_coroutine_origin_tracking(enabled)
+        # Native coroutines note where they are made only if somebody has ever wanted it, here or before.
+        notice_origin_tracking()
 
     # Life
 

@@ -49,10 +49,10 @@ impl<R: From<T>, T> Engine<R, T> {
         self.timers.cancel(slot)
     }
 
-    /// Whether a timer waits still.
+    /// A timer that waits still.
     #[must_use]
-    pub fn is_scheduled(&self, slot: Slot) -> bool {
-        self.timers.contains(slot)
+    pub fn timer(&self, slot: Slot) -> Option<&T> {
+        self.timers.get(slot)
     }
 
     /// How long the loop may wait now.

@@ -75,10 +75,10 @@ impl<T> TimerHeap<T> {
         Some(item)
     }
 
-    /// Whether an item waits still.
+    /// An item that waits still.
     #[must_use]
-    pub fn contains(&self, slot: Slot) -> bool {
-        self.items.get(slot).is_some()
+    pub fn get(&self, slot: Slot) -> Option<&T> {
+        self.items.get(slot)
     }
 
     /// When the earliest timer is due.
@@ -187,7 +187,7 @@ mod tests {
         let second = timers.push(20, 2);
         assert_eq!(timers.cancel(first), Some(1));
         assert_eq!(timers.cancel(first), None);
-        assert!(!timers.contains(first));
+        assert!(timers.get(first).is_none());
         assert_eq!(timers.next_deadline(), Some(20));
         assert_eq!(due(&mut timers, 50), [2]);
         assert_eq!(timers.cancel(second), None);

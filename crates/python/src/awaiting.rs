@@ -5,8 +5,9 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 
 use crate::ffi::Object;
-use crate::ffi::asyncio::{Resumed, View, is_coroutine, is_native_coroutine, send};
-use crate::ffi::call::{call, call_method};
+use crate::ffi::asyncio::{Resumed, View, is_coroutine, send};
+use crate::ffi::call::call;
+use crate::ffi::coroutine::awaited_natively;
 use crate::ffi::depth::{self, Link};
 use crate::ffi::intern::intern;
 use crate::ffi::resumable::{Input, Step};
@@ -25,8 +26,8 @@ pub(crate) fn add(module: &Bound<'_, PyModule>) -> PyResult<()> {
 
 /// The iterator of an awaitable.
 pub(crate) fn iterator_of(py: Python<'_>, awaitable: &Object) -> PyResult<Object> {
-    if is_native_coroutine(awaitable) {
-        return call_method(py, awaitable, intern!(py, "__await__"), &[]);
+    if let Some(itself) = awaited_natively(py, awaitable) {
+        return itself;
     }
     if is_coroutine(awaitable) {
         if !awaitable.bind(py).getattr(intern!(py, "cr_await"))?.is_none() {

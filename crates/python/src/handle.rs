@@ -406,7 +406,7 @@ fn get_when(py: Python<'_>, handle: &Instance<TimerHandle>) -> PyResult<Object> 
 
 fn get_scheduled(py: Python<'_>, handle: &Instance<TimerHandle>) -> PyResult<Object> {
     let core = handle.callback.owner.get(py);
-    let scheduled = core.state.with(|state| state.engine.is_scheduled(handle.slot()));
+    let scheduled = core.state.with(|state| state.engine.timer(handle.slot()).is_some());
     Ok(scheduled.into_pyobject(py)?.to_owned().into())
 }
 

@@ -47,6 +47,8 @@ fn vocabulary(module: &Bound<'_, PyModule>) -> PyResult<()> {
     ffi::stop::prepare(module)?;
     ffi::function::add_class(py)?;
     ffi::bound::add_class(py)?;
+    ffi::wrapper::add_class(py)?;
+    ffi::inspection::add(module)?;
     running::add(module)?;
     sleep::add(module)?;
     combinators::add(module)?;

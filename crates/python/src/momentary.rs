@@ -1,6 +1,6 @@
 //! Coroutines that never wait: the ends of an `async with` block.
 
-use std::ffi::{CStr, c_int};
+use std::ffi::c_int;
 
 use pyo3::prelude::*;
 
@@ -11,7 +11,6 @@ use crate::ffi::{Instance, Object, Visit};
 
 /// What such a coroutine does.
 pub(crate) trait Deed: Send + Sync + Sized + 'static {
-    const NAME: &'static CStr;
     /// As asyncio's own.
     const QUALIFIED_NAME: &'static str;
 
@@ -27,7 +26,6 @@ pub(crate) struct Momentary<D> {
 }
 
 impl<D: Deed> Coroutine for Momentary<D> {
-    const NAME: &'static CStr = D::NAME;
     const QUALIFIED_NAME: &'static str = D::QUALIFIED_NAME;
 
     fn kind() -> &'static Kind {

@@ -1,6 +1,6 @@
 //! `sleep`: a timer and a waiter.
 
-use std::ffi::{CStr, c_int};
+use std::ffi::c_int;
 
 use ironloop_engine::Slot;
 use pyo3::exceptions::PyValueError;
@@ -51,7 +51,6 @@ const SLEEPS: Parts = Parts::CREATE_FUTURE.and(Parts::CALL_LATER).and(Parts::CAL
 static SLEEP: Kind = Kind::new();
 
 impl Coroutine for Sleep {
-    const NAME: &'static CStr = c"ironloop.sleep";
     const QUALIFIED_NAME: &'static str = "sleep";
 
     fn kind() -> &'static Kind {
@@ -81,6 +80,15 @@ impl Coroutine for Sleep {
             (_, Input::Throw(error)) => Err(error),
             (Stage::Over, Input::Next(_)) => Ok(Step::nothing(py)),
         }
+    }
+
+    fn awaits(&self, py: Python<'_>) -> Option<Object> {
+        let (timed, elsewhere) = self.stage.with(|stage| match stage {
+            Stage::Timed { slot, core, .. } => (Some((*slot, *core)), None),
+            Stage::Elsewhere(coroutine) => (None, Some(coroutine.clone_ref(py))),
+            Stage::Asked { .. } | Stage::Turn { .. } | Stage::Over => (None, None),
+        });
+        timed.map_or(elsewhere, |(slot, core)| timed_future(py, slot, core))
     }
 
     fn traverse(&self, visit: &mut Visit<'_>) -> c_int {
@@ -140,6 +148,19 @@ fn seconds_of(py: Python<'_>, delay: &Object) -> PyResult<f64> {
     }
     // What cannot be compared fails as it does in asyncio.
     if delay.le(0)? { Ok(0.0) } else { delay.extract() }
+}
+
+/// The future of a timer, which the loop has until it is due.
+fn timed_future(py: Python<'_>, slot: Slot, core: usize) -> Option<Object> {
+    match Running::now(py) {
+        Ok(Running::Native(running)) if running.as_ptr() as usize == core => {
+            running.get().state.with(|state| match state.engine.timer(slot) {
+                Some(Timer::Sleep(future)) => Some(future.object().clone_ref(py)),
+                _ => None,
+            })
+        }
+        _ => None,
+    }
 }
 
 fn cancel_timer(py: Python<'_>, slot: Slot, core: usize) -> PyResult<()> {

@@ -3,7 +3,7 @@
 //! Entering, leaving in time, and rescheduling on a loop of ours are native. All else is asyncio's own code, inherited: it finds
 //! the state under the names that it has given it.
 
-use std::ffi::{CStr, c_int};
+use std::ffi::c_int;
 
 use pyo3::exceptions::{PyAttributeError, PyRuntimeError};
 use pyo3::gc::{PyTraverseError, PyVisit};
@@ -293,7 +293,6 @@ impl Exit {
 }
 
 impl Deed for Enter {
-    const NAME: &'static CStr = c"ironloop.Timeout.__aenter__";
     const QUALIFIED_NAME: &'static str = "Timeout.__aenter__";
 
     fn kind() -> &'static Kind {
@@ -315,7 +314,6 @@ impl Deed for Enter {
 }
 
 impl Deed for Exit {
-    const NAME: &'static CStr = c"ironloop.Timeout.__aexit__";
     const QUALIFIED_NAME: &'static str = "Timeout.__aexit__";
 
     fn kind() -> &'static Kind {

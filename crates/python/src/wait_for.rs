@@ -3,7 +3,7 @@
 //! From Python 3.12 on it is awaited inside a timeout; no task is made for it. A timeout that has passed goes on as asyncio's own
 //! `Timeout`, which knows what error is due.
 
-use std::ffi::{CStr, c_int};
+use std::ffi::c_int;
 
 use pyo3::prelude::*;
 
@@ -86,7 +86,6 @@ fn end(py: Python<'_>, stage: &mut Stage) -> (Stage, Option<Taken>) {
 }
 
 impl Coroutine for WaitFor {
-    const NAME: &'static CStr = c"ironloop.wait_for";
     const QUALIFIED_NAME: &'static str = "wait_for";
 
     fn kind() -> &'static Kind {
@@ -113,6 +112,15 @@ impl Coroutine for WaitFor {
             }
             ended => waiting.leave(py, ended),
         }
+    }
+
+    fn awaits(&self, py: Python<'_>) -> Option<Object> {
+        self.stage.with(|stage| match stage {
+            Stage::Waiting { iterator, .. } | Stage::Elsewhere(iterator) => {
+                Some(iterator.object().clone_ref(py))
+            }
+            Stage::Asked { .. } | Stage::Over => None,
+        })
     }
 
     fn traverse(&self, visit: &mut Visit<'_>) -> c_int {

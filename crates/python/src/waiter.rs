@@ -57,6 +57,14 @@ impl Waiter {
         }
     }
 
+    /// What the coroutine awaits: the future, or its iterator.
+    pub(crate) fn awaited(&self) -> &Object {
+        match self {
+            Self::Own(own) => own.object(),
+            Self::Other { iterator, .. } => iterator,
+        }
+    }
+
     /// For the collector.
     pub(crate) fn objects(&self) -> [Option<&Object>; 2] {
         match self {

@@ -100,10 +100,10 @@ impl Both {
             }
             Op::Cancel { start, stride } => {
                 for (slot, name) in self.slots.iter().skip(start).step_by(stride) {
-                    prop_assert_eq!(self.engine.is_scheduled(*slot), self.model.is_scheduled(*name));
+                    prop_assert_eq!(self.engine.timer(*slot).is_some(), self.model.is_scheduled(*name));
                     let expected = self.model.cancel(*name).then_some(*name);
                     prop_assert_eq!(self.engine.cancel(*slot), expected);
-                    prop_assert!(!self.engine.is_scheduled(*slot));
+                    prop_assert!(self.engine.timer(*slot).is_none());
                 }
             }
         }

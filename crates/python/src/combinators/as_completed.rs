@@ -158,7 +158,6 @@ struct Next {
 static NEXT: Kind = Kind::new();
 
 impl Coroutine for Next {
-    const NAME: &'static CStr = c"ironloop.as_completed_next";
     const QUALIFIED_NAME: &'static str = if cfg!(Py_3_13) {
         "_AsCompletedIterator._wait_for_one"
     } else {
@@ -190,6 +189,10 @@ impl Coroutine for Next {
             Some(None) => Err(PyTimeoutError::new_err(())),
             None => Self::wait(py, next),
         }
+    }
+
+    fn awaits(&self, py: Python<'_>) -> Option<Object> {
+        self.waiter.with(|waiter| waiter.as_ref().map(|waiter| waiter.object().clone_ref(py)))
     }
 
     fn traverse(&self, visit: &mut Visit<'_>) -> c_int {

@@ -1,6 +1,6 @@
 //! `wait`.
 
-use std::ffi::{CStr, c_int};
+use std::ffi::c_int;
 
 use pyo3::exceptions::{PyAssertionError, PyRuntimeError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
@@ -141,7 +141,6 @@ impl Waiting {
 static WAIT: Kind = Kind::new();
 
 impl Coroutine for Wait {
-    const NAME: &'static CStr = c"ironloop.wait";
     const QUALIFIED_NAME: &'static str = "wait";
 
     fn kind() -> &'static Kind {
@@ -172,6 +171,14 @@ impl Coroutine for Wait {
             (_, Input::Throw(error)) => Err(error),
             (Stage::Over, Input::Next(_)) => Ok(Step::nothing(py)),
         }
+    }
+
+    fn awaits(&self, py: Python<'_>) -> Option<Object> {
+        self.stage.with(|stage| match stage {
+            Stage::Waiting(waiting) => Some(waiting.awaited().waiter.object().clone_ref(py)),
+            Stage::Elsewhere(coroutine) => Some(coroutine.clone_ref(py)),
+            Stage::Asked(_) | Stage::Over => None,
+        })
     }
 
     fn traverse(&self, visit: &mut Visit<'_>) -> c_int {

@@ -386,12 +386,6 @@ pub(crate) fn send(py: Python<'_>, coroutine: &Object, value: Option<&Object>) -
     }
 }
 
-/// Whether this is one of our coroutines.
-pub(crate) fn is_native_coroutine(object: &Object) -> bool {
-    // SAFETY: a live object.
-    unsafe { super::coroutine::is_native(object.as_ptr()) }
-}
-
 /// Whether this is a coroutine beyond doubt: the interpreter's or one of ours.
 pub(crate) fn is_coroutine(object: &Object) -> bool {
     // SAFETY: a live object.

@@ -1,7 +1,7 @@
 //! Native classes that are real subclasses of asyncio's Python classes.
 //!
-//! An instance is the base's C struct, then two words if the class is open (instance dictionary and weak references),
-//! then a Rust value: the payload. The base's own slots stay empty; the class overrides their names.
+//! An instance is the base's C struct, then two words if the class is open (instance dictionary and weak references) or one for
+//! weak references alone, then a Rust value: the payload. The base's own slots stay empty; the class overrides their names.
 
 use std::ffi::{CStr, c_int, c_void};
 use std::mem::{align_of, size_of};
@@ -22,6 +22,8 @@ pub(crate) trait Native: Send + Sync + Sized + 'static {
     const DOC: &'static CStr;
     /// Whether instances take attributes of their own and weak references. (Where the base does already: no.)
     const OPEN: bool;
+    /// Whether instances take weak references, though no attributes.
+    const WEAK: bool = false;
     /// Whether the garbage collector walks instances from the beginning. One that is not tracked must be reached through its
     /// owner's `traverse` and drop its references when its work is done, or be tracked later on.
     const TRACKED: bool;
@@ -98,7 +100,10 @@ impl Class {
         let base_size = unsafe { (*bases[0].as_type_ptr()).tp_basicsize } as usize;
         let bases = PyTuple::new(module.py(), bases)?;
         let extras = base_size.next_multiple_of(align_of::<Extras>());
-        let extras_size = if T::OPEN { size_of::<Extras>() } else { 0 };
+        let extras_size = match (T::OPEN, T::WEAK) {
+            (true, _) => size_of::<Extras>(),
+            (false, weak) => usize::from(weak) * size_of::<usize>(),
+        };
         let payload = (extras + extras_size).next_multiple_of(align_of::<T>());
         let slot = |slot: c_int, pfunc: *mut c_void| ffi::PyType_Slot { slot, pfunc };
         let mut slots = vec![
@@ -119,7 +124,10 @@ impl Class {
         let mut members = Vec::new();
         if T::OPEN {
             members.push(member(c"__dictoffset__", extras));
-            members.push(member(c"__weaklistoffset__", extras + size_of::<usize>()));
+        }
+        if extras_size > 0 {
+            // The last word.
+            members.push(member(c"__weaklistoffset__", extras + extras_size - size_of::<usize>()));
         }
         if T::CALLABLE {
             members.push(member(c"__vectorcalloffset__", payload));
@@ -312,6 +320,16 @@ pub(super) unsafe fn release(memory: *mut ffi::PyObject, tracked: bool) {
     }
 }
 
+/// # Safety
+/// A live instance.
+unsafe fn has_weak_references(instance: *mut ffi::PyObject) -> bool {
+    // SAFETY: the caller's. Where the class has a place for them, it is so far from the instance.
+    unsafe {
+        let offset = (*ffi::Py_TYPE(instance)).tp_weaklistoffset;
+        offset != 0 && !instance.cast::<u8>().offset(offset).cast::<*mut ffi::PyObject>().read().is_null()
+    }
+}
+
 unsafe extern "C" fn dealloc<T: Native>(instance: *mut ffi::PyObject) {
     let class = T::class();
     // SAFETY: called by the interpreter on an attached thread, once, with an instance that nobody refers to any more.
@@ -322,7 +340,7 @@ unsafe extern "C" fn dealloc<T: Native>(instance: *mut ffi::PyObject) {
             return;
         }
         ffi::PyObject_GC_UnTrack(instance.cast());
-        if (*ffi::Py_TYPE(instance)).tp_weaklistoffset != 0 {
+        if has_weak_references(instance) {
             ffi::PyObject_ClearWeakRefs(instance);
         }
         if T::OPEN {

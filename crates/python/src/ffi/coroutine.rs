@@ -1,7 +1,7 @@
 //! Native coroutines: `sleep`, `Queue.get` and their like.
 //!
-//! To Python a native coroutine is a `collections.abc.Coroutine`: it is awaited once, may be made a task, thrown into and closed,
-//! and warns if nobody has awaited it.
+//! To Python a native coroutine is a coroutine: it is awaited once, may be made a task, thrown into, closed and inspected, and warns if
+//! nobody has awaited it.
 
 use std::ffi::{CStr, c_int, c_void};
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -11,17 +11,18 @@ use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 
-use super::class::{NO_GETTER, Pool};
+use super::class::Pool;
+use super::inspection::{self, Inspected};
 use super::intern::intern;
 use super::method::enter;
 use super::raise::{set_context, value_of};
-use super::resumable::{Input, Resumable, Step, end, resumable_methods, resumable_slots};
-use super::{Class, Instance, Native, Object, Visit};
+use super::resumable::{Input, Resumable, Step, end, next, resumable_methods, send_slot_of};
+use super::{Class, Instance, Native, Object, Visit, wrapper};
 
 /// Where a coroutine stands.
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
-enum Stage {
+pub(super) enum Stage {
     Created,
     Suspended,
     Running,
@@ -29,15 +30,18 @@ enum Stage {
 }
 
 /// The life of a coroutine.
-pub(crate) struct Life(AtomicU8);
+pub(crate) struct Life {
+    stage: AtomicU8,
+    pub(super) inspected: Inspected,
+}
 
 impl Life {
     pub(crate) const fn new() -> Self {
-        Self(AtomicU8::new(Stage::Created as u8))
+        Self { stage: AtomicU8::new(Stage::Created as u8), inspected: Inspected::new() }
     }
 
-    fn stage(&self) -> Stage {
-        match self.0.load(Ordering::Relaxed) {
+    pub(super) fn stage(&self) -> Stage {
+        match self.stage.load(Ordering::Relaxed) {
             0 => Stage::Created,
             1 => Stage::Suspended,
             2 => Stage::Running,
@@ -46,7 +50,7 @@ impl Life {
     }
 
     fn set(&self, stage: Stage) {
-        self.0.store(stage as u8, Ordering::Relaxed);
+        self.stage.store(stage as u8, Ordering::Relaxed);
     }
 
     /// Whether it needs a last word when it is dropped.
@@ -120,8 +124,6 @@ impl Kind {
 /// A native coroutine. It is not tracked by the garbage collector when it is made, so that its memory can come from the pool: one
 /// that may become part of a cycle, mostly when it begins to wait, is to be given to `derived::track`.
 pub(crate) trait Coroutine: Send + Sync + Sized + 'static {
-    /// The class, with its module.
-    const NAME: &'static CStr;
     /// As asyncio's own: `sleep`, `Queue.get`.
     const QUALIFIED_NAME: &'static str;
 
@@ -137,6 +139,11 @@ pub(crate) trait Coroutine: Send + Sync + Sized + 'static {
     /// Takes a step, which may be the first. An error that is thrown in before it is not seen here.
     fn advance(py: Python<'_>, coroutine: &Instance<Self>, first: bool, input: Input) -> PyResult<Step>;
 
+    /// The future or the iterator from which it has what it has yielded, while it is suspended.
+    fn awaits(&self, _py: Python<'_>) -> Option<Object> {
+        None
+    }
+
     /// Shows the garbage collector every reference that the payload owns. Runs no Python.
     fn traverse(&self, visit: &mut Visit<'_>) -> c_int;
 
@@ -144,14 +151,19 @@ pub(crate) trait Coroutine: Send + Sync + Sized + 'static {
     fn clear(&self, py: Python<'_>);
 
     fn make(self, py: Python<'_>) -> PyResult<Instance<Self>> {
-        Self::kind().class.instantiate(py, self)
+        let made = Self::kind().class.instantiate(py, self)?;
+        if inspection::may_track_origins() {
+            inspection::note_origin(py, &made)?;
+        }
+        Ok(made)
     }
 }
 
 impl<C: Coroutine> Native for C {
-    const NAME: &'static CStr = C::NAME;
+    const NAME: &'static CStr = c"ironloop.coroutine";
     const DOC: &'static CStr = c"A coroutine of ironloop.";
     const OPEN: bool = false;
+    const WEAK: bool = true;
     const TRACKED: bool = false;
     const FINALIZES: bool = true;
 
@@ -160,11 +172,15 @@ impl<C: Coroutine> Native for C {
     }
 
     fn traverse(&self, visit: &mut Visit<'_>) -> c_int {
-        C::traverse(self, visit)
+        match C::traverse(self, visit) {
+            0 => self.life().inspected.traverse(visit),
+            result => result,
+        }
     }
 
     fn clear(&self, py: Python<'_>) {
         C::clear(self, py);
+        self.life().inspected.clear();
     }
 
     fn needs_finalizer(&self) -> bool {
@@ -192,15 +208,42 @@ impl<C: Coroutine> Resumable for C {
 
 /// Makes the class of a kind of coroutine, when the module is made.
 pub(crate) fn add_class<C: Coroutine>(py: Python<'_>) -> PyResult<()> {
-    let (methods, getters) = (resumable_methods::<C>(), coroutine_getters::<C>());
-    C::class().create_hidden::<C>(py, &methods, &getters, &coroutine_slots::<C>())
+    inspection::learn(py, C::QUALIFIED_NAME)?;
+    let (mut methods, getters) = (resumable_methods::<C>(), inspection::getters::<C>(py)?);
+    methods.push(wrapper::method());
+    C::class().create_hidden::<C>(py, &methods, &getters, &coroutine_slots::<C>())?;
+    // To `await` it is its own iterator. It is none to whoever looks at its class, which therefore is made without these slots.
+    // SAFETY: a new type, of which there is no instance yet.
+    unsafe {
+        let kind = C::class().kind();
+        // For the interpreter's messages about it.
+        (*kind).tp_name = c"coroutine".as_ptr();
+        (*kind).tp_iter = Some(iterate);
+        (*kind).tp_iternext = Some(next::<C>);
+        ffi::PyType_Modified(kind);
+    }
+    Ok(())
+}
+
+/// `yield from coroutine`, where that is allowed.
+unsafe extern "C" fn iterate(coroutine: *mut ffi::PyObject) -> *mut ffi::PyObject {
+    // SAFETY: called by the interpreter on an attached thread with a live object.
+    unsafe {
+        let py = Python::assume_attached();
+        enter(py, || {
+            if inspection::may_yield_from(py)? {
+                return Ok(ffi::Py_NewRef(coroutine));
+            }
+            Err(PyTypeError::new_err("'coroutine' object is not iterable"))
+        })
+    }
 }
 
 /// A warning if it never began; what waits is closed.
 fn finalize<C: Coroutine>(instance: &Instance<C>, py: Python<'_>) {
     let outcome = match instance.life().stage() {
         // Whoever keeps the warning may await it still.
-        Stage::Created => warn_never_awaited(py, instance.object(), instance.qualified_name()),
+        Stage::Created => warn_never_awaited(py, instance),
         Stage::Suspended => end(py, instance),
         Stage::Running | Stage::Ended => Ok(()),
     };
@@ -209,19 +252,29 @@ fn finalize<C: Coroutine>(instance: &Instance<C>, py: Python<'_>) {
     }
 }
 
-fn warn_never_awaited(py: Python<'_>, coroutine: &Object, name: &str) -> PyResult<()> {
+fn warn_never_awaited<C: Coroutine>(py: Python<'_>, instance: &Instance<C>) -> PyResult<()> {
+    let coroutine = instance.object();
+    if instance.life().inspected.origin(py).is_some() {
+        // It says where the coroutine was made.
+        let warnings = py.import("warnings")?;
+        return warnings.call_method1("_warn_unawaited_coroutine", (coroutine.bind(py),)).map(drop);
+    }
+    let given = instance.life().inspected.qualified_name(py);
+    let given = given.map(|name| name.bind(py).extract::<String>()).transpose()?;
+    let name = given.as_deref().unwrap_or(instance.qualified_name());
     let text = format!("coroutine '{name}' was never awaited");
     let category = py.get_type::<pyo3::exceptions::PyRuntimeWarning>();
     let (stacklevel, source) = (1, coroutine.bind(py));
     crate::imports::warn(py)?.call1((text, category, stacklevel, source)).map(drop)
 }
 
-/// The slots of an object that is resumed, which is its own awaitable.
-fn coroutine_slots<C: Coroutine>() -> Vec<ffi::PyType_Slot> {
-    let mut slots = resumable_slots::<C>();
-    slots.push(ffi::PyType_Slot { slot: ffi::Py_am_await, pfunc: awaited::<C> as *mut c_void });
-    slots.push(ffi::PyType_Slot { slot: ffi::Py_tp_repr, pfunc: repr as *mut c_void });
-    slots
+fn coroutine_slots<C: Coroutine>() -> [ffi::PyType_Slot; 3] {
+    let slot = |slot, pfunc: *mut c_void| ffi::PyType_Slot { slot, pfunc };
+    [
+        send_slot_of::<C>(),
+        slot(ffi::Py_am_await, awaited::<C> as *mut c_void),
+        slot(ffi::Py_tp_repr, repr as *mut c_void),
+    ]
 }
 
 /// It is its own iterator, for one who awaits it.
@@ -249,39 +302,6 @@ unsafe extern "C" fn repr(coroutine: *mut ffi::PyObject) -> *mut ffi::PyObject {
     }
 }
 
-/// `__name__` and `__qualname__` of a coroutine.
-fn coroutine_getters<C: Coroutine>() -> Vec<ffi::PyGetSetDef> {
-    let getter = |name: &'static CStr, get: ffi::getter| ffi::PyGetSetDef {
-        name: name.as_ptr(),
-        get: Some(get),
-        ..NO_GETTER
-    };
-    vec![getter(c"__name__", name::<C>), getter(c"__qualname__", qualified_name::<C>)]
-}
-
-unsafe extern "C" fn name<C: Coroutine>(
-    coroutine: *mut ffi::PyObject,
-    _closure: *mut c_void,
-) -> *mut ffi::PyObject {
-    // SAFETY: called by the interpreter on an attached thread with an instance of the class.
-    unsafe {
-        let whole = Instance::<C>::borrowed(&coroutine, |coroutine| coroutine.qualified_name());
-        let name = whole.rsplit('.').next().unwrap_or(whole);
-        PyString::new(Python::assume_attached(), name).into_ptr()
-    }
-}
-
-unsafe extern "C" fn qualified_name<C: Coroutine>(
-    coroutine: *mut ffi::PyObject,
-    _closure: *mut c_void,
-) -> *mut ffi::PyObject {
-    // SAFETY: as above.
-    unsafe {
-        let name = Instance::<C>::borrowed(&coroutine, |coroutine| coroutine.qualified_name());
-        PyString::new(Python::assume_attached(), name).into_ptr()
-    }
-}
-
 /// Whether the object is one of these coroutines: what they have in common is how they show themselves.
 ///
 /// # Safety
@@ -290,4 +310,15 @@ pub(super) unsafe fn is_native(object: *mut ffi::PyObject) -> bool {
     // SAFETY: the caller's.
     let shows = unsafe { (*ffi::Py_TYPE(object)).tp_repr };
     shows.is_some_and(|shows| std::ptr::fn_addr_eq(shows, repr as ffi::reprfunc))
+}
+
+/// The iterator that `await` has of a native coroutine: itself. A `RuntimeError` if it is being awaited.
+pub(crate) fn awaited_natively(py: Python<'_>, coroutine: &Object) -> Option<PyResult<Object>> {
+    // SAFETY: a live object; of the class, the slot is there, and what it gives is new, or an error is set.
+    unsafe {
+        let coroutine = coroutine.as_ptr();
+        let slots = is_native(coroutine).then(|| (*ffi::Py_TYPE(coroutine)).tp_as_async.as_ref())?;
+        let am_await = slots.and_then(|slots| slots.am_await)?;
+        Some(Object::from_result(py, am_await(coroutine)))
+    }
 }

@@ -22,6 +22,7 @@ pub(crate) mod ending;
 pub(crate) mod fields;
 pub(crate) mod function;
 pub(crate) mod handled;
+pub(crate) mod inspection;
 pub(crate) mod instance;
 pub(crate) mod intern;
 pub(crate) mod method;
@@ -33,6 +34,7 @@ pub(crate) mod roll;
 pub(crate) mod shared;
 pub(crate) mod socket;
 pub(crate) mod stop;
+pub(crate) mod wrapper;
 
 pub(crate) use arguments::{Arg, Arguments};
 pub(crate) use bytes::{ByteArray, Chunk};

@@ -60,10 +60,14 @@ pub(crate) fn resumable_slots<R: Resumable>() -> Vec<ffi::PyType_Slot> {
     let slot = |slot, pfunc: *mut c_void| ffi::PyType_Slot { slot, pfunc };
     vec![
         slot(ffi::Py_tp_iternext, next::<R> as *mut c_void),
-        slot(ffi::Py_am_send, send_slot::<R> as *mut c_void),
+        send_slot_of::<R>(),
         // `yield from coroutine.__await__()` asks for it.
         itself_slot(ffi::Py_tp_iter),
     ]
+}
+
+pub(super) fn send_slot_of<R: Resumable>() -> ffi::PyType_Slot {
+    ffi::PyType_Slot { slot: ffi::Py_am_send, pfunc: send_slot::<R> as *mut c_void }
 }
 
 pub(crate) fn itself_slot(slot: std::ffi::c_int) -> ffi::PyType_Slot {
@@ -119,7 +123,7 @@ unsafe fn resume<R: Resumable>(object: *mut ffi::PyObject, input: Input) -> PyRe
     }
 }
 
-unsafe extern "C" fn next<R: Resumable>(object: *mut ffi::PyObject) -> *mut ffi::PyObject {
+pub(super) unsafe extern "C" fn next<R: Resumable>(object: *mut ffi::PyObject) -> *mut ffi::PyObject {
     // SAFETY: called by the interpreter on an attached thread with an instance of the class.
     unsafe {
         let py = Python::assume_attached();

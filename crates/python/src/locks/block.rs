@@ -1,7 +1,7 @@
 //! `async with` a primitive. Where no subclass and no tool has put a method of its own, `__aenter__` is the native wait itself;
 //! else the methods are called by name, as asyncio does.
 
-use std::ffi::{CStr, c_int};
+use std::ffi::c_int;
 
 use pyo3::Borrowed;
 use pyo3::prelude::*;
@@ -95,7 +95,6 @@ struct Exit {
 }
 
 impl Deed for Exit {
-    const NAME: &'static CStr = c"ironloop.block_exit";
     const QUALIFIED_NAME: &'static str = EXITS;
 
     fn kind() -> &'static Kind {
@@ -142,7 +141,6 @@ enum Stage {
 static ENTER: Kind = Kind::new();
 
 impl Coroutine for Enter {
-    const NAME: &'static CStr = c"ironloop.block_enter";
     const QUALIFIED_NAME: &'static str = ENTERS;
 
     fn kind() -> &'static Kind {
@@ -170,6 +168,13 @@ impl Coroutine for Enter {
             track(enter.object());
         }
         Ok(step)
+    }
+
+    fn awaits(&self, py: Python<'_>) -> Option<Object> {
+        self.stage.with(|stage| match stage {
+            Stage::Acquiring(awaited) => Some(awaited.object().clone_ref(py)),
+            Stage::Asked { .. } | Stage::Over => None,
+        })
     }
 
     fn traverse(&self, visit: &mut Visit<'_>) -> c_int {

@@ -3,7 +3,7 @@
 //! The lock is anybody's. The condition's own `locked`, `acquire` and `release` are the lock's, attributes of the instance, and
 //! are called by name.
 
-use std::ffi::{CStr, c_int};
+use std::ffi::c_int;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use pyo3::exceptions::PyRuntimeError;
@@ -64,7 +64,6 @@ struct Ending {
 static WAIT: Kind = Kind::new();
 
 impl Coroutine for ConditionWait {
-    const NAME: &'static CStr = c"ironloop.condition_wait";
     const QUALIFIED_NAME: &'static str = "Condition.wait";
 
     fn kind() -> &'static Kind {
@@ -92,6 +91,14 @@ impl Coroutine for ConditionWait {
             (_, Input::Throw(error)) => Err(error),
             (Stage::Over, Input::Next(_)) => Ok(Step::nothing(py)),
         }
+    }
+
+    fn awaits(&self, py: Python<'_>) -> Option<Object> {
+        self.stage.with(|stage| match stage {
+            Stage::Waiting { waiter, .. } => Some(waiter.awaited().clone_ref(py)),
+            Stage::Acquiring { acquiring, .. } => Some(acquiring.object().clone_ref(py)),
+            Stage::Asked { .. } | Stage::Over => None,
+        })
     }
 
     fn traverse(&self, visit: &mut Visit<'_>) -> c_int {

@@ -1,7 +1,5 @@
 //! `Event`: a flag, and those who wait until it is set.
 
-use std::ffi::CStr;
-
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
@@ -23,7 +21,6 @@ static WAIT: Kind = Kind::new();
 static USUAL: Usual<EventCore> = Usual::new();
 
 impl Primitive for EventCore {
-    const COROUTINE: &'static CStr = c"ironloop.event_wait";
     const WAITS: &'static str = "Event.wait";
 
     fn kind() -> &'static Kind {

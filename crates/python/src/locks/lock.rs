@@ -1,7 +1,5 @@
 //! `Lock`: held or free, and given to those who wait in their order.
 
-use std::ffi::CStr;
-
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
@@ -27,7 +25,6 @@ static ACQUIRE: Kind = Kind::new();
 static USUAL: Usual<LockCore> = Usual::new();
 
 impl Primitive for LockCore {
-    const COROUTINE: &'static CStr = c"ironloop.lock_acquire";
     const WAITS: &'static str = "Lock.acquire";
 
     fn kind() -> &'static Kind {

@@ -2,7 +2,6 @@
 //!
 //! A release goes to the first waiter, and is taken off the value at once; a newcomer waits behind those who wait.
 
-use std::ffi::CStr;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use pyo3::exceptions::PyValueError;
@@ -40,7 +39,6 @@ static USUAL: Usual<SemaphoreCore> = Usual::new();
 static LETS_ALL_IN: AtomicBool = AtomicBool::new(true);
 
 impl Primitive for SemaphoreCore {
-    const COROUTINE: &'static CStr = c"ironloop.semaphore_acquire";
     const WAITS: &'static str = "Semaphore.acquire";
 
     fn kind() -> &'static Kind {

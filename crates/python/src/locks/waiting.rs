@@ -1,6 +1,6 @@
 //! The coroutine of `Lock.acquire`, `Event.wait` and `Semaphore.acquire`: a waiter, unless there is nothing to wait for.
 
-use std::ffi::{CStr, c_int};
+use std::ffi::c_int;
 
 use pyo3::PyClass;
 use pyo3::prelude::*;
@@ -17,7 +17,6 @@ use crate::waiter::Waiter;
 
 /// What is waited for.
 pub(super) trait Primitive: PyClass<Frozen = True, BaseType = PrimitiveCore> + Send + Sync {
-    const COROUTINE: &'static CStr;
     /// As asyncio's method.
     const WAITS: &'static str;
 
@@ -55,7 +54,6 @@ enum Stage<P> {
 }
 
 impl<P: Primitive> Coroutine for Wait<P> {
-    const NAME: &'static CStr = P::COROUTINE;
     const QUALIFIED_NAME: &'static str = P::WAITS;
 
     fn kind() -> &'static Kind {
@@ -80,6 +78,13 @@ impl<P: Primitive> Coroutine for Wait<P> {
             (_, Input::Throw(error)) => Err(error),
             (Stage::Over, Input::Next(_)) => Ok(Step::nothing(py)),
         }
+    }
+
+    fn awaits(&self, py: Python<'_>) -> Option<Object> {
+        self.stage.with(|stage| match stage {
+            Stage::Waiting { waiter, .. } => Some(waiter.awaited().clone_ref(py)),
+            Stage::Asked { .. } | Stage::Over => None,
+        })
     }
 
     fn traverse(&self, visit: &mut Visit<'_>) -> c_int {

@@ -1,6 +1,6 @@
 //! `put` and `get`: coroutines that wait only where they must.
 
-use std::ffi::{CStr, c_int};
+use std::ffi::c_int;
 
 use pyo3::prelude::*;
 
@@ -18,7 +18,6 @@ use crate::waiter::Waiter;
 
 /// What is asked of a queue.
 trait Request: Send + Sync + Sized + 'static {
-    const NAME: &'static CStr;
     const QUALIFIED_NAME: &'static str;
     const SIDE: Side;
 
@@ -39,7 +38,6 @@ struct Put(Object);
 static PUT: Kind = Kind::new();
 
 impl Request for Put {
-    const NAME: &'static CStr = c"ironloop.Queue.put";
     const QUALIFIED_NAME: &'static str = "Queue.put";
     const SIDE: Side = Side::Putters;
 
@@ -70,7 +68,6 @@ struct Get;
 static GET: Kind = Kind::new();
 
 impl Request for Get {
-    const NAME: &'static CStr = c"ironloop.Queue.get";
     const QUALIFIED_NAME: &'static str = "Queue.get";
     const SIDE: Side = Side::Getters;
 
@@ -108,7 +105,6 @@ enum Stage<R> {
 }
 
 impl<R: Request> Coroutine for Waiting<R> {
-    const NAME: &'static CStr = R::NAME;
     const QUALIFIED_NAME: &'static str = R::QUALIFIED_NAME;
 
     fn kind() -> &'static Kind {
@@ -136,6 +132,13 @@ impl<R: Request> Coroutine for Waiting<R> {
             (_, Input::Throw(error)) => Err(error),
             (Stage::Over, Input::Next(_)) => Ok(Step::nothing(py)),
         }
+    }
+
+    fn awaits(&self, py: Python<'_>) -> Option<Object> {
+        self.stage.with(|stage| match stage {
+            Stage::InLine { waiter, .. } => Some(waiter.awaited().clone_ref(py)),
+            Stage::Asked { .. } | Stage::Over => None,
+        })
     }
 
     fn traverse(&self, visit: &mut Visit<'_>) -> c_int {

@@ -3,7 +3,7 @@
 //! All are one state machine: a [`Request`] is tried on the buffer; if there is too little in it, the coroutine waits, and
 //! tries again. What is asked for in an unusual way is left to asyncio's own coroutines.
 
-use std::ffi::{CStr, c_int};
+use std::ffi::c_int;
 use std::marker::PhantomData;
 
 use pyo3::exceptions::{PyRuntimeError, PyStopAsyncIteration};
@@ -58,19 +58,17 @@ pub(super) struct Reading<M> {
 
 /// One of the methods, as a type: each has a class of its own, since a coroutine's class knows its name.
 pub(super) trait Reads: Send + Sync + 'static {
-    const NAME: &'static CStr;
     const QUALIFIED_NAME: &'static str;
 
     fn kind() -> &'static Kind;
 }
 
 macro_rules! reads {
-    ($($method:ident: $name:literal, $qualified:literal;)*) => {
+    ($($method:ident: $qualified:literal;)*) => {
         $(
             pub(super) struct $method;
 
             impl Reads for $method {
-                const NAME: &'static CStr = $name;
                 const QUALIFIED_NAME: &'static str = $qualified;
 
                 fn kind() -> &'static Kind {
@@ -88,15 +86,14 @@ macro_rules! reads {
 }
 
 reads! {
-    Read: c"ironloop.StreamReader.read", "StreamReader.read";
-    ReadExactly: c"ironloop.StreamReader.readexactly", "StreamReader.readexactly";
-    ReadUntil: c"ironloop.StreamReader.readuntil", "StreamReader.readuntil";
-    ReadLine: c"ironloop.StreamReader.readline", "StreamReader.readline";
-    NextLine: c"ironloop.StreamReader.__anext__", "StreamReader.__anext__";
+    Read: "StreamReader.read";
+    ReadExactly: "StreamReader.readexactly";
+    ReadUntil: "StreamReader.readuntil";
+    ReadLine: "StreamReader.readline";
+    NextLine: "StreamReader.__anext__";
 }
 
 impl<M: Reads> Coroutine for Reading<M> {
-    const NAME: &'static CStr = M::NAME;
     const QUALIFIED_NAME: &'static str = M::QUALIFIED_NAME;
 
     fn kind() -> &'static Kind {
@@ -132,6 +129,13 @@ impl<M: Reads> Coroutine for Reading<M> {
                 Ok(step)
             }
         }
+    }
+
+    fn awaits(&self, py: Python<'_>) -> Option<Object> {
+        self.progress.with(|progress| {
+            let waiter = progress.as_ref().and_then(|progress| progress.waiter.as_ref());
+            waiter.map(|waiter| waiter.awaited().clone_ref(py))
+        })
     }
 
     fn traverse(&self, visit: &mut Visit<'_>) -> c_int {

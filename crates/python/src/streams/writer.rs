@@ -1,6 +1,6 @@
 //! `StreamWriter`: `write` goes straight into a transport of ours, and `drain` waits only if it must.
 
-use std::ffi::{CStr, c_int};
+use std::ffi::c_int;
 
 use pyo3::exceptions::PyTypeError;
 use pyo3::gc::{PyTraverseError, PyVisit};
@@ -143,7 +143,6 @@ struct Drain {
 static DRAIN: Kind = Kind::new();
 
 impl Coroutine for Drain {
-    const NAME: &'static CStr = c"ironloop.StreamWriter.drain";
     const QUALIFIED_NAME: &'static str = "StreamWriter.drain";
 
     fn kind() -> &'static Kind {
@@ -173,6 +172,10 @@ impl Coroutine for Drain {
             track(drain.object());
         }
         Ok(step)
+    }
+
+    fn awaits(&self, py: Python<'_>) -> Option<Object> {
+        self.waiting.with(|waiting| waiting.as_ref().map(|waiting| waiting.object().clone_ref(py)))
     }
 
     fn traverse(&self, visit: &mut Visit<'_>) -> c_int {
