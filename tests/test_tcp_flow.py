@@ -38,6 +38,22 @@ def test_the_limits(run):
     run(main)
 
 
+def test_raised_limits_resume_with_what_the_kernel_takes_next(run):
+    async def main():
+        async with connected(client=Limited) as (near, far):
+            far.transport.pause_reading()
+            near.transport.write(bytes(10_000_000))
+            near.transport.set_write_buffer_limits(high=100_000_000, low=50_000_000)
+            near.transport.write(b"more")
+            assert near.calls == ["made", "pause"]
+            far.transport.resume_reading()
+            await until(lambda: near.calls == ["made", "pause", "resume"])
+            near.transport.set_write_buffer_limits(high=0)
+            assert near.calls[-1] == ("pause" if near.transport.get_write_buffer_size() else "resume")
+
+    run(main)
+
+
 def test_a_full_buffer_pauses_at_once_and_an_empty_one_resumes(run):
     async def main():
         size = 10_000_000

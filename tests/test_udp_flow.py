@@ -52,6 +52,27 @@ def test_what_the_kernel_refuses_waits_and_arrives_in_order(run, counts_headers)
     run(main)
 
 
+def test_raised_limits_resume_with_what_the_kernel_takes_next(run, counts_headers):
+    async def main():
+        async with reluctant() as (near, peer):
+            near.transport.set_write_buffer_limits(high=50)
+            sent = fill(near.transport)
+            assert near.calls == ["made", "pause"]
+            near.transport.set_write_buffer_limits(high=2000, low=1000)
+            sent.append(b"more")
+            near.transport.sendto(b"more")
+            assert near.calls == ["made", "pause"]
+            await drain(peer, len(sent))
+            await until(lambda: near.calls == ["made", "pause", "resume"])
+            near.transport.set_write_buffer_limits(high=1000)
+            fill(near.transport)
+            assert near.calls == ["made", "pause", "resume"]
+            near.transport.set_write_buffer_limits(high=50)
+            assert near.calls == ["made", "pause", "resume", "pause"]
+
+    run(main)
+
+
 def test_empty_datagrams_wait_too(run, counts_headers, sends_empty):
     async def main():
         async with reluctant() as (near, peer):

@@ -133,6 +133,7 @@ impl<D: AsRef<[u8]>, A> Datagrams<D, A> {
     pub fn pop(&mut self) -> Option<(D, A)> {
         let next = self.waiting.pop_front()?;
         self.buffered -= next.0.as_ref().len() + self.header;
+        self.flow.ease();
         Some(next)
     }
 

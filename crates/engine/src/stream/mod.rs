@@ -199,6 +199,7 @@ impl<C: AsRef<[u8]>> Stream<C> {
     /// The kernel took `count` bytes of the offer.
     pub fn sent(&mut self, count: usize) {
         self.outgoing.advance(count);
+        self.flow.ease();
     }
 
     /// The kernel has no more room.

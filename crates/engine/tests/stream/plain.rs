@@ -35,11 +35,15 @@ impl Plain {
         }
     }
 
-    fn pause_or_resume(&mut self) {
+    fn maybe_pause(&mut self) {
         if !self.writing_paused && self.waiting.len() > self.high {
             self.writing_paused = true;
             self.tell(Told::Pause);
-        } else if self.writing_paused && self.waiting.len() <= self.low {
+        }
+    }
+
+    fn maybe_resume(&mut self) {
+        if self.writing_paused && self.waiting.len() <= self.low {
             self.writing_paused = false;
             self.tell(Told::Resume);
         }
@@ -95,7 +99,7 @@ impl Connection for Plain {
             }
         }
         self.waiting.extend(&bytes[sent..]);
-        self.pause_or_resume();
+        self.maybe_pause();
     }
 
     fn write_eof(&mut self) {
@@ -122,7 +126,7 @@ impl Connection for Plain {
     fn set_limits(&mut self, high: usize, low: usize) {
         (self.high, self.low) = (high, low);
         if !self.over {
-            self.pause_or_resume();
+            self.maybe_pause();
         }
     }
 
@@ -150,7 +154,7 @@ impl Connection for Plain {
         match self.side.send(&waiting) {
             Some(count) => {
                 self.waiting.drain(..count);
-                self.pause_or_resume();
+                self.maybe_resume();
                 self.after_the_last_byte();
             }
             None => self.failed(),
