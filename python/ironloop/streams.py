@@ -59,6 +59,14 @@ class StreamReaderProtocol(
     __module__ = "ironloop"
     _stands_for = streams.StreamReaderProtocol
 
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """Tells the reader, and whoever waits for room or for the end. (asyncio: Protocol.connection_lost)"""
+        super().connection_lost(exc)
+        # `wait_closed` raises it, but nobody has to ask. asyncio says so in `__del__`: too late where the
+        # collector comes to the future first.
+        if self._closed.done() and not self._closed.cancelled():
+            self._closed.exception()
+
 
 _ironloop.equip_streams(StreamReader, StreamWriter, StreamReaderProtocol)
 

@@ -7,7 +7,7 @@ use pyo3::types::PyTuple;
 use super::{Item, LoopCore, Parts};
 use crate::datagram::DatagramTransport;
 use crate::ffi::call::call_named;
-use crate::ffi::derived::Own;
+use crate::ffi::derived::{Own, track};
 use crate::ffi::{Arg, Arguments, Context, Object, method_of};
 use crate::task::{self, Task};
 use crate::{future, imports, transport};
@@ -15,7 +15,11 @@ use crate::{future, imports, transport};
 fn create_future(slf: &Bound<'_, LoopCore>, _: Arguments<'_>) -> PyResult<Object> {
     let py = slf.py();
     if slf.get().is_native() && imports::futures_are_stock(py)? {
-        return future::create(slf).map(Own::into_object);
+        let future = future::create(slf)?;
+        // What ends in a cycle with an object that was made before it (a protocol that asks for its error in `__del__`) is
+        // finalised after that: the collector goes by the order in which it came to know them.
+        track(future.object());
+        return Ok(future.into_object());
     }
     call_named(&imports::future(py)?, &[Arg::of(slf)], 0, Some(imports::only_loop(py)?))
 }
