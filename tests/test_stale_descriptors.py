@@ -1,7 +1,7 @@
 """A socket that its user closes while something of the loop's goes on with it.
 
-The kernel gives its number to the next descriptor of the process. What was meant for the old socket must not reach the
-new one's peer, nor may anybody take what comes for the new one.
+The kernel gives its number to the next descriptor of the process. What was meant for the old socket must not
+reach the new one's peer, nor may anybody take what comes for the new one.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Datagrams(asyncio.DatagramProtocol):
 
 @contextlib.contextmanager
 def replaced(old: socket.socket) -> Iterator[socket.socket]:
-    """Closes a socket, and gives its number to one of a connected pair, which another part of the program owns."""
+    """Closes a socket, and gives its number to one of a connected pair: yields that one's peer."""
     number = old.fileno()
     with socket_pair() as (new, peer):
         spare = new.detach()
@@ -294,8 +294,8 @@ def test_what_sock_sendall_has_left_does_not_reach_the_next_owner(run, loop_name
     run(main)
 
 
-# A descriptor that was closed while a copy of it lives, as it does in a child process: the kernel goes on reporting it,
-# and no longer lets it be named.
+# A descriptor that was closed while a copy of it lives, as it does in a child process: the kernel goes on
+# reporting it, and no longer lets it be named.
 
 
 def watched(number: int) -> bool:

@@ -211,17 +211,6 @@ def test_extra_info(run):
     run(main)
 
 
-def test_names_remain_after_close(run):
-    async def main():
-        async with connected() as (near, _):
-            before = near.transport.get_extra_info("peername")
-            near.transport.abort()
-            await near.lost
-            assert near.transport.get_extra_info("peername") == before
-
-    run(main)
-
-
 def test_pause_reading_holds_data_back(run):
     async def main():
         async with connected() as (near, far):

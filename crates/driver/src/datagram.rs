@@ -1,56 +1,10 @@
 //! Non-blocking calls on datagram sockets, whatever the socket's own mode. A stale descriptor is an error.
 
 use std::io;
-use std::net::SocketAddr;
 use std::os::fd::RawFd;
 
-use crate::sys::{UNIX_NAME_ROOM, socket as sys};
-
-/// The families whose addresses are known here.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Family {
-    V4,
-    V6,
-    Unix,
-}
-
-/// Where a datagram comes from or goes to.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Address {
-    Internet(SocketAddr),
-    Unix(UnixName),
-}
-
-/// A UNIX socket's name: a path without its end mark, or an abstract name with the zero byte that it begins with.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct UnixName(Vec<u8>);
-
-impl UnixName {
-    /// Nothing if the kernel has no room for so long a name.
-    #[must_use]
-    pub fn new(name: Vec<u8>) -> Option<Self> {
-        let end_mark = usize::from(name.first().is_some_and(|first| *first != 0));
-        (name.len() + end_mark <= UNIX_NAME_ROOM).then_some(Self(name))
-    }
-
-    /// A name that the kernel has given.
-    pub(crate) fn known(name: &[u8]) -> Self {
-        let is_path = name.first().is_some_and(|first| *first != 0);
-        let end = if is_path { name.iter().position(|byte| *byte == 0) } else { None };
-        Self(name[..end.unwrap_or(name.len())].to_vec())
-    }
-
-    #[must_use]
-    pub fn as_bytes(&self) -> &[u8] {
-        &self.0
-    }
-
-    /// Whether it names no file.
-    #[must_use]
-    pub fn is_abstract(&self) -> bool {
-        self.0.first() == Some(&0)
-    }
-}
+use crate::address::{Address, Family};
+use crate::sys::socket as sys;
 
 /// The family of a socket's addresses; `None` for one that is not known here.
 pub fn family(fd: RawFd) -> io::Result<Option<Family>> {
@@ -74,6 +28,7 @@ pub fn send(fd: RawFd, bytes: &[u8]) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use crate::UnixName;
     use std::net::{Ipv6Addr, SocketAddrV6, UdpSocket};
     use std::os::fd::AsRawFd;
     use std::os::linux::net::SocketAddrExt;
@@ -145,16 +100,6 @@ mod tests {
         std::fs::remove_file(&path).unwrap();
         sent.unwrap();
         assert_eq!(receive_some(&named), (b"x".to_vec(), Some(Address::Unix(name))));
-    }
-
-    #[test]
-    fn names_fit_or_are_none() {
-        assert!(UnixName::new(vec![b'p'; UNIX_NAME_ROOM - 1]).is_some());
-        assert!(UnixName::new(vec![b'p'; UNIX_NAME_ROOM]).is_none());
-        assert!(UnixName::new(vec![0; UNIX_NAME_ROOM]).is_some());
-        assert!(UnixName::new(vec![0; UNIX_NAME_ROOM + 1]).is_none());
-        assert!(UnixName::known(b"\0a\0b").is_abstract());
-        assert_eq!(UnixName::known(b"path\0rest").as_bytes(), b"path");
     }
 
     #[test]

@@ -1,9 +1,10 @@
 //! Mechanism: what the kernel does for a loop.
 //!
-//! The vocabulary (token, interest, event, poller, notifier, clock, stack, socket, datagram) stands at the root; the system calls stand in
-//! `sys`, the only place with `unsafe`. Nothing here knows of callbacks or of Python. Everything but [`Notifier`] belongs
-//! to the thread that runs the loop.
+//! The vocabulary (token, interest, event, poller, notifier, clock, stack, address, socket, datagram) stands at the root; the
+//! system calls stand in `sys`, the only place with `unsafe`. Nothing here knows of callbacks or of Python. Everything but
+//! [`Notifier`] belongs to the thread that runs the loop.
 
+mod address;
 mod clock;
 pub mod datagram;
 mod event;
@@ -14,6 +15,7 @@ mod stack;
 mod sys;
 mod thread;
 
+pub use address::{Address, Family, UnixName};
 pub use clock::now;
 pub use event::{Event, Events, Interest, Ready, Token, Trigger, Watched};
 pub use notifier::Notifier;

@@ -1,18 +1,18 @@
 //! Calls on non-blocking stream sockets. Each takes a raw descriptor, because Python may own it; a stale one is an error.
 
 use std::io::{self, IoSlice};
-use std::net::SocketAddr;
 use std::os::fd::{OwnedFd, RawFd};
 
+use crate::address::Address;
 use crate::sys::socket as sys;
 
 /// The most slices that one vectored send takes; a longer list is cut.
 pub const MAX_SLICES: usize = 64;
 
-/// A new connection and, where it is an Internet one, the peer's address.
+/// A new connection and the peer's address, if it is of a known family.
 pub struct Accepted {
     pub socket: OwnedFd,
-    pub peer: Option<SocketAddr>,
+    pub peer: Option<Address>,
 }
 
 /// Takes one connection off a listening socket. It is non-blocking and not inherited.
@@ -74,13 +74,13 @@ pub fn set_nodelay(fd: RawFd) -> io::Result<()> {
     sys::set_nodelay(fd)
 }
 
-/// The socket's own address; `None` where it is no Internet address.
-pub fn local_address(fd: RawFd) -> io::Result<Option<SocketAddr>> {
+/// The socket's own address; `None` where it is of another family.
+pub fn local_address(fd: RawFd) -> io::Result<Option<Address>> {
     sys::local_address(fd)
 }
 
-/// The peer's address; `None` where it is no Internet address.
-pub fn peer_address(fd: RawFd) -> io::Result<Option<SocketAddr>> {
+/// The peer's address; `None` where it is of another family.
+pub fn peer_address(fd: RawFd) -> io::Result<Option<Address>> {
     sys::peer_address(fd)
 }
 
@@ -106,10 +106,11 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let accepted = accept(listener.as_raw_fd()).unwrap();
-        assert_eq!(accepted.peer, Some(client.local_addr().unwrap()));
+        assert_eq!(accepted.peer, Some(Address::Internet(client.local_addr().unwrap())));
         let server = accepted.socket.as_raw_fd();
         set_nodelay(server).unwrap();
-        assert_eq!(local_address(server).unwrap(), Some(listener.local_addr().unwrap()));
+        let own = Address::Internet(listener.local_addr().unwrap());
+        assert_eq!(local_address(server).unwrap(), Some(own));
 
         let parts = [IoSlice::new(b"ab"), IoSlice::new(b"cd")];
         assert_eq!(send_vectored(client.as_raw_fd(), &parts).unwrap(), 4);

@@ -4,7 +4,7 @@ use std::ffi::{OsStr, OsString};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
-use ironloop_driver::datagram::{Address, Family, UnixName};
+use ironloop_driver::{Address, Family, UnixName};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyString, PyTuple};
 

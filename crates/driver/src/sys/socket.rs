@@ -7,7 +7,7 @@ use std::os::fd::{FromRawFd, OwnedFd, RawFd};
 use std::{ptr, slice};
 
 use super::{check, check_len};
-use crate::datagram::{Address, Family, UnixName};
+use crate::address::{Address, Family, UnixName};
 use crate::socket::Accepted;
 
 pub(crate) fn accept(listener: RawFd) -> io::Result<Accepted> {
@@ -20,7 +20,7 @@ pub(crate) fn accept(listener: RawFd) -> io::Result<Accepted> {
         OwnedFd::from_raw_fd(fd)
     };
     // SAFETY: zeroed, then perhaps filled by the kernel: valid either way.
-    let peer = internet_address(unsafe { storage.assume_init_ref() });
+    let peer = address(unsafe { storage.assume_init_ref() }, length as usize);
     Ok(Accepted { socket, peer })
 }
 
@@ -83,24 +83,24 @@ fn set_tcp_option(fd: RawFd, option: libc::c_int, value: libc::c_int) -> io::Res
         .map(drop)
 }
 
-pub(crate) fn local_address(fd: RawFd) -> io::Result<Option<SocketAddr>> {
+pub(crate) fn local_address(fd: RawFd) -> io::Result<Option<Address>> {
     // SAFETY: `named` hands over storage and its length.
     named(|storage, length| unsafe { libc::getsockname(fd, storage, length) })
 }
 
-pub(crate) fn peer_address(fd: RawFd) -> io::Result<Option<SocketAddr>> {
+pub(crate) fn peer_address(fd: RawFd) -> io::Result<Option<Address>> {
     // SAFETY: as above.
     named(|storage, length| unsafe { libc::getpeername(fd, storage, length) })
 }
 
 fn named(
     ask: impl FnOnce(*mut libc::sockaddr, *mut libc::socklen_t) -> libc::c_int,
-) -> io::Result<Option<SocketAddr>> {
+) -> io::Result<Option<Address>> {
     let mut storage = MaybeUninit::<libc::sockaddr_storage>::zeroed();
     let mut length = size_of::<libc::sockaddr_storage>() as libc::socklen_t;
     check(ask(storage.as_mut_ptr().cast(), &raw mut length))?;
     // SAFETY: zeroed, then filled by the kernel.
-    Ok(internet_address(unsafe { storage.assume_init_ref() }))
+    Ok(address(unsafe { storage.assume_init_ref() }, length as usize))
 }
 
 fn internet_address(storage: &libc::sockaddr_storage) -> Option<SocketAddr> {
@@ -163,7 +163,7 @@ pub(crate) fn receive_from(fd: RawFd, buffer: &mut [u8]) -> io::Result<(usize, O
     })?;
     // SAFETY: zeroed, then perhaps filled by the kernel: valid either way.
     let storage = unsafe { storage.assume_init_ref() };
-    Ok((count, address(storage, (length as usize).min(room))))
+    Ok((count, address(storage, length as usize)))
 }
 
 pub(crate) fn send_to(fd: RawFd, bytes: &[u8], address: &Address) -> io::Result<()> {
@@ -182,15 +182,16 @@ pub(crate) fn send_whole(fd: RawFd, bytes: &[u8]) -> io::Result<()> {
     check_len(unsafe { libc::send(fd, bytes.as_ptr().cast(), bytes.len(), flags) }).map(drop)
 }
 
-/// What the first `length` bytes of the storage say.
+/// What the first `length` bytes of the storage say. The kernel may tell of a longer address than it had room for.
 fn address(storage: &libc::sockaddr_storage, length: usize) -> Option<Address> {
+    let length = length.min(size_of::<libc::sockaddr_storage>());
     if length == 0 {
         return None;
     }
     if libc::c_int::from(storage.ss_family) != libc::AF_UNIX {
         return internet_address(storage).map(Address::Internet);
     }
-    // SAFETY: initialised, and the caller has cut the length to its size.
+    // SAFETY: initialised, and the length is cut to its size.
     let bytes = unsafe { slice::from_raw_parts((&raw const *storage).cast::<u8>(), length) };
     Some(Address::Unix(UnixName::known(bytes.get(UNIX_NAME..).unwrap_or_default())))
 }

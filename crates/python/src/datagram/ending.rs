@@ -28,11 +28,14 @@ impl DatagramTransport {
         }
     }
 
-    /// All is over: nothing is watched any more, and the protocol is told in the next turn.
+    /// All is over: nothing is watched any more, and the protocol is told in the next turn. Once the loop is closed there is
+    /// none, and nobody is told.
     pub(super) fn lose(this: &Instance<Self>, py: Python<'_>, error: Option<Object>) -> PyResult<()> {
         this.unwatch(py);
         let core = this.owner.get(py);
-        core.check_open()?;
+        if core.check_open().is_err() {
+            return Self::let_go(this, py);
+        }
         let context = Context::copy_current(py)?;
         let old = this
             .state
@@ -85,6 +88,10 @@ impl DatagramTransport {
                 result = Self::callback_failed(this, py, "connection_lost", error);
             }
         }
+        result.and(Self::let_go(this, py))
+    }
+
+    fn let_go(this: &Instance<Self>, py: Python<'_>) -> PyResult<()> {
         let released =
             this.state.with(|state| (state.protocol.take(), state.receiver.take(), state.last_peer.take()));
         drop(released);
@@ -92,7 +99,7 @@ impl DatagramTransport {
             let about = [("transport", Some(this.object()))];
             LoopCore::report(this.owner.bind(py), "Exception in callback socket.close()", error, &about)?;
         }
-        result
+        Ok(())
     }
 
     /// False if it was closed before.

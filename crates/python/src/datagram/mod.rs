@@ -14,8 +14,7 @@ mod sending;
 use std::ffi::{CStr, c_int};
 
 use crate::ffi::intern::intern;
-use ironloop_driver::datagram::{self, Address, Family};
-use ironloop_driver::{Interest, RawFd, Ready};
+use ironloop_driver::{Address, Family, Interest, RawFd, Ready, datagram};
 use ironloop_engine::Datagrams;
 use pyo3::prelude::*;
 

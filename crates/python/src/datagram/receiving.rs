@@ -3,7 +3,7 @@
 use std::io;
 
 use crate::ffi::intern::intern;
-use ironloop_driver::datagram::{self, Address};
+use ironloop_driver::{Address, datagram};
 use pyo3::exceptions::{PyBlockingIOError, PyInterruptedError};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;

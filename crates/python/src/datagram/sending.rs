@@ -1,7 +1,7 @@
 //! From the protocol to the kernel.
 
 use crate::ffi::intern::intern;
-use ironloop_driver::datagram::{self, Address};
+use ironloop_driver::{Address, datagram};
 use ironloop_engine::datagram::Step;
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;

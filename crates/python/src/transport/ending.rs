@@ -30,15 +30,21 @@ impl Transport {
         });
         drop(old);
         if ends {
-            this.lose(this, py);
+            return Self::lose(this, py);
         }
         Ok(())
     }
 
-    /// The connection is over: nothing is watched any more, and the protocol is told in the next turn.
-    pub(super) fn lose(&self, this: &Instance<Self>, py: Python<'_>) {
-        self.unwatch(py);
-        self.owner.get(py).push(Item::Lost(this.clone_ref(py)));
+    /// The connection is over: nothing is watched any more, and the protocol is told in the next turn. Once the loop is closed
+    /// there is none, and nobody is told.
+    pub(super) fn lose(this: &Instance<Self>, py: Python<'_>) -> PyResult<()> {
+        this.unwatch(py);
+        let core = this.owner.get(py);
+        if core.check_open().is_err() {
+            return Self::let_go(this, py);
+        }
+        core.push(Item::Lost(this.clone_ref(py)));
+        Ok(())
     }
 
     /// Reports an error that the connection does not survive, and ends it.
@@ -69,10 +75,14 @@ impl Transport {
                 result = LoopCore::report(this.owner.bind(py), message, error, &about);
             }
         }
-        this.remember_own_address();
+        result.and(Self::let_go(this, py))
+    }
+
+    fn let_go(this: &Instance<Self>, py: Python<'_>) -> PyResult<()> {
+        this.remember_names(py)?;
         let (descriptor, server, receiver) = this.state.with(|state| {
             let receiver = (state.protocol.take(), state.receiver.take());
-            (std::mem::replace(&mut state.descriptor, Descriptor::Closed), state.server.take(), receiver)
+            (state.descriptor.take(py), state.server.take(), receiver)
         });
         drop(receiver);
         if let Descriptor::Python(socket) = &descriptor {
@@ -85,20 +95,18 @@ impl Transport {
         if let Some(server) = server {
             Self::tell_server(py, &server, this, intern!(py, "_detach"))?;
         }
-        result
+        Ok(())
     }
 
     /// Nobody closed it, nobody refers to it: asyncio warns and closes the socket.
     pub(super) fn warn_if_open(this: &Instance<Self>, py: Python<'_>) {
         let open =
-            this.state.try_with(|state| !matches!(state.descriptor, Descriptor::Closed)).unwrap_or(false);
+            this.state.try_with(|state| !matches!(state.descriptor, Descriptor::Closed(_))).unwrap_or(false);
         if !open {
             return;
         }
         common::warn_unclosed(py, this.object());
-        let (descriptor, server) = this.state.with(|state| {
-            (std::mem::replace(&mut state.descriptor, Descriptor::Closed), state.server.take())
-        });
+        let (descriptor, server) = this.state.with(|state| (state.descriptor.take(py), state.server.take()));
         if let Descriptor::Python(socket) = &descriptor {
             let _ = socket.object().bind(py).call_method0(intern!(py, "close"));
         }

@@ -3,7 +3,7 @@
 use std::os::fd::{AsRawFd, IntoRawFd};
 
 use crate::ffi::intern::intern;
-use ironloop_driver::socket;
+use ironloop_driver::{Address, Family};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
@@ -31,15 +31,15 @@ impl Transport {
             return Ok(Some(known.into()));
         }
         let found = match name.extract::<&str>().unwrap_or_default() {
-            "socket" => self.python_socket(py)?,
-            "sockname" => self.own_address(py)?,
-            "peername" => self.peer_address(py)?,
-            _ => None,
+            "socket" => self.transport_socket(py)?,
+            "sockname" => self.name(py, self.own.as_ref(), "getsockname")?,
+            "peername" => self.name(py, self.peer.as_ref(), "getpeername")?,
+            _ => return Ok(None),
         };
-        if let Some(found) = &found {
-            extra.set_item(name, found.bind(py))?;
-        }
-        Ok(found)
+        // None is known too, as in asyncio.
+        let found = found.unwrap_or_else(|| Object::none(py));
+        extra.set_item(name, found.bind(py))?;
+        Ok(Some(found))
     }
 
     /// All that asyncio keeps there.
@@ -51,38 +51,36 @@ impl Transport {
     }
 
     /// The `TransportSocket`. From now on a Python socket owns the descriptor.
-    fn python_socket(&self, py: Python<'_>) -> PyResult<Option<Object>> {
-        Ok(match self.raw_socket(py)? {
+    fn transport_socket(&self, py: Python<'_>) -> PyResult<Option<Object>> {
+        Ok(match self.raw_socket(py)?.or_else(|| self.closed_socket(py)) {
             Some(socket) => Some(imports::transport_socket(py)?.call1((socket.bind(py),))?.into()),
             None => None,
         })
     }
 
+    /// The Python socket; nothing once it is closed.
     pub(super) fn raw_socket(&self, py: Python<'_>) -> PyResult<Option<Object>> {
         let (native, known) = self.state.with(|state| match &state.descriptor {
             Descriptor::Native(fd) => (Some(fd.as_raw_fd()), None),
             Descriptor::Python(socket) => (None, Some(socket.object().clone_ref(py))),
-            Descriptor::Closed => (None, None),
+            Descriptor::Closed(_) => (None, None),
         });
         let Some(fd) = native else { return Ok(known) };
         let keywords = PyDict::new(py);
         keywords.set_item(intern!(py, "fileno"), fd)?;
         let socket = imports::socket(py)?.call((), Some(&keywords))?;
         let own = PythonSocket::new(&socket)?;
-        let taken =
-            self.state.with(|state| match std::mem::replace(&mut state.descriptor, Descriptor::Closed) {
-                Descriptor::Native(owned) => {
-                    // The Python socket closes it.
-                    let _ = owned.into_raw_fd();
-                    state.descriptor = Descriptor::Python(own);
-                    None
-                }
-                other => {
-                    state.descriptor = other;
-                    Some(own)
-                }
-            });
-        if taken.is_some() {
+        let changed = self.state.with(|state| {
+            let Descriptor::Native(_) = state.descriptor else { return Some(own) };
+            if let Descriptor::Native(owned) =
+                std::mem::replace(&mut state.descriptor, Descriptor::Python(own))
+            {
+                // The Python socket closes it.
+                let _ = owned.into_raw_fd();
+            }
+            None
+        });
+        if changed.is_some() {
             // Somebody else's code ran meanwhile, and asked for the socket or closed it.
             socket.call_method0(intern!(py, "detach"))?;
             return self.raw_socket(py);
@@ -91,36 +89,46 @@ impl Transport {
         Ok(Some(socket.into()))
     }
 
-    fn own_address(&self, py: Python<'_>) -> PyResult<Option<Object>> {
-        let own = self.state.with(|state| match state.descriptor {
-            Descriptor::Closed => state.own,
-            _ => socket::local_address(state.descriptor.fd()).ok().flatten(),
+    /// The Python socket that it was. If it was none, nobody has seen it, and any that is closed will do.
+    fn closed_socket(&self, py: Python<'_>) -> Option<Object> {
+        let was = self.state.with(|state| match &state.descriptor {
+            Descriptor::Closed(was) => was.as_ref().map(|was| was.clone_ref(py)),
+            _ => None,
         });
-        match own {
-            Some(found) => Ok(Some(address::internet(py, found)?.into())),
-            None => self.ask_socket(py, "getsockname"),
-        }
+        was.or_else(|| closed_socket_of(py, self.own.as_ref()?.family()).ok())
     }
 
-    fn peer_address(&self, py: Python<'_>) -> PyResult<Option<Object>> {
-        if let Some(peer) = self.state.with(|state| state.peer) {
-            return Ok(Some(address::internet(py, peer)?.into()));
+    fn name(&self, py: Python<'_>, known: Option<&Address>, method: &str) -> PyResult<Option<Object>> {
+        if let Some(known) = known {
+            return Ok(Some(address::to_python(py, known)?.into()));
         }
-        self.ask_socket(py, "getpeername")
-    }
-
-    /// Names of other families, as the Python socket writes them.
-    fn ask_socket(&self, py: Python<'_>, method: &str) -> PyResult<Option<Object>> {
+        // Of another family: as the Python socket writes it.
         Ok(match self.raw_socket(py)? {
             Some(socket) => socket.bind(py).call_method0(method).ok().map(Object::from),
             None => None,
         })
     }
 
-    /// The own address must be known after the socket is closed.
-    pub(super) fn remember_own_address(&self) {
-        self.state.with(|state| state.own = socket::local_address(state.descriptor.fd()).ok().flatten());
+    /// The socket is about to be closed, and what `get_extra_info` tells must be known after that.
+    pub(super) fn remember_names(&self, py: Python<'_>) -> PyResult<()> {
+        if self.own.is_some() {
+            return Ok(());
+        }
+        self.complete_extra(py).map(drop)
     }
+}
+
+fn closed_socket_of(py: Python<'_>, family: Family) -> PyResult<Object> {
+    let (family, protocol) = match family {
+        Family::V4 => ("AF_INET", "IPPROTO_TCP"),
+        Family::V6 => ("AF_INET6", "IPPROTO_TCP"),
+        Family::Unix => ("AF_UNIX", "IPPROTO_IP"),
+    };
+    let [family, kind, protocol] =
+        [family, "SOCK_STREAM", protocol].map(|name| py.import("socket")?.getattr(name));
+    let socket = imports::socket(py)?.call1((family?, kind?, protocol?))?;
+    socket.call_method0(intern!(py, "close"))?;
+    Ok(socket.into())
 }
 
 /// asyncio's representation, with our name.

@@ -12,11 +12,10 @@ mod reading;
 mod writing;
 
 use std::ffi::{CStr, c_int};
-use std::net::SocketAddr;
 use std::os::fd::{AsRawFd, OwnedFd};
 
 use crate::ffi::intern::intern;
-use ironloop_driver::{Interest, RawFd, Ready, socket};
+use ironloop_driver::{Address, Interest, RawFd, Ready, socket};
 use ironloop_engine::Stream;
 use ironloop_engine::stream::Bursts;
 use pyo3::prelude::*;
@@ -38,8 +37,8 @@ pub(crate) enum Descriptor {
     Native(OwnedFd),
     /// The Python socket does; so may anybody who has it, at any time.
     Python(PythonSocket),
-    /// It is closed.
-    Closed,
+    /// It is closed. Who asks for the socket still gets the Python socket that it was, if it was one.
+    Closed(Option<Object>),
 }
 
 impl Descriptor {
@@ -48,15 +47,25 @@ impl Descriptor {
         match self {
             Self::Native(fd) => fd.as_raw_fd(),
             Self::Python(socket) => socket.fd(),
-            Self::Closed => CLOSED,
+            Self::Closed(_) => CLOSED,
         }
+    }
+
+    /// Hands it over to be closed.
+    fn take(&mut self, py: Python<'_>) -> Self {
+        let was = match self {
+            Self::Native(_) => None,
+            Self::Python(socket) => Some(socket.object().clone_ref(py)),
+            Self::Closed(was) => was.take(),
+        };
+        std::mem::replace(self, Self::Closed(was))
     }
 
     /// The number to name it by; it may be another's by now.
     fn number(&self) -> RawFd {
         match self {
             Self::Python(socket) => socket.number(),
-            Self::Native(_) | Self::Closed => self.fd(),
+            Self::Native(_) | Self::Closed(_) => self.fd(),
         }
     }
 }
@@ -68,7 +77,7 @@ pub(crate) struct Setup {
     pub(crate) context: Context,
     pub(crate) server: Option<Object>,
     pub(crate) extra: Option<Object>,
-    pub(crate) peer: Option<SocketAddr>,
+    pub(crate) peer: Option<Address>,
     /// Whether the kernel makes one segment of several writes if it is told that more follows: TCP.
     pub(crate) joins_writes: bool,
 }
@@ -84,9 +93,6 @@ struct State {
     server: Option<Object>,
     /// `get_extra_info`'s dictionary, as far as it was asked for.
     extra: Option<Object>,
-    peer: Option<SocketAddr>,
-    /// Remembered when the socket is closed.
-    own: Option<SocketAddr>,
     /// Why the connection was lost.
     error: Option<Object>,
     /// Where the kernel may be told that more follows: how many writes come in a row.
@@ -107,6 +113,9 @@ impl State {
 pub(crate) struct Transport {
     owner: Shared<LoopCore>,
     context: Context,
+    /// The socket's names when it came to us, as far as we can write them.
+    own: Option<Address>,
+    peer: Option<Address>,
     state: LoopCell<State>,
 }
 
@@ -130,8 +139,9 @@ impl Native for Transport {
         }
         let references = |state: &mut State| {
             let socket = match &state.descriptor {
+                Descriptor::Native(_) => None,
                 Descriptor::Python(socket) => Some(socket.object()),
-                _ => None,
+                Descriptor::Closed(was) => was.as_ref(),
             };
             let receiver = state.receiver.as_ref().map(Receiver::objects).into_iter().flatten().flatten();
             let others = [
@@ -169,6 +179,7 @@ impl Transport {
     /// Makes the transport of a connected, non-blocking socket. The protocol is told by `connection_made`.
     pub(crate) fn create(owner: &Bound<'_, LoopCore>, setup: Setup) -> PyResult<Instance<Self>> {
         let py = owner.py();
+        let own = socket::local_address(setup.descriptor.fd()).ok().flatten();
         let state = State {
             stream: Stream::default(),
             descriptor: setup.descriptor,
@@ -177,16 +188,19 @@ impl Transport {
             receiver: None,
             server: setup.server,
             extra: setup.extra,
-            peer: setup.peer,
-            own: None,
             error: None,
             bursts: setup.joins_writes.then(Bursts::default),
             held: false,
             dropped_writes: 0,
             loan: Loan::No,
         };
-        let transport =
-            Self { owner: Shared::new(owner), context: setup.context, state: LoopCell::new(state) };
+        let transport = Self {
+            owner: Shared::new(owner),
+            context: setup.context,
+            own,
+            peer: setup.peer,
+            state: LoopCell::new(state),
+        };
         let transport = Self::class().instantiate(py, transport)?;
         let server = transport.state.with(|state| state.server.as_ref().map(|server| server.clone_ref(py)));
         if let Some(server) = server {
@@ -251,6 +265,7 @@ impl Transport {
     /// pause and resume far more often than data comes in between.
     fn watch_what_is_wanted(&self, this: &Instance<Self>, py: Python<'_>) -> PyResult<()> {
         let core = self.owner.get(py);
+        core.check_open()?;
         let mut bin = Vec::new();
         let result = self.state.with(|state| {
             if matches!(state.loan, Loan::Lent) {
@@ -302,8 +317,7 @@ pub(crate) fn from_socket(
     let fd = descriptor.number();
     let peer = socket::peer_address(fd).ok().flatten();
     // The option fails for what is not TCP.
-    let is_tcp =
-        socket::local_address(fd).is_ok_and(|address| address.is_some()) && socket::set_nodelay(fd).is_ok();
+    let is_tcp = socket::set_nodelay(fd).is_ok();
     let extra = if extra.is_none() { None } else { Some(extra.call_method0(intern!(py, "copy"))?.into()) };
     let setup = Setup {
         descriptor: Descriptor::Python(descriptor),

@@ -231,7 +231,7 @@ impl Transport {
         while let Some(step) = this.state.with(|state| state.stream.step()) {
             match step {
                 Step::Flow(change) => this.tell_of_flow(this, py, change)?,
-                Step::Lose => this.lose(this, py),
+                Step::Lose => Self::lose(this, py)?,
                 Step::ShutDown => {
                     let fd = this.state.with(|state| state.descriptor.fd());
                     if let Err(error) = socket::shutdown_write(fd) {
