@@ -44,6 +44,12 @@ impl<T> Inbox<T> {
         self.asleep.load(Ordering::SeqCst) && self.asleep.swap(false, Ordering::SeqCst)
     }
 
+    /// Whether there is nothing to collect.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        !self.filled.load(Ordering::Acquire)
+    }
+
     /// For the loop's thread: swaps the items against an empty queue, whose room is used again. False, at the cost of one
     /// load, where there are none.
     pub fn collect(&self, empty: &mut VecDeque<T>) -> bool {

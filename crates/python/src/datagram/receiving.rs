@@ -11,10 +11,11 @@ use pyo3::types::PyBytes;
 use super::DatagramTransport;
 use crate::address;
 use crate::error::os_error;
+use crate::event_loop::LoopCore;
 use crate::ffi::call::call;
 use crate::ffi::{Instance, Object};
 
-/// Datagrams that one report of the kernel brings at most; the loop's other work comes before more of them.
+/// Datagrams that one report of the kernel brings at most, while nothing else waits to run (`docs/design/datagrams-in-a-row.md`).
 const MOST_AT_ONCE: usize = 32;
 
 /// Bytes of a datagram that a Python socket is asked for, as in asyncio.
@@ -31,7 +32,7 @@ pub(super) fn is_python_refusal(py: Python<'_>, error: &PyErr) -> bool {
 }
 
 impl DatagramTransport {
-    /// Receives and delivers, as long as there is something and the protocol wants it.
+    /// Receives and delivers, as long as there is something, the protocol wants it, and nothing else has to run before.
     pub(super) fn receive_batch(this: &Instance<Self>, py: Python<'_>) -> PyResult<()> {
         // A socket of somebody else's making need not stand to be asked when it is not ready.
         let most = if this.plain.is_some() { MOST_AT_ONCE } else { 1 };
@@ -50,7 +51,9 @@ impl DatagramTransport {
                     return told.or_else(|error| Self::callback_failed(this, py, "error_received", error));
                 }
             }
-            if !this.state.with(|state| state.datagrams.wants_to_read()) {
+            if !this.state.with(|state| state.datagrams.wants_to_read())
+                || LoopCore::is_awaited(this.owner.bind(py))
+            {
                 break;
             }
         }

@@ -300,6 +300,21 @@ impl LoopCore {
         while socket::receive(fd, &mut numbers).is_ok_and(|count| count == numbers.len()) {}
     }
 
+    /// Whether anything waits for what runs now to end: then nobody should take more than his turn.
+    pub(crate) fn is_awaited(slf: &Bound<'_, Self>) -> bool {
+        let core = slf.get();
+        let (wait, held) = core.state.with(|state| (state.engine.plan(), !state.held.is_empty()));
+        let due = match wait {
+            Wait::No => true,
+            // What another clock says is not worth asking.
+            Wait::Until(deadline) => {
+                !Self::keeps(slf, Parts::TIME) || Self::due(slf).is_ok_and(|due| deadline <= due)
+            }
+            Wait::Forever => false,
+        };
+        due || held || !core.inbox.is_empty() || core.stopping.load(Ordering::Relaxed)
+    }
+
     fn collect_inbox(&self) {
         self.state.with(|state| {
             if self.inbox.collect(&mut state.arrivals) {
