@@ -1,7 +1,10 @@
 """ironloop's objects behind asyncio's own names: put there, dispatching on the loop, and restored."""
 
 import asyncio
+import concurrent.futures
+import contextlib
 import functools
+import gc
 import importlib
 import inspect
 import pickle
@@ -72,8 +75,9 @@ def every_name():
 
 
 @pytest.fixture(autouse=True)
-def restored():
-    """Whatever a test does, asyncio is as before."""
+def restored(monkeypatch):
+    """Whatever a test does, asyncio is as before. Tests say themselves where nothing is to be native."""
+    monkeypatch.delenv("IRONLOOP_NATIVE", raising=False)
     before = every_name()
     yield
     after = every_name()
@@ -206,6 +210,142 @@ def test_a_runner_has_the_names_until_it_is_closed():
         assert asyncio.sleep is ironloop.sleep
     assert asyncio.sleep is STOCK["sleep"]
     runner.close()
+
+
+def by_runner(make, main):
+    with asyncio.Runner(loop_factory=make) as runner:
+        return runner.run(main)
+
+
+def by_itself(make, main):
+    with contextlib.closing(make()) as loop:
+        return loop.run_until_complete(main)
+
+
+def forever(make, main):
+    with contextlib.closing(make()) as loop:
+        task = loop.create_task(main)
+        task.add_done_callback(lambda _: loop.stop())
+        loop.run_forever()
+        return task.result()
+
+
+def in_a_thread(make, main):
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        return pool.submit(by_runner, make, main).result()
+
+
+def as_a_loop_of_its_own_class(make, main):
+    import ironloop
+
+    class Own(ironloop.Loop):
+        pass
+
+    native = {} if make is ironloop.new_event_loop else make.keywords
+    return by_itself(functools.partial(Own, **native), main)
+
+
+def nested(make, main):
+    return by_itself(functools.partial(make, nested=True), main)
+
+
+each_way = pytest.mark.parametrize(
+    "run_by", [by_runner, by_itself, forever, in_a_thread, as_a_loop_of_its_own_class, nested]
+)
+
+
+@each_way
+def test_a_loop_has_the_names_however_it_came_to_run(run_by):
+    import ironloop
+
+    kinds = run_by(ironloop.new_event_loop, exercise())
+    assert {kind.__module__ for kind in kinds} == {"ironloop"}
+    assert asyncio.sleep is STOCK["sleep"]
+
+
+@each_way
+def test_unless_it_was_made_without(run_by):
+    import ironloop
+
+    kinds = run_by(functools.partial(ironloop.new_event_loop, native=False), exercise())
+    assert {kind.__module__.split(".")[0] for kind in kinds} == {"asyncio"}
+
+
+@pytest.mark.parametrize("native", [True, False])
+def test_a_runner_has_the_last_word_on_a_factorys_loop(native):
+    import ironloop
+
+    factory = functools.partial(ironloop.new_event_loop, native=not native)
+    expected = "ironloop" if native else "asyncio"
+    kinds = ironloop.run(exercise(), loop_factory=factory, native=native)
+    assert {kind.__module__.split(".")[0] for kind in kinds} == {expected}
+    kinds = ironloop.run(exercise(), loop_factory=factory)
+    assert expected not in {kind.__module__.split(".")[0] for kind in kinds}
+    assert asyncio.sleep is STOCK["sleep"]
+
+
+def test_names_last_from_the_making_of_a_loop_to_its_end():
+    import ironloop
+
+    first = ironloop.new_event_loop(native=True)
+    # What is made before the run is ours too.
+    assert type(asyncio.Queue()) is ironloop.Queue
+    second = ironloop.new_event_loop(native=True)
+    first.close()
+    first.close()
+    assert asyncio.sleep is ironloop.sleep
+    assert second.run_until_complete(asyncio.sleep(0, 5)) == 5
+    assert asyncio.sleep is ironloop.sleep
+    second.close()
+    assert asyncio.sleep is STOCK["sleep"]
+
+
+def test_a_loop_that_nobody_closes():
+    import ironloop
+
+    loop = ironloop.new_event_loop(native=True)
+    with pytest.warns(ResourceWarning, match="unclosed event loop"):
+        del loop
+        gc.collect()
+    assert asyncio.sleep is STOCK["sleep"]
+
+
+def test_a_loop_that_nobody_closes_before_the_end():
+    code = """
+import asyncio, ironloop
+loop = ironloop.new_event_loop()
+kept = [loop, asyncio.sleep]
+loop.kept = kept
+print(loop.run_until_complete(asyncio.sleep(0, "done")))
+"""
+    done = run_program([sys.executable, "-c", code])
+    assert (done.stdout, done.stderr) == ("done\n", "")
+
+
+def test_another_loop_beside_one_that_is_only_open():
+    import ironloop
+
+    with contextlib.closing(ironloop.new_event_loop(native=True)):
+        kinds = run_stock(exercise())
+        assert {kind.__module__.split(".")[0] for kind in kinds} == {"asyncio"}
+
+
+def test_a_patch_inside_of_a_run_that_ends_after_it():
+    """As fixtures do: what they put back then is ours, which on asyncio's loop is asyncio's."""
+    import ironloop
+
+    patched = mock.patch("asyncio.sleep")
+
+    async def main():
+        patched.start()
+        await asyncio.sleep(3600)
+
+    by_runner(ironloop.new_event_loop, main())
+    patched.stop()
+    assert asyncio.sleep is ironloop.sleep
+    run_stock(sleep_for_a_turn())
+    by_runner(ironloop.new_event_loop, sleep_for_a_turn())
+    assert asyncio.sleep is STOCK["sleep"]
 
 
 def test_off():

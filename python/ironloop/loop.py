@@ -18,7 +18,7 @@ from asyncio.log import logger
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from ironloop import roll
+from ironloop import names, roll
 from ironloop._ironloop import LoopCore, StreamTransport, native_methods, notice_origin_tracking
 from ironloop.internals import Internals, Selector
 from ironloop.native import is_wanted
@@ -59,6 +59,7 @@ class Loop(  # type: ignore[misc]
         "_default_executor",
         "_exception_handler",
         "_executor_shutdown_called",
+        "_has_names",
         "_internal_fds",
         "_lookups",
         "_old_agen_hooks",
@@ -74,16 +75,25 @@ class Loop(  # type: ignore[misc]
     _create_task = asyncio.SelectorEventLoop.create_task
 
     def __init__(self, *, native: bool | None = None) -> None:
-        """
+        """From now on until it is closed, asyncio's names (`asyncio.sleep`, `asyncio.Queue`…) are ironloop's.
+
         Args:
-            native: whether tasks and futures are ironloop's own; False: asyncio's, to compare. None leaves it
-                to the environment: `IRONLOOP_NATIVE=0` turns them off.
+            native: whether tasks, futures and those names are ironloop's own; False: asyncio's, to compare.
+                None leaves it to the environment: `IRONLOOP_NATIVE=0` turns them off.
         """
         super().__init__(Selector(self))
         self._lookups = None
-        self._native = is_wanted(native)
-        if self._native:
+        self._has_names = False
+        self._be_native(is_wanted(native))
+
+    def _be_native(self, native: bool) -> None:
+        """Tasks, futures and asyncio's names are ironloop's own on this loop, or are asyncio's."""
+        self._native = native
+        if native:
             roll.show()
+        if native is not self._has_names:
+            self._has_names = native
+            (names.put if native else names.restore)()
 
     def _set_coroutine_origin_tracking(self, enabled: bool) -> None:
         super()._set_coroutine_origin_tracking(enabled)
@@ -129,6 +139,9 @@ class Loop(  # type: ignore[misc]
         if not closed:
             self._close_resolver()
             self._dispose()
+            if self._has_names:
+                self._has_names = False
+                names.restore()
 
     # Sockets of the user's own
 

@@ -1,8 +1,9 @@
 """ironloop's functions and classes behind asyncio's own names, and asyncio's back again.
 
-A name is exchanged in the package `asyncio` and in each of its modules that has it. What is put there looks
-at the loop that runs: on one that is not ironloop's it is what asyncio had. So a name may stay exchanged
-longer than a run of ours lasts, and in threads that know nothing of it, without harm.
+Each loop of ours puts them when it is made, and takes that back when it is closed; so does `install`, until
+`uninstall`. A name is exchanged in the package `asyncio` and in each of its modules that has it. What is put
+there looks at the loop that runs: on one that is not ironloop's it is what asyncio had. So a name may stay
+exchanged longer than a run of ours lasts, and in threads that know nothing of it, without harm.
 
 Tools wrap the same names, and methods of the same classes. What they have put there stays: in a proxy
 (wrapt's) what it is around is exchanged; a function of a tool's own goes on calling what it has got hold of.
@@ -10,16 +11,12 @@ Tools wrap the same names, and methods of the same classes. What they have put t
 
 from __future__ import annotations
 
-import contextlib
 import copyreg
 import inspect
 import os
 import sys
 import threading
-from collections.abc import Iterator
 from typing import Any
-
-from ironloop.native import is_wanted
 
 # Where asyncio defines what, for all that ironloop may have under the same name.
 _DEFINED_IN = {
@@ -59,48 +56,106 @@ _STOCK = {
 }
 
 
-class Name:
-    """One of asyncio's names: the modules that have it, asyncio's own object, and ironloop's."""
+class _Method:
+    """A method of one of asyncio's classes, as it was at first, and that of ironloop's class in its place."""
 
-    def __init__(self, name: str, stock: Any, ours: Any) -> None:
-        self.name, self.stock, self.ours = name, stock, ours
-        self.modules = [module for module in _MODULES if name in vars(module)]
+    def __init__(self, name: str, stock_class: type, stock: Any, our_class: type, ours: Any) -> None:
+        self.name = name
+        self.stock_class, self.our_class = stock_class, our_class
+        self.stock, self.ours = inspect.unwrap(stock), ours
+        # Some tools (Datadog's) leave the function where it is, and exchange its code.
+        self.code = getattr(self.stock, "__code__", None)
+
+    def give_back(self) -> None:
+        """What a tool has put around ours goes to asyncio's class, where the tool looks for it now."""
+        held = vars(self.our_class)[self.name]
+        delattr(self.our_class, self.name)
+        if _held(self.our_class, self.name) is not self.ours:
+            setattr(self.our_class, self.name, self.ours)
+        setattr(self.stock_class, self.name, held)
+        _exchange_inside(held, self.ours, self.stock)
+
+
+def _held(owner: type, name: str) -> Any:
+    """What a class has or inherits, as it stands there: `inspect.getattr_static` takes its time."""
+    return next((vars(base)[name] for base in owner.__mro__ if name in vars(base)), None)
+
+
+class _Tables:
+    """All that is exchanged. Each short run goes through them twice: what is as it was left costs a look."""
+
+    def __init__(self) -> None:
+        import ironloop
+
+        # Where a name stands, the name, what asyncio has there, and what ironloop has.
+        self.places: list[tuple[dict[str, Any], str, Any, Any]] = []
+        # asyncio's classes.
+        self.classes: list[type] = []
+        # The attributes of asyncio's class and of ironloop's with each method.
+        self.methods: list[tuple[Any, Any, _Method]] = []
+        for name, stock in _STOCK.items():
+            ours = vars(ironloop).get(name, stock)
+            # Some are asyncio's there as well.
+            if inspect.unwrap(ours) is not stock:
+                self.places += [
+                    (vars(module), name, stock, ours) for module in _MODULES if name in vars(module)
+                ]
+                if isinstance(stock, type):
+                    self._add_class(stock, ours)
+
+    def _add_class(self, stock: type, ours: type) -> None:
+        self.classes.append(stock)
+        for name, function in vars(stock).items():
+            found = _held(ours, name)
+            if found is not function and callable(function):
+                method = _Method(name, stock, function, ours, found)
+                self.methods.append((vars(stock), vars(ours), method))
 
     def put(self) -> None:
         """Where it is asyncio's it becomes ironloop's."""
-        for module in self.modules:
-            _exchange(module, self.name, self.stock, self.ours)
+        # A class of asyncio's that a tool has changed stays: in ours its work would not be seen.
+        changed = {
+            method.stock_class
+            for own, _, method in self.methods
+            if own.get(method.name) is not (stock := method.stock)
+            or (method.code is not None and stock.__code__ is not method.code)
+        }
+        for place, name, stock, ours in self.places:
+            held = place.get(name)
+            if held is stock:
+                if not changed or stock not in changed:
+                    place[name] = ours
+            elif held is not ours:
+                _exchange_inside(held, stock, ours)
+        for stock_class in self.classes:
+            if stock_class not in changed:
+                # Pickle would look for its instances' class under its name.
+                copyreg.dispatch_table.setdefault(stock_class, _reduce)
 
     def restore(self) -> None:
         """Where it is ironloop's it becomes asyncio's."""
-        for module in self.modules:
-            _exchange(module, self.name, self.ours, self.stock)
+        for place, name, stock, ours in self.places:
+            held = place.get(name)
+            if held is ours:
+                place[name] = stock
+            elif held is not stock:
+                _exchange_inside(held, ours, stock)
+        for stock_class in self.classes:
+            if copyreg.dispatch_table.get(stock_class) is _reduce:
+                del copyreg.dispatch_table[stock_class]
+        for _, own, method in self.methods:
+            if own.get(method.name, method.ours) is not method.ours:
+                method.give_back()
 
 
-class ClassName(Name):
-    """The name of a class, whose methods a tool may wrap."""
-
-    def __init__(self, name: str, stock: Any, ours: Any) -> None:
-        super().__init__(name, stock, ours)
-        self._methods = [
-            _Method(name, function, found)
-            for name, function in vars(stock).items()
-            if (found := _held(ours, name)) is not function and callable(function)
-        ]
-
-    def put(self) -> None:
-        # A class of asyncio's that a tool has changed stays: in ours its work would not be seen.
-        if not any(method.is_changed(self.stock) for method in self._methods):
-            super().put()
-            # Pickle would look for its instances' class under its name.
-            copyreg.dispatch_table.setdefault(self.stock, _reduce)
-
-    def restore(self) -> None:
-        super().restore()
-        if copyreg.dispatch_table.get(self.stock) is _reduce:
-            del copyreg.dispatch_table[self.stock]
-        for method in self._methods:
-            method.give_back(self.ours, self.stock)
+def _exchange_inside(held: Any, old: Any, new: Any) -> None:
+    """Exchanges what the proxies in `held` are around."""
+    # A proxy's class has this attribute, and calls what is set there. To a function it would be a mere note.
+    while hasattr(type(held), "__wrapped__"):
+        if held.__wrapped__ is old:
+            held.__wrapped__ = new
+            return
+        held = held.__wrapped__
 
 
 def _reduce(instance: Any) -> tuple[Any, ...]:
@@ -113,77 +168,22 @@ def make_stock(name: str) -> Any:
     return object.__new__(_STOCK[name])
 
 
-class _Method:
-    """A method of asyncio's class, as it was at first, and the one of ironloop's class in its place."""
-
-    def __init__(self, name: str, stock: Any, ours: Any) -> None:
-        self._name, self._ours = name, ours
-        self._stock = inspect.unwrap(stock)
-        self._code = getattr(self._stock, "__code__", None)
-
-    def is_changed(self, stock_class: type) -> bool:
-        # Some tools (Datadog's) leave the function where it is, and exchange its code.
-        code = getattr(self._stock, "__code__", None)
-        return vars(stock_class).get(self._name) is not self._stock or code is not self._code
-
-    def give_back(self, our_class: type, stock_class: type) -> None:
-        """What a tool has put around ours goes to asyncio's class, where the tool looks for it now."""
-        held = _held(our_class, self._name)
-        if held is self._ours:
-            return
-        delattr(our_class, self._name)
-        if _held(our_class, self._name) is not self._ours:
-            setattr(our_class, self._name, self._ours)
-        setattr(stock_class, self._name, held)
-        _exchange(stock_class, self._name, self._ours, self._stock)
-
-
-def _held(owner: type, name: str) -> Any:
-    """What a class has or inherits, as it stands there: `inspect.getattr_static` takes its time."""
-    return next((vars(base)[name] for base in owner.__mro__ if name in vars(base)), None)
-
-
-def _exchange(owner: Any, name: str, old: Any, new: Any) -> None:
-    """Exchanges an attribute, or what the proxies in it are around."""
-    held = vars(owner).get(name)
-    if held is old:
-        setattr(owner, name, new)
-        return
-    # A proxy's class has this attribute, and calls what is set there. To a function it would be a mere note.
-    while hasattr(type(held), "__wrapped__"):
-        if held.__wrapped__ is old:
-            held.__wrapped__ = new
-            return
-        held = held.__wrapped__
-
-
 _lock = threading.RLock()
 os.register_at_fork(before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_lock.release)
 # How many have put the names and not restored them yet.
 _users = 0
-_names: list[Name] = []
-
-
-def _all() -> list[Name]:
-    if not _names:
-        import ironloop
-
-        for name, stock in _STOCK.items():
-            ours = vars(ironloop).get(name, stock)
-            # Some are asyncio's there as well.
-            if inspect.unwrap(ours) is not stock:
-                _names.append((ClassName if isinstance(stock, type) else Name)(name, stock, ours))
-    return _names
+_tables: _Tables | None = None
 
 
 def put() -> None:
     """Puts ironloop's objects behind asyncio's names, until `restore` was called as often as this."""
-    global _users
+    global _users, _tables
     with _lock:
         _users += 1
+        if _tables is None:
+            _tables = _Tables()
         # Each time: what a tool held back the last time may have become asyncio's own again.
-        for name in _all():
-            name.put()
+        _tables.put()
 
 
 def restore() -> None:
@@ -191,19 +191,5 @@ def restore() -> None:
     global _users
     with _lock:
         _users -= 1
-        if _users == 0:
-            for name in _all():
-                name.restore()
-
-
-@contextlib.contextmanager
-def exchanged(native: bool | None = None) -> Iterator[None]:
-    """The names are ironloop's in a `with` block, unless `native` (or the environment) says no."""
-    if not is_wanted(native):
-        yield
-        return
-    put()
-    try:
-        yield
-    finally:
-        restore()
+        if _users == 0 and _tables is not None:
+            _tables.restore()

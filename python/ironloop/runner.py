@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import functools
 import sys
 import warnings
@@ -24,8 +23,11 @@ def new_event_loop(*, nested: bool = False, native: bool | None = None) -> Loop:
     Args:
         nested: whether `loop.run_until_complete` and `ironloop.run` may be called while the loop runs, as
             code in a notebook does, without nest_asyncio.
-        native: whether tasks and futures are ironloop's own; False: asyncio's, to compare. None leaves it
-            to the environment: `IRONLOOP_NATIVE=0` turns them off.
+        native: whether tasks, futures and asyncio's names are ironloop's own; False: asyncio's, to compare.
+            None leaves it to the environment: `IRONLOOP_NATIVE=0` turns them off.
+
+    From now on until the loop is closed, asyncio's names (`asyncio.sleep`, `asyncio.Queue`…) are ironloop's,
+    in all threads: each looks at the loop that runs, and is asyncio's own on any other.
 
     (asyncio: new_event_loop)
     """
@@ -57,25 +59,20 @@ class Runner(asyncio.Runner):
         Args:
             debug: whether the loop is in debug mode; None leaves it to `PYTHONASYNCIODEBUG` and `-X dev`.
             loop_factory: makes the loop; None: `ironloop.new_event_loop`.
-            native: whether tasks, futures and asyncio's names are ironloop's own; None leaves it to the
-                environment: `IRONLOOP_NATIVE=0` turns them off.
+            native: whether tasks, futures and asyncio's names are ironloop's own; None leaves it to
+                `loop_factory` and the environment: `IRONLOOP_NATIVE=0` turns them off.
         """
-        make = loop_factory or functools.partial(new_event_loop, native=native)
-        super().__init__(debug=debug, loop_factory=make)
-        self._exchanged = contextlib.ExitStack()
-        self._native = native
+        make = loop_factory or new_event_loop
+        super().__init__(
+            debug=debug, loop_factory=make if native is None else functools.partial(_make, make, native)
+        )
 
-    # asyncio's own calls it at first use, each time.
-    def _lazy_init(self) -> None:
-        is_new = self._loop is None  # type: ignore[has-type]
-        super()._lazy_init()  # type: ignore[misc]
-        if is_new:
-            self._exchanged.enter_context(names.exchanged(self._native))
 
-    def close(self) -> None:
-        """Ends what runs, closes the loop, and gives asyncio its names back. (asyncio: Runner.close)"""
-        with self._exchanged:
-            super().close()
+def _make(loop_factory: Callable[[], asyncio.AbstractEventLoop], native: bool) -> asyncio.AbstractEventLoop:
+    loop = loop_factory()
+    if isinstance(loop, Loop):
+        loop._be_native(native)
+    return loop
 
 
 def run(
@@ -96,8 +93,8 @@ def run(
         main: the coroutine; its exceptions are raised here.
         debug: whether the loop is in debug mode; None leaves it to `PYTHONASYNCIODEBUG` and `-X dev`.
         loop_factory: makes the loop; None: `ironloop.new_event_loop`. (asyncio's has it from Python 3.12 on.)
-        native: whether tasks, futures and asyncio's names are ironloop's own; None leaves it to the
-            environment: `IRONLOOP_NATIVE=0` turns them off.
+        native: whether tasks, futures and asyncio's names are ironloop's own; None leaves it to
+            `loop_factory` and the environment: `IRONLOOP_NATIVE=0` turns them off.
 
     Raises:
         RuntimeError: a loop that is not nested runs in this thread already. `main` is not closed.
@@ -107,20 +104,19 @@ def run(
     """
     running = asyncio._get_running_loop()
     if running is not None:
-        return _run_inside(running, main, native)
+        return _run_inside(running, main)
     with Runner(debug=debug, loop_factory=loop_factory, native=native) as runner:
         return runner.run(main)
 
 
-def _run_inside(running: asyncio.AbstractEventLoop, main: Coroutine[Any, Any, _T], native: bool | None) -> _T:
+def _run_inside(running: asyncio.AbstractEventLoop, main: Coroutine[Any, Any, _T]) -> _T:
     from ironloop.nesting import NestedLoop
 
     if not isinstance(running, NestedLoop):
         raise RuntimeError("ironloop.run() cannot be called from a running event loop")
     if sys.version_info < (3, 14) and not asyncio.iscoroutine(main):
         raise ValueError(f"a coroutine was expected, got {main!r}")
-    with names.exchanged(native):
-        return running.run_until_complete(main)
+    return running.run_until_complete(main)
 
 
 class _Installed:
