@@ -37,7 +37,7 @@ lint:
 	$(LINT) --bare -- cargo clippy --workspace --all-targets -- -D warnings
 	$(LINT) --bare -- ruff check .
 	$(LINT) --bare -- ruff format --check .
-	$(LINT) --bare -- mypy python/ironloop tools
+	$(LINT) --bare -- mypy python/ironloop python/wheel/platlib tools
 	$(LINT) -- python -m mypy.stubtest ironloop --allowlist tools/stubtest-allowlist.txt --ignore-unused-allowlist
 
 conformance:

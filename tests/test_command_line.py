@@ -1,12 +1,13 @@
 """``python -m ironloop``: a program sees and leaves behind what it would with plain ``python``."""
 
+import py_compile
 import subprocess
 import sys
 import zipfile
 
 import pytest
 from conftest import needs_ironloop
-from programs import run_program
+from programs import TIMEOUT, clean_environment, run_program
 
 pytestmark = needs_ironloop
 
@@ -114,10 +115,84 @@ def test_folders_and_archives(tmp_path):
         assert plain[0] == 0
 
 
+# What tells one run of Python from another in what LOOK prints.
+LOADER = """
+print(sorted(globals()), globals().get("__cached__"), type(__loader__))
+"""
+
+
+@pytest.mark.parametrize("name", ["arguments", "exit status", "traceback", "own excepthook"])
+@pytest.mark.parametrize("file", ["program.pyc", "program"])
+def test_compiled_programs(tmp_path, name, file):
+    (tmp_path / "program.py").write_text(PROGRAMS[name] + LOADER)
+    py_compile.compile(tmp_path / "program.py", cfile=tmp_path / file, doraise=True)
+    plain, ironloop = both(tmp_path, file, "one", "-m")
+    assert ironloop == plain
+    assert "magic" not in plain[2]
+
+
+def test_a_compiled_program_of_another_python(tmp_path):
+    (tmp_path / "program.pyc").write_bytes(b"\x01\x02\r\n" + bytes(12))
+    plain, ironloop = both(tmp_path, "program.pyc")
+    assert ironloop[0] == plain[0] == 1
+    assert ironloop[2].splitlines()[-1] == plain[2].splitlines()[-1]
+    assert "magic" in plain[2]
+
+
 @pytest.mark.parametrize(
-    "arguments", [["no_such_file.py"], ["-m", "no_such_module"], ["-m", "no.such.module"], ["-c", "1 +"]]
+    "name", ["arguments", "docstring", "exit status", "traceback", "syntax error", "own excepthook"]
+)
+def test_a_program_out_of_standard_input(tmp_path, name):
+    source = (PROGRAMS[name] + LOADER).encode()
+    outcomes = []
+    for python in ([sys.executable], [sys.executable, "-m", "ironloop"]):
+        done = subprocess.run(
+            [*python, "-", "one", "-m"],
+            input=source,
+            capture_output=True,
+            cwd=tmp_path,
+            env=clean_environment(),
+            timeout=TIMEOUT,
+        )
+        outcomes.append((done.returncode, done.stdout, done.stderr))
+    assert outcomes[1] == outcomes[0]
+
+
+def test_an_archive_by_any_name(tmp_path):
+    with zipfile.ZipFile(tmp_path / "archive", "w") as archive:
+        archive.writestr("__main__.py", LOOK)
+    plain, ironloop = both(tmp_path, "archive", "one")
+    assert ironloop == plain
+    assert plain[0] == 0
+
+
+def test_an_interactive_console(tmp_path):
+    code = "import asyncio, sys\nprint(type(asyncio.get_running_loop()).__module__, file=sys.stderr)\n"
+    done = subprocess.run(
+        [sys.executable, "-m", "ironloop", "-m", "asyncio"],
+        input=code,
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        env=clean_environment(),
+        timeout=TIMEOUT,
+    )
+    assert "ironloop" in done.stderr.split()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["no_such_file.py"],
+        ["-m", "no_such_module"],
+        ["-m", "no.such.module"],
+        ["-c", "1 +"],
+        ["empty"],
+        ["no_archive.zip"],
+    ],
 )
 def test_what_cannot_be_run(tmp_path, arguments):
+    (tmp_path / "empty").mkdir()
     plain, ironloop = both(tmp_path, *arguments)
     assert ironloop[0] == plain[0] != 0
     assert ironloop[1] == plain[1] == ""
@@ -139,18 +214,6 @@ print(names)
 """
     done = run_program([sys.executable, "-m", "ironloop", "-c", code])
     assert done.stdout == "['ironloop', 'ironloop', 'ironloop']\n", done.stderr
-
-
-def test_a_program_may_still_ask_for_another_loop():
-    code = """
-import asyncio
-async def main():
-    print(type(asyncio.get_running_loop()).__name__)
-with asyncio.Runner(loop_factory=asyncio.SelectorEventLoop) as runner:
-    runner.run(main())
-"""
-    done = run_program([sys.executable, "-m", "ironloop", "-c", code])
-    assert done.stdout == "_UnixSelectorEventLoop\n", done.stderr
 
 
 def test_help_and_version():

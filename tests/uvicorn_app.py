@@ -1,4 +1,4 @@
-"""The ASGI application of test_libraries."""
+"""The ASGI application of test_libraries and test_doors_programs."""
 
 import asyncio
 
@@ -14,6 +14,9 @@ async def app(scope, receive, send):
         more = message.get("more_body", False)
     if scope["path"] == "/loop":
         body = f"{type(asyncio.get_running_loop()).__module__} {scope['http_version']}".encode()
+    if scope["path"] == "/names":
+        found = (asyncio.get_running_loop(), asyncio.Queue(), asyncio.sleep)
+        body = " ".join(type(each).__module__ for each in found).encode()
     headers = [(b"content-length", str(len(body)).encode())]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
     await send({"type": "http.response.body", "body": body})

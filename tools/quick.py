@@ -33,6 +33,7 @@ def main() -> int:
     subprocess.run(cargo, cwd=ROOT, env=building, check=True)
     package = target / "package" / series
     shutil.rmtree(package, ignore_errors=True)
+    shutil.copytree(ROOT / "python" / "wheel" / "platlib", package)
     shutil.copytree(ROOT / "python" / "ironloop", package / "ironloop", ignore=shutil.ignore_patterns("*.so"))
     suffix = subprocess.run([python, "-c", SUFFIX], capture_output=True, text=True, check=True).stdout.strip()
     shutil.copy(target / series / "quick" / "lib_ironloop.so", package / "ironloop" / f"_ironloop{suffix}")

@@ -55,6 +55,7 @@ def _build(target: list[str], environment: dict[str, str]) -> Path:
     subprocess.run(cargo, cwd=ROOT, env=extension, check=True)
     package = FOLDER / "package"
     shutil.rmtree(package, ignore_errors=True)
+    shutil.copytree(ROOT / "python" / "wheel" / "platlib", package)
     shutil.copytree(ROOT / "python" / "ironloop", package / "ironloop")
     built = FOLDER / target[1] / "release" / "lib_ironloop.so"
     shutil.copy(built, package / "ironloop" / f"_ironloop{sysconfig.get_config_var('EXT_SUFFIX')}")

@@ -1,4 +1,4 @@
-"""What `python -m ironloop` does: install ironloop, then be `python`."""
+"""What `python -m ironloop` does: take over, then be `python`."""
 
 from __future__ import annotations
 
@@ -6,22 +6,31 @@ import builtins
 import importlib.machinery
 import io
 import linecache
+import marshal
 import os
 import runpy
 import sys
 import types
+from importlib.util import MAGIC_NUMBER
+from pkgutil import get_importer
 from typing import Any, NoReturn
 
 from ironloop._ironloop import __version__
-from ironloop.runner import install
+from ironloop.takeover import VARIABLE, is_refused, take_over
 
 _USAGE = """\
 usage: python -m ironloop PROGRAM.py [ARG ...]
        python -m ironloop -m MODULE [ARG ...]
        python -m ironloop -c CODE [ARG ...]
+       python -m ironloop - [ARG ...]    the program is what standard input gives
 
 Runs an unmodified program with ironloop behind asyncio's own names: run, Runner, new_event_loop; sleep,
-gather, Queue, Lock, open_connection… (IRONLOOP_NATIVE=0: only the loop).
+gather, Queue, Lock, open_connection…; and behind the loops that it names: SelectorEventLoop, EventLoop,
+uvloop's. So it is in the Python processes that the program starts, where ironloop is installed: they inherit
+IRONLOOP=1, which does the same without this command.
+
+  IRONLOOP=0         nothing of this
+  IRONLOOP_NATIVE=0  only the loop
 
   -h, --help     this text
   -V, --version  ironloop's version
@@ -44,6 +53,10 @@ def main() -> None:
             sys.argv = ["-c", *rest]
             _set_first_path("")
             _run(_execute, code, "<string>", _become_main())
+        case ["-", *_]:
+            sys.argv = arguments
+            _set_first_path("")
+            _run(_execute, sys.stdin.buffer.read(), "<stdin>", _become_main("<stdin>"))
         case [program, *_] if not program.startswith("-"):
             sys.argv = arguments
             _run_program(program)
@@ -61,7 +74,7 @@ def _refuse(reason: str) -> NoReturn:
 
 
 def _run_program(program: str) -> None:
-    if os.path.isdir(program) or program.endswith((".zip", ".pyz")):
+    if get_importer(program) is not None:
         # A folder or an archive with a `__main__.py`.
         _set_first_path(os.path.abspath(program))
         _become_main()
@@ -76,7 +89,12 @@ def _run_program(program: str) -> None:
         print(f"{sys.executable}: can't open file {path!r}: {reason}", file=sys.stderr)
         sys.exit(2)
     _set_first_path(os.path.dirname(os.path.realpath(program)))
-    _run(_execute, source, path, _become_main(path))
+    if program.endswith(".pyc") or source[:2] == MAGIC_NUMBER[:2]:
+        loader: Any = importlib.machinery.SourcelessFileLoader("__main__", path)
+        _run(_execute_compiled, source, _become_main(path, loader))
+    else:
+        loader = importlib.machinery.SourceFileLoader("__main__", path)
+        _run(_execute, source, path, _become_main(path, loader))
 
 
 def _execute(source: str | bytes, file: str, namespace: dict[str, Any]) -> None:
@@ -86,18 +104,27 @@ def _execute(source: str | bytes, file: str, namespace: dict[str, Any]) -> None:
     exec(compile(source, file, "exec", dont_inherit=True), namespace)
 
 
-def _become_main(file: str | None = None) -> dict[str, Any]:
+def _execute_compiled(compiled: bytes, namespace: dict[str, Any]) -> None:
+    if compiled[:4] != MAGIC_NUMBER:
+        raise RuntimeError("Bad magic number in .pyc file")
+    # After three words more: flags, and of which source it is.
+    exec(marshal.loads(compiled[16:]), namespace)
+
+
+def _become_main(
+    file: str | None = None, loader: Any = importlib.machinery.BuiltinImporter
+) -> dict[str, Any]:
     """A fresh `__main__` module, whose namespace is the program's: what it pickles is found there again."""
     module = types.ModuleType("__main__")
     namespace = vars(module)
     namespace["__builtins__"] = builtins
-    namespace["__loader__"] = importlib.machinery.BuiltinImporter
+    namespace["__loader__"] = loader
     if sys.version_info < (3, 14):
         namespace["__annotations__"] = {}
     if file is not None:
         namespace["__file__"] = file
-        namespace["__cached__"] = None
-        namespace["__loader__"] = importlib.machinery.SourceFileLoader("__main__", file)
+        if sys.version_info < (3, 15):
+            namespace["__cached__"] = None
     sys.modules["__main__"] = module
     return namespace
 
@@ -110,7 +137,9 @@ def _set_first_path(folder: str) -> None:
 
 def _run(function: Any, *arguments: Any) -> None:
     """Runs the program. Its tracebacks begin in it and not in here."""
-    install()
+    if not is_refused():
+        take_over()
+        os.environ[VARIABLE] = "1"
     show = sys.excepthook
 
     def excepthook(

@@ -129,6 +129,7 @@ class _Installed:
 
 
 _installed: _Installed | None = None
+_leaving: list[Callable[[], object]] = []
 
 
 def install(*, native: bool | None = None) -> None:
@@ -147,7 +148,7 @@ def install(*, native: bool | None = None) -> None:
     if _installed is not None:
         if _policy() is _installed.policy and _installed.native == wanted:
             return
-        uninstall()
+        _take_back()
     from ironloop.policy import EventLoopPolicy
 
     _installed = _Installed(_policy(), EventLoopPolicy(native=native), wanted)
@@ -157,7 +158,21 @@ def install(*, native: bool | None = None) -> None:
 
 
 def uninstall() -> None:
-    """Takes `install` back, every name and the policy (unless another one was set since)."""
+    """Takes `install` back, every name and the policy (unless another one was set since).
+
+    Under `python -m ironloop` and `IRONLOOP=1`, what those have done is taken back too.
+    """
+    while _leaving:
+        _leaving.pop()()
+    _take_back()
+
+
+def on_uninstall(leave: Callable[[], object]) -> None:
+    """Has the next `uninstall` take back more."""
+    _leaving.append(leave)
+
+
+def _take_back() -> None:
     global _installed
     if _installed is None:
         return
