@@ -10,6 +10,7 @@ import asyncio
 import gc
 import importlib
 import os
+import signal
 import ssl
 from collections.abc import Awaitable, Callable, Iterator
 from types import ModuleType
@@ -26,6 +27,9 @@ CHOSEN = os.environ.get("IRONLOOP_TEST_LOOPS", ",".join(LOOPS)).split(",")
 Run = Callable[[Callable[[], Awaitable[Any]]], Any]
 LoopFactory = Callable[[], asyncio.AbstractEventLoop]
 
+# A shell has its background jobs ignore Ctrl-C, and the programs that the tests start would inherit that.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # For tests that are about ironloop itself and not about a loop.
 needs_ironloop = pytest.mark.skipif("ironloop" not in CHOSEN, reason="left out by IRONLOOP_TEST_LOOPS")
