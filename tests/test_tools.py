@@ -2,8 +2,11 @@
 
 import contextlib
 import importlib.util
+import shutil
+import struct
 import subprocess
 import sys
+import sysconfig
 from pathlib import Path
 
 import pytest
@@ -113,3 +116,40 @@ def test_asyncio_pstree(loop_name):
     positions = [tree.index(f"(T) {name}") for name in names]
     assert positions[0] < positions[1] < positions[2]
     assert "innermost" in tree
+
+
+PY_SPY = shutil.which("py-spy", path=str(Path(sys.executable).parent)) or shutil.which("py-spy")
+
+
+@pytest.mark.skipif(PY_SPY is None, reason="no py-spy for this Python")
+def test_py_spy_unwinds_native_frames(loop_name):
+    with tasks_that_wait(loop_name) as pid:
+        done = run_program([PY_SPY, "dump", "--native", "--pid", str(pid)])
+    if done.returncode and "ermission" in done.stderr:
+        pytest.skip("one process may not look into another here")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "(tasks_wait.py" in done.stdout
+    assert ("_ironloop" in done.stdout) == (loop_name == "ironloop")
+
+
+def segments(path):
+    """What is loaded of a library: whether it is code, and its first and last page in the file."""
+    data = path.read_bytes()
+    (table,) = struct.unpack_from("<Q", data, 32)
+    size, count = struct.unpack_from("<HH", data, 54)
+    for position in range(table, table + size * count, size):
+        kind, flags, offset, _, _, length = struct.unpack_from("<IIQQQQ", data, position)
+        if kind == 1:  # PT_LOAD
+            yield bool(flags & 1), offset // 4096, (offset + length - 1) // 4096
+
+
+@pytest.mark.skipif(sysconfig.get_config_var("SIZEOF_VOID_P") != 8, reason="reads 64-bit libraries")
+def test_code_shares_no_page_of_the_file():
+    """py-spy finds an address in such a page in two places, and now and then takes the wrong one."""
+    from ironloop import _ironloop
+
+    loaded = list(segments(Path(_ironloop.__file__)))
+    [(first, last)] = [pages for is_code, *pages in loaded if is_code]
+    others = [pages for is_code, *pages in loaded if not is_code]
+    assert others
+    assert all(end < first or start > last for start, end in others)
