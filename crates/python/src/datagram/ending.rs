@@ -92,8 +92,7 @@ impl DatagramTransport {
     }
 
     fn let_go(this: &Instance<Self>, py: Python<'_>) -> PyResult<()> {
-        let released =
-            this.state.with(|state| (state.protocol.take(), state.receiver.take(), state.last_peer.take()));
+        let released = this.state.with(|state| (state.protocol.take(), state.last_peer.take()));
         drop(released);
         if let Err(error) = this.close_socket(py) {
             let about = [("transport", Some(this.object()))];

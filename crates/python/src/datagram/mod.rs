@@ -35,8 +35,6 @@ struct State {
     registration: Registration,
     /// `None` once the protocol knows that all is over.
     protocol: Option<Object>,
-    /// The protocol's `datagram_received`; looked up with the first datagram.
-    receiver: Option<Object>,
     /// Where the last datagram came from, and the same for Python: it is likely to come and to go there again.
     last_peer: Option<(Address, Object)>,
     /// Why it all ended, and the context to tell the protocol in.
@@ -100,7 +98,6 @@ impl Native for DatagramTransport {
             let others = [
                 state.socket.as_ref(),
                 state.protocol.as_ref(),
-                state.receiver.as_ref(),
                 state.last_peer.as_ref().map(|(_, object)| object),
                 state.error.as_ref(),
                 state.lost_in.as_ref().map(Context::object),
@@ -113,13 +110,7 @@ impl Native for DatagramTransport {
 
     fn clear(&self, _py: Python<'_>) {
         let references = self.state.with(|state| {
-            (
-                state.protocol.take(),
-                state.receiver.take(),
-                state.error.take(),
-                state.lost_in.take(),
-                state.datagrams.abort(),
-            )
+            (state.protocol.take(), state.error.take(), state.lost_in.take(), state.datagrams.abort())
         });
         drop(references);
     }
@@ -149,7 +140,6 @@ impl DatagramTransport {
             socket: Some(socket.into()),
             registration: Registration::default(),
             protocol: Some(protocol.into()),
-            receiver: None,
             last_peer: None,
             error: None,
             lost_in: None,

@@ -12,7 +12,7 @@ use super::DatagramTransport;
 use crate::address;
 use crate::error::os_error;
 use crate::event_loop::LoopCore;
-use crate::ffi::call::call;
+use crate::ffi::call::call_method;
 use crate::ffi::{Instance, Object};
 
 /// Datagrams that one report of the kernel brings at most, while nothing else waits to run (`docs/design/datagrams-in-a-row.md`).
@@ -39,9 +39,10 @@ impl DatagramTransport {
         for _ in 0..most {
             match this.receive(py) {
                 Ok(Some((data, from))) => {
-                    let delivered =
-                        this.receiver(py).and_then(|receiver| call(py, &receiver, &[&data, &from]));
-                    if let Err(error) = delivered {
+                    // Looked up for each, as in asyncio: a protocol may change its own methods.
+                    let protocol = this.protocol(py).unwrap_or_else(|| Object::none(py));
+                    let name = intern!(py, "datagram_received");
+                    if let Err(error) = call_method(py, &protocol, name, &[&data, &from]) {
                         Self::callback_failed(this, py, "datagram_received", error)?;
                     }
                 }
@@ -58,19 +59,6 @@ impl DatagramTransport {
             }
         }
         Ok(())
-    }
-
-    fn receiver(&self, py: Python<'_>) -> PyResult<Object> {
-        let known = self.state.with(|state| state.receiver.as_ref().map(|receiver| receiver.clone_ref(py)));
-        if let Some(receiver) = known {
-            return Ok(receiver);
-        }
-        let protocol = self.protocol(py).unwrap_or_else(|| Object::none(py));
-        let receiver = Object::from(protocol.bind(py).getattr(intern!(py, "datagram_received"))?);
-        let copy = receiver.clone_ref(py);
-        let old = self.state.with(|state| state.receiver.replace(receiver));
-        drop(old);
-        Ok(copy)
     }
 
     /// One datagram and its sender's address. `None`: there is none.

@@ -80,11 +80,9 @@ impl Transport {
 
     fn let_go(this: &Instance<Self>, py: Python<'_>) -> PyResult<()> {
         this.remember_names(py)?;
-        let (descriptor, server, receiver) = this.state.with(|state| {
-            let receiver = (state.protocol.take(), state.receiver.take());
-            (state.descriptor.take(py), state.server.take(), receiver)
-        });
-        drop(receiver);
+        let (descriptor, server, protocol) =
+            this.state.with(|state| (state.descriptor.take(py), state.server.take(), state.protocol.take()));
+        drop(protocol);
         if let Descriptor::Python(socket) = &descriptor {
             if let Err(error) = socket.object().bind(py).call_method0(intern!(py, "close")) {
                 let about = [("transport", Some(this.object()))];

@@ -83,7 +83,10 @@ fn resume_reading(py: Python<'_>, this: This<'_>, _: Arguments<'_>) -> PyResult<
 fn set_protocol(py: Python<'_>, this: This<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
     let [protocol] = arguments.exactly(py, "set_protocol", ["protocol"])?;
     let protocol = protocol.to_object(py);
-    let old = this.state.with(|state| (state.protocol.replace(protocol), state.receiver.take()));
+    let old = this.state.with(|state| {
+        state.receiver = None;
+        state.protocol.replace(protocol)
+    });
     drop(old);
     none(py)
 }

@@ -88,7 +88,7 @@ struct State {
     registration: Registration,
     /// `None` once the connection is lost and the protocol knows.
     protocol: Option<Object>,
-    /// How the protocol takes data; looked up with the first of it.
+    /// How the protocol takes data; found out with the first of it.
     receiver: Option<Receiver>,
     server: Option<Object>,
     /// `get_extra_info`'s dictionary, as far as it was asked for.
@@ -143,7 +143,6 @@ impl Native for Transport {
                 Descriptor::Python(socket) => Some(socket.object()),
                 Descriptor::Closed(was) => was.as_ref(),
             };
-            let receiver = state.receiver.as_ref().map(Receiver::objects).into_iter().flatten().flatten();
             let others = [
                 socket,
                 state.protocol.as_ref(),
@@ -152,20 +151,14 @@ impl Native for Transport {
                 state.error.as_ref(),
                 state.loan.waiter(),
             ];
-            visit.all(others.into_iter().flatten().chain(receiver))
+            visit.all(others.into_iter().flatten())
         };
         self.state.try_with(references).unwrap_or(0)
     }
 
     fn clear(&self, _py: Python<'_>) {
         let references = self.state.with(|state| {
-            (
-                state.protocol.take(),
-                state.receiver.take(),
-                state.server.take(),
-                state.extra.take(),
-                state.error.take(),
-            )
+            (state.protocol.take(), state.server.take(), state.extra.take(), state.error.take())
         });
         drop(references);
     }

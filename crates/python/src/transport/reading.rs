@@ -11,53 +11,31 @@ use pyo3::types::{PyBytes, PyInt};
 use super::Transport;
 use crate::error::os_error;
 use crate::ffi::buffer::Buffer;
-use crate::ffi::call::{call, call_method};
+use crate::ffi::call::call_method;
 use crate::ffi::{Instance, Object};
 use crate::{imports, streams};
 
 const NOT_RECEIVED: &str = "Fatal error: protocol.data_received() call failed.";
 
-/// The methods by which a protocol takes data.
+/// How a protocol takes data. Its methods are looked up for each call, as in asyncio: a protocol may change its own.
+#[derive(Clone, Copy)]
 pub(super) enum Receiver {
     /// `data_received`
-    Bytes(Object),
+    Bytes,
     /// A protocol whose `data_received` gives all to a stream reader, which takes it as it is.
-    Stream(Object),
+    Stream,
     /// `get_buffer` and `buffer_updated`
-    Buffer { get: Object, updated: Object },
+    Buffer,
 }
 
 impl Receiver {
     fn of(py: Python<'_>, protocol: &Object) -> PyResult<Self> {
         let protocol = protocol.bind(py);
         if streams::is_plain_protocol(protocol) {
-            return Ok(Self::Stream(protocol.into()));
+            return Ok(Self::Stream);
         }
-        if protocol.is_instance(imports::buffered_protocol(py)?)? {
-            return Ok(Self::Buffer {
-                get: protocol.getattr(intern!(py, "get_buffer"))?.into(),
-                updated: protocol.getattr(intern!(py, "buffer_updated"))?.into(),
-            });
-        }
-        Ok(Self::Bytes(protocol.getattr(intern!(py, "data_received"))?.into()))
-    }
-
-    fn clone_ref(&self, py: Python<'_>) -> Self {
-        match self {
-            Self::Bytes(receive) => Self::Bytes(receive.clone_ref(py)),
-            Self::Stream(protocol) => Self::Stream(protocol.clone_ref(py)),
-            Self::Buffer { get, updated } => {
-                Self::Buffer { get: get.clone_ref(py), updated: updated.clone_ref(py) }
-            }
-        }
-    }
-
-    pub(super) fn objects(&self) -> [Option<&Object>; 2] {
-        match self {
-            Self::Bytes(receive) => [Some(receive), None],
-            Self::Stream(protocol) => [Some(protocol), None],
-            Self::Buffer { get, updated } => [Some(get), Some(updated)],
-        }
+        let buffered = protocol.is_instance(imports::buffered_protocol(py)?)?;
+        Ok(if buffered { Self::Buffer } else { Self::Bytes })
     }
 }
 
@@ -87,13 +65,12 @@ impl Read {
 impl Transport {
     /// Reads once and delivers.
     pub(super) fn read(this: &Instance<Self>, py: Python<'_>) -> PyResult<()> {
-        let outcome = match this.receiver(py) {
-            Ok(Receiver::Bytes(receive)) => this.context.run(py, || Ok(this.read_bytes(py, &receive)))?,
-            Ok(Receiver::Buffer { get, updated }) => {
-                this.context.run(py, || Ok(this.read_into(py, &get, &updated)))?
-            }
+        let Some(protocol) = this.protocol(py) else { return Ok(()) };
+        let outcome = match this.receiver(py, &protocol) {
+            Ok(Receiver::Bytes) => this.context.run(py, || Ok(this.read_bytes(py, &protocol)))?,
+            Ok(Receiver::Buffer) => this.context.run(py, || Ok(this.read_into(py, &protocol)))?,
             // Enters the context only if it must.
-            Ok(Receiver::Stream(protocol)) => this.read_stream(py, &protocol),
+            Ok(Receiver::Stream) => this.read_stream(py, &protocol),
             Err(error) => Err(Failure(error, NOT_RECEIVED)),
         };
         match outcome {
@@ -103,17 +80,13 @@ impl Transport {
         }
     }
 
-    fn receiver(&self, py: Python<'_>) -> PyResult<Receiver> {
-        let known = self.state.with(|state| state.receiver.as_ref().map(|receiver| receiver.clone_ref(py)));
-        if let Some(receiver) = known {
+    fn receiver(&self, py: Python<'_>, protocol: &Object) -> PyResult<Receiver> {
+        if let Some(receiver) = self.state.with(|state| state.receiver) {
             return Ok(receiver);
         }
-        let protocol = self.protocol(py).unwrap_or_else(|| Object::none(py));
-        let receiver = Receiver::of(py, &protocol)?;
-        let copy = receiver.clone_ref(py);
-        let old = self.state.with(|state| state.receiver.replace(receiver));
-        drop(old);
-        Ok(copy)
+        let receiver = Receiver::of(py, protocol)?;
+        self.state.with(|state| state.receiver = Some(receiver));
+        Ok(receiver)
     }
 
     fn fd(&self) -> RawFd {
@@ -128,14 +101,15 @@ impl Transport {
         result
     }
 
-    fn read_bytes(&self, py: Python<'_>, receive: &Object) -> Result<Read, Failure> {
+    fn read_bytes(&self, py: Python<'_>, protocol: &Object) -> Result<Read, Failure> {
         let fd = self.fd();
         let (read, data) = self.owner.get(py).with_read_buffer(|buffer| {
             let (read, count) = self.receive(py, fd, buffer)?;
             Ok((read, (count > 0).then(|| Object::from(PyBytes::new(py, &buffer[..count])))))
         })?;
         if let Some(data) = data {
-            call(py, receive, &[&data]).map_err(|error| Failure(error, NOT_RECEIVED))?;
+            call_method(py, protocol, intern!(py, "data_received"), &[&data])
+                .map_err(|error| Failure(error, NOT_RECEIVED))?;
         }
         Ok(read)
     }
@@ -152,11 +126,11 @@ impl Transport {
         })
     }
 
-    fn read_into(&self, py: Python<'_>, get: &Object, updated: &Object) -> Result<Read, Failure> {
+    fn read_into(&self, py: Python<'_>, protocol: &Object) -> Result<Read, Failure> {
         let fd = self.fd();
         let filled = || {
             let hint = Object::from(PyInt::new(py, -1));
-            let target = call(py, get, &[&hint])?;
+            let target = call_method(py, protocol, intern!(py, "get_buffer"), &[&hint])?;
             let buffer = Buffer::writable(target.bind(py))?;
             if buffer.len() == 0 {
                 return Err(PyRuntimeError::new_err("get_buffer() returned an empty buffer"));
@@ -169,7 +143,9 @@ impl Transport {
         drop(buffer);
         if count > 0 {
             let count = Object::from(PyInt::new(py, count));
-            call(py, updated, &[&count])
+            // It may have handed the connection over to another one.
+            let protocol = self.protocol(py).unwrap_or_else(|| protocol.clone_ref(py));
+            call_method(py, &protocol, intern!(py, "buffer_updated"), &[&count])
                 .map_err(|error| Failure(error, "Fatal error: protocol.buffer_updated() call failed."))?;
         }
         Ok(read)
