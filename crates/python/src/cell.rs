@@ -26,7 +26,12 @@ impl<T> LoopCell<T> {
         self.try_with(body).unwrap_or_else(|| panic!("a loop's state was used while it was in use"))
     }
 
-    /// The same, or nothing if the value is in use: for the garbage collector, which may come at any time.
+    /// The value of a cell that nobody else can reach yet.
+    pub(crate) fn get_mut(&mut self) -> &mut T {
+        self.value.get_mut()
+    }
+
+    /// The same as `with`, or nothing if the value is in use: for the garbage collector, which may come at any time.
     pub(crate) fn try_with<R>(&self, body: impl FnOnce(&mut T) -> R) -> Option<R> {
         if !self.acquire() {
             return None;

@@ -266,6 +266,11 @@ impl Callback {
             });
             result = visited.unwrap_or(0);
         }
+        if result == 0 {
+            let known =
+                |trace: &Trace| visit.all([&trace.when, &trace.source, &trace.repr].into_iter().flatten());
+            result = self.trace.try_with(|trace| trace.as_deref().map_or(0, known)).unwrap_or(0);
+        }
         result
     }
 }

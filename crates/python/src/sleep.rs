@@ -15,7 +15,7 @@ use crate::ffi::coroutine::{self, Coroutine, Kind, Life};
 use crate::ffi::derived::{may_lead_back, track};
 use crate::ffi::function::{Body, Function};
 use crate::ffi::resumable::{Input, Step};
-use crate::ffi::{Arg, Arguments, Instance, Object, Visit};
+use crate::ffi::{Arg, Arguments, Instance, Object, Shared, Visit};
 use crate::running::{Running, probably_native};
 use crate::{awaiting, future, imports};
 
@@ -34,10 +34,10 @@ enum Stage {
     Turn {
         result: Object,
     },
-    /// Until the timer is due. The loop is known by its address: the timer is of no use to any other.
+    /// Until the timer of this loop is due.
     Timed {
         slot: Slot,
-        core: usize,
+        owner: Shared<LoopCore>,
         result: Object,
     },
     /// On a loop that is not ours asyncio's own coroutine does it.
@@ -61,6 +61,14 @@ impl Coroutine for Sleep {
         &self.life
     }
 
+    fn leads_anywhere(&mut self) -> bool {
+        match self.stage.get_mut() {
+            Stage::Asked { delay, result } => may_lead_back(delay) || may_lead_back(result),
+            Stage::Turn { result } => may_lead_back(result),
+            Stage::Timed { .. } | Stage::Elsewhere(_) | Stage::Over => true,
+        }
+    }
+
     fn advance(py: Python<'_>, sleep: &Instance<Self>, first: bool, input: Input) -> PyResult<Step> {
         let yields = first && sleep.stage.with(|stage| matches!(stage, Stage::Turn { .. }));
         if yields {
@@ -68,12 +76,12 @@ impl Coroutine for Sleep {
         }
         let stage = sleep.stage.with(|stage| std::mem::replace(stage, Stage::Over));
         match (stage, input) {
-            (Stage::Asked { delay, result }, Input::Next(_)) => sleep.begin(py, delay, result),
+            (Stage::Asked { delay, result }, Input::Next(_)) => Self::begin(py, sleep, delay, result),
             (Stage::Turn { result } | Stage::Timed { result, .. }, Input::Next(_)) => {
                 Ok(Step::Return(result))
             }
-            (Stage::Timed { slot, core, .. }, Input::Throw(error)) => {
-                cancel_timer(py, slot, core)?;
+            (Stage::Timed { slot, owner, .. }, Input::Throw(error)) => {
+                drop(owner.get(py).state.with(|state| state.engine.cancel(slot)));
                 Err(error)
             }
             (Stage::Elsewhere(coroutine), input) => sleep.go_on_elsewhere(py, coroutine, input),
@@ -84,17 +92,18 @@ impl Coroutine for Sleep {
 
     fn awaits(&self, py: Python<'_>) -> Option<Object> {
         let (timed, elsewhere) = self.stage.with(|stage| match stage {
-            Stage::Timed { slot, core, .. } => (Some((*slot, *core)), None),
+            Stage::Timed { slot, owner, .. } => (Some((*slot, owner.bind(py).clone())), None),
             Stage::Elsewhere(coroutine) => (None, Some(coroutine.clone_ref(py))),
             Stage::Asked { .. } | Stage::Turn { .. } | Stage::Over => (None, None),
         });
-        timed.map_or(elsewhere, |(slot, core)| timed_future(py, slot, core))
+        timed.map_or(elsewhere, |(slot, owner)| timed_future(py, slot, owner.get()))
     }
 
     fn traverse(&self, visit: &mut Visit<'_>) -> c_int {
         let visited = self.stage.try_with(|stage| match stage {
             Stage::Asked { delay, result } => visit.all([&*delay, &*result]),
-            Stage::Turn { result } | Stage::Timed { result, .. } => visit.object(result),
+            Stage::Turn { result } => visit.object(result),
+            Stage::Timed { owner, result, .. } => visit.all([owner.object(), &*result]),
             Stage::Elsewhere(coroutine) => visit.object(coroutine),
             Stage::Over => 0,
         });
@@ -111,10 +120,10 @@ impl Sleep {
         drop(self.stage.with(|old| std::mem::replace(old, stage)));
     }
 
-    fn begin(&self, py: Python<'_>, delay: Object, result: Object) -> PyResult<Step> {
+    fn begin(py: Python<'_>, sleep: &Instance<Self>, delay: Object, result: Object) -> PyResult<Step> {
         let seconds = seconds_of(py, &delay)?;
         if seconds <= 0.0 {
-            self.set(Stage::Turn { result });
+            sleep.set(Stage::Turn { result });
             return Ok(Step::Yield(Object::none(py)));
         }
         if cfg!(Py_3_13) && seconds.is_nan() {
@@ -124,12 +133,16 @@ impl Sleep {
         let Some(core) = running.keeping(SLEEPS) else {
             running.object()?;
             let coroutine = call(py, imports::stock_sleep(py)?, &[&delay, &result])?;
-            return self.go_on_elsewhere(py, coroutine, Input::Next(None));
+            // Whose it is leads back to it.
+            track(sleep.object());
+            return sleep.go_on_elsewhere(py, coroutine, Input::Next(None));
         };
         let future = future::create_timed(core)?;
         let when = LoopCore::time(core)? + seconds;
         let slot = core.get().schedule(when, Timer::Sleep(future.clone_ref(py)));
-        self.set(Stage::Timed { slot, core: core.as_ptr() as usize, result });
+        sleep.stage.with(|stage| *stage = Stage::Timed { slot, owner: Shared::new(core), result });
+        // The loop leads back to it, by the task.
+        track(sleep.object());
         View::of_own(&future).set_blocking(true);
         Ok(Step::Yield(future.into_object()))
     }
@@ -151,26 +164,11 @@ fn seconds_of(py: Python<'_>, delay: &Object) -> PyResult<f64> {
 }
 
 /// The future of a timer, which the loop has until it is due.
-fn timed_future(py: Python<'_>, slot: Slot, core: usize) -> Option<Object> {
-    match Running::now(py) {
-        Ok(Running::Native(running)) if running.as_ptr() as usize == core => {
-            running.get().state.with(|state| match state.engine.timer(slot) {
-                Some(Timer::Sleep(future)) => Some(future.object().clone_ref(py)),
-                _ => None,
-            })
-        }
+fn timed_future(py: Python<'_>, slot: Slot, owner: &LoopCore) -> Option<Object> {
+    owner.state.with(|state| match state.engine.timer(slot) {
+        Some(Timer::Sleep(future)) => Some(future.object().clone_ref(py)),
         _ => None,
-    }
-}
-
-fn cancel_timer(py: Python<'_>, slot: Slot, core: usize) -> PyResult<()> {
-    match Running::now(py)? {
-        Running::Native(running) if running.as_ptr() as usize == core => {
-            drop(running.get().state.with(|state| state.engine.cancel(slot)));
-        }
-        _ => {}
-    }
-    Ok(())
+    })
 }
 
 /// `sleep(delay, result=None)`; where no loop of ours runs asyncio's own.
@@ -180,7 +178,6 @@ fn sleep(py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
     }
     let [delay, result] = arguments.bind(py, "sleep", ["delay", "result"], 1)?;
     let result = result.map_or_else(|| Object::none(py), |result| result.to_object(py));
-    let leads_back = may_lead_back(&result);
     let stage = match delay {
         Some(delay) if is_zero(py, delay) => Stage::Turn { result },
         delay => {
@@ -188,11 +185,7 @@ fn sleep(py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
             Stage::Asked { delay, result }
         }
     };
-    let made = Sleep { life: Life::new(), stage: LoopCell::new(stage) }.make(py)?;
-    if leads_back {
-        track(made.object());
-    }
-    Ok(made.into_object())
+    Sleep { life: Life::new(), stage: LoopCell::new(stage) }.make(py).map(Instance::into_object)
 }
 
 /// The number 0 itself, the most common of all delays.

@@ -14,7 +14,6 @@ use crate::event_loop::{LoopCore, Timer};
 use crate::ffi::call::call;
 use crate::ffi::coroutine::{self, Coroutine, Kind, Life};
 use crate::ffi::depth::Link;
-use crate::ffi::derived::track;
 use crate::ffi::function::{Body, Function};
 use crate::ffi::handled::while_handling;
 use crate::ffi::intern::intern;
@@ -106,10 +105,7 @@ impl Coroutine for WaitFor {
         });
         let Some(iterator) = iterator else { return Ok(Step::nothing(py)) };
         match iterator.resume(py, input) {
-            Ok(Step::Yield(yielded)) => {
-                track(waiting.object());
-                Ok(Step::Yield(yielded))
-            }
+            Ok(Step::Yield(yielded)) => Ok(Step::Yield(yielded)),
             ended => waiting.leave(py, ended),
         }
     }
@@ -230,10 +226,7 @@ fn wait_for(owner: &Bound<'_, LoopCore>, arguments: Arguments<'_>) -> PyResult<O
     let [awaitable, timeout] = arguments.exactly(py, "wait_for", ["fut", "timeout"])?;
     let stage =
         Stage::Asked { awaitable: Link::new(awaitable.to_object(py)), timeout: timeout.to_object(py) };
-    let made = WaitFor { life: Life::new(), stage: LoopCell::new(stage) }.make(py)?;
-    // Who is awaited may keep this.
-    track(made.object());
-    Ok(made.into_object())
+    WaitFor { life: Life::new(), stage: LoopCell::new(stage) }.make(py).map(Instance::into_object)
 }
 
 pub(crate) fn add(module: &Bound<'_, PyModule>) -> PyResult<()> {

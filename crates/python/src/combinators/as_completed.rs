@@ -17,7 +17,7 @@ use crate::event_loop::{LoopCore, Parts};
 use crate::ffi::asyncio::View;
 use crate::ffi::call::call_method;
 use crate::ffi::coroutine::{self, Coroutine, Kind, Life};
-use crate::ffi::derived::{Own, track};
+use crate::ffi::derived::Own;
 use crate::ffi::fields::State;
 use crate::ffi::intern::intern;
 use crate::ffi::raise::raised;
@@ -212,10 +212,7 @@ impl Next {
     fn make(py: Python<'_>, progress: &Instance<Observer>, gives: Gives) -> PyResult<Object> {
         let progress = progress.clone_ref(py);
         let next = Self { life: Life::new(), gives, progress, waiter: LoopCell::new(None) };
-        let next = Coroutine::make(next, py)?;
-        // What is shared may lead to the task that keeps this.
-        track(next.object());
-        Ok(next.into_object())
+        Coroutine::make(next, py).map(Instance::into_object)
     }
 
     fn progress(&self) -> &Progress {

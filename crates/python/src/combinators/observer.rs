@@ -15,7 +15,6 @@ use super::shield::Shield;
 use super::wait::Awaited;
 use crate::ffi::callable::{Callable, call_slot, called};
 use crate::ffi::class::Pool;
-use crate::ffi::derived::track;
 use crate::ffi::{Arguments, Class, Instance, Native, Object, Visit, getter};
 
 /// On whose behalf it watches.
@@ -40,13 +39,18 @@ impl Native for Observer {
     const NAME: &'static CStr = c"ironloop.Observer";
     const DOC: &'static CStr = c"A combinator's callback.";
     const OPEN: bool = false;
-    // Not at once, so that its memory can come from the pool: see `make`.
+    // Its memory comes from the pool.
     const TRACKED: bool = false;
     const FINALIZES: bool = false;
     const CALLABLE: bool = true;
 
     fn class() -> &'static Class {
         &OBSERVER
+    }
+
+    /// The futures that it watches lead back to it.
+    fn begins_tracked(&mut self) -> bool {
+        true
     }
 
     fn traverse(&self, visit: &mut Visit<'_>) -> c_int {
@@ -73,11 +77,8 @@ impl Native for Observer {
 }
 
 impl Observer {
-    /// The futures that it watches lead back to it: the collector has to know it.
     pub(super) fn make(py: Python<'_>, role: Role) -> PyResult<Instance<Self>> {
-        let observer = OBSERVER.instantiate(py, Self { vectorcall: called::<Self>, role })?;
-        track(observer.object());
-        Ok(observer)
+        OBSERVER.instantiate(py, Self { vectorcall: called::<Self>, role })
     }
 
     /// The future is done.

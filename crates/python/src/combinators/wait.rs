@@ -14,7 +14,7 @@ use crate::event_loop::{LoopCore, Parts};
 use crate::ffi::asyncio::{View, is_coroutine};
 use crate::ffi::call::{call_method, call_named};
 use crate::ffi::coroutine::{self, Coroutine, Kind, Life};
-use crate::ffi::derived::{Own, track};
+use crate::ffi::derived::Own;
 use crate::ffi::intern::intern;
 use crate::ffi::resumable::{Input, Step};
 use crate::ffi::{Arg, Arguments, Instance, Object, Visit};
@@ -332,10 +332,7 @@ pub(super) fn wait(owner: &Bound<'_, LoopCore>, arguments: Arguments<'_>) -> PyR
         return_when: return_when.map(|return_when| return_when.to_object(py)),
     };
     let stage = LoopCell::new(Stage::Asked(asked));
-    let made = Wait { life: Life::new(), stage }.make(py)?;
-    // Whoever passes a collection may keep this in it.
-    track(made.object());
-    Ok(made.into_object())
+    Wait { life: Life::new(), stage }.make(py).map(Instance::into_object)
 }
 
 pub(super) fn add_class(py: Python<'_>) -> PyResult<()> {

@@ -8,6 +8,7 @@ use pyo3::types::PyInt;
 
 use super::watch::{Side, Waiter, Watch};
 use super::{LoopCore, Source};
+use crate::ffi::derived::track;
 use crate::ffi::{Arg, Arguments, Native, Object, method_of};
 use crate::handle::{Callback, Handle};
 
@@ -41,6 +42,8 @@ fn add(slf: &Bound<'_, LoopCore>, arguments: Arguments<'_>, side: Side, name: &s
     let fd = descriptor(py, file)?;
     let callback = Callback::new(slf, function, sorted.rest, sorted.context)?;
     let handle = Handle::class().instantiate(py, Handle(callback))?;
+    // Not for one turn: it stays as long as the descriptor is watched.
+    track(handle.object());
     let mut waiter = Waiter::Callback(handle.clone_ref(py));
     let file = Some(file.to_object(py)).filter(|file| !file.bind(py).is_instance_of::<PyInt>());
 

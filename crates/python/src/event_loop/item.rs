@@ -7,9 +7,9 @@ use ironloop_engine::Slot;
 
 use crate::combinators::Observer;
 use crate::datagram::DatagramTransport;
-use crate::ffi::derived::Own;
+use crate::ffi::derived::{Own, track};
 use crate::ffi::{Instance, Object, Visit};
-use crate::future::Future;
+use crate::future::{self, Future};
 use crate::handle::{Handle, ThreadSafeHandle, TimerHandle};
 use crate::task::Task;
 use crate::transport::Transport;
@@ -76,9 +76,39 @@ impl Timer {
             Self::Overdue(target) => visit.object(target),
         }
     }
+
+    /// Tells the collector of it: the loop does not run.
+    pub(super) fn track(&self) {
+        match self {
+            Self::Handle(handle) => track(handle.object()),
+            Self::Sleep(future) => future::track_with_waiter(future),
+            // It is known, as all of its kind.
+            Self::Overdue(_) => {}
+        }
+    }
 }
 
 impl Item {
+    /// Tells the collector of it: the loop does not run.
+    pub(super) fn track(&self) {
+        match self {
+            Self::Call(handle) => track(handle.object()),
+            Self::CallFromThread(handle) => track(handle.object()),
+            Self::Timer(handle) => track(handle.object()),
+            Self::Step(task) | Self::Throw(task, _) => track(task.object()),
+            Self::Awake(future) => future::track_with_waiter(future),
+            // They are known, as all of their kinds.
+            Self::Foreign(_)
+            | Self::Ready(..)
+            | Self::Told(..)
+            | Self::Overdue(_)
+            | Self::Made(_)
+            | Self::Lost(_)
+            | Self::DatagramMade(_)
+            | Self::DatagramLost(_) => {}
+        }
+    }
+
     pub(super) fn object(&self) -> Option<&Object> {
         match self {
             Self::Call(handle) => Some(handle.object()),

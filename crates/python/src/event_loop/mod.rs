@@ -19,7 +19,7 @@ mod watch;
 use std::collections::VecDeque;
 use std::ffi::c_int;
 use std::io;
-use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use ironloop_driver::{Notifier, Poller, RawFd, Ready, Token};
@@ -32,11 +32,9 @@ use pyo3::types::PyType;
 use crate::cell::LoopCell;
 use crate::error::os_error;
 use crate::ffi::class::Pool;
-use crate::ffi::derived::track;
 use crate::ffi::ending::outlive_interpreter;
 use crate::ffi::method::add_methods;
-use crate::ffi::{Instance, Object, Visit};
-use crate::future;
+use crate::ffi::{Instance, Object, Usual, Visit};
 use crate::hooks::Own;
 use crate::running;
 use crate::transport::Transport;
@@ -107,13 +105,17 @@ pub(crate) struct LoopCore {
     task_factory: LoopCell<Option<Object>>,
     /// What of [`Parts`] is replaced on the instance.
     own: Own,
-    /// The address of the task that `asyncio.current_task()` would still name although its step is made; 0 if none.
-    pub(crate) lingering: AtomicUsize,
+    /// How many steps of tasks were made.
+    pub(crate) steps: AtomicU64,
+    /// The number of the step whose task `asyncio.current_task()` would still name although it is made; 0 if none.
+    pub(crate) lingering: AtomicU64,
     /// Where signals are read from; -1 before the first run in the main thread.
     signals: AtomicI32,
     /// The thread that runs the loop, as Python numbers it; 0 while none does.
     thread: AtomicU64,
 }
+
+pub(crate) static USUAL: Usual<LoopCore> = Usual::new();
 
 impl LoopCore {
     pub(crate) fn is_debug(&self) -> bool {
@@ -175,19 +177,13 @@ impl LoopCore {
         self.state.with(|state| state.emptied += 1);
     }
 
-    /// The loop stops: what it holds may be garbage from now on, and the collector has to know the tasks among it.
+    /// The loop stops: what it holds may be garbage from now on, and the collector has to know it. Until it runs again nothing is
+    /// delivered to the inbox, which the collector does not see.
     fn hand_over(&self) {
+        self.collect_inbox();
         self.state.with(|state| {
-            state.engine.ready().for_each(|item| match item {
-                Item::Step(task) | Item::Throw(task, _) => track(task.object()),
-                Item::Awake(future) => future::track_with_waiter(future),
-                _ => {}
-            });
-            state.engine.scheduled().for_each(|timer| {
-                if let Timer::Sleep(future) = timer {
-                    future::track_with_waiter(future);
-                }
-            });
+            state.engine.ready().for_each(Item::track);
+            state.engine.scheduled().for_each(Timer::track);
         });
     }
 
@@ -233,7 +229,8 @@ impl LoopCore {
             debug: AtomicBool::new(false),
             task_factory: LoopCell::new(None),
             own: Own::default(),
-            lingering: AtomicUsize::new(0),
+            steps: AtomicU64::new(0),
+            lingering: AtomicU64::new(0),
             signals: AtomicI32::new(-1),
             thread: AtomicU64::new(0),
         })
@@ -435,6 +432,7 @@ impl LoopCore {
 /// They could be inherited. But the interpreter calls a native method directly only on the very class that it was made for.
 #[pyfunction]
 fn native_methods<'py>(class: &Bound<'py, PyType>) -> PyResult<Bound<'py, PyType>> {
+    USUAL.learn(class)?;
     for methods in [
         schedule::methods(),
         turn::methods(),

@@ -59,8 +59,13 @@ pub(super) struct Operation {
 }
 
 impl Operation {
-    pub(super) fn objects(&self) -> [&Object; 2] {
-        [&self.future, self.socket.object()]
+    /// For the collector.
+    pub(super) fn objects(&self) -> impl Iterator<Item = &Object> {
+        let buffer = match &self.work {
+            Work::Receive { .. } => None,
+            Work::ReceiveInto(buffer) | Work::SendAll { data: buffer, .. } => buffer.exporter(),
+        };
+        [&self.future, self.socket.object()].into_iter().chain(buffer)
     }
 }
 

@@ -135,14 +135,19 @@ impl LoopCore {
     }
 }
 
+/// In debug mode a handle stays whole when it has run, for the log of slow ones. While the loop does not run, what it holds may be
+/// garbage. Else it is none, and the handle has let go of everything before it is.
+fn track_if_needed(core: &LoopCore, handle: &Object) {
+    if core.is_debug() || !core.is_running() {
+        track(handle);
+    }
+}
+
 fn call_soon(slf: &Bound<'_, LoopCore>, arguments: Arguments<'_>) -> PyResult<Object> {
     let py = slf.py();
     let callback = callback_of(slf, arguments, "call_soon", Caller::LoopThread)?;
     let handle = Handle::class().instantiate(py, Handle(callback))?;
-    if slf.get().is_debug() {
-        // It stays whole when it has run, for the log of slow ones.
-        track(handle.object());
-    }
+    track_if_needed(slf.get(), handle.object());
     slf.get().push(Item::Call(handle.clone_ref(py)));
     Ok(handle.into_object())
 }
@@ -160,6 +165,7 @@ fn call_soon_threadsafe(slf: &Bound<'_, LoopCore>, arguments: Arguments<'_>) -> 
         let handle = Handle::class().instantiate(py, Handle(callback))?;
         (Item::Call(handle.clone_ref(py)), handle.into_object())
     };
+    track_if_needed(core, &handle);
     // On the loop's own thread, and while nobody runs it, the order against `call_soon` must hold: no inbox. Without Python's
     // lock it may begin to run, and to sleep, after we have asked.
     if core.runs_here() || (!core.is_running() && !cfg!(Py_GIL_DISABLED)) {
@@ -226,9 +232,7 @@ fn schedule(
     let (py, core) = (slf.py(), slf.get());
     let callback = callback(slf, function, rest, context, method, Caller::LoopThread)?;
     let handle = TimerHandle::class().instantiate(py, TimerHandle::new(callback, when))?;
-    if core.is_debug() {
-        track(handle.object());
-    }
+    track_if_needed(core, handle.object());
     let timer = Timer::Handle(handle.clone_ref(py));
     handle.set_slot(core.schedule(when, timer));
     Ok(handle)

@@ -315,7 +315,7 @@ impl LoopCore {
         due || held || !core.inbox.is_empty() || core.stopping.load(Ordering::Relaxed)
     }
 
-    fn collect_inbox(&self) {
+    pub(super) fn collect_inbox(&self) {
         self.state.with(|state| {
             if self.inbox.collect(&mut state.arrivals) {
                 state.arrivals.drain(..).for_each(|item| state.engine.push(item));

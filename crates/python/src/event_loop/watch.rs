@@ -113,14 +113,15 @@ impl Watch {
     pub(super) fn traverse(&self, visit: &mut Visit<'_>) -> c_int {
         let mut each = |waiter: &Waiter| match waiter {
             Waiter::Nobody => 0,
-            Waiter::Callback(handle) => handle.traverse_owned(visit),
+            Waiter::Callback(handle) => visit.object(handle.object()),
             Waiter::Operations(operations) => visit.all(operations.iter().flat_map(Operation::objects)),
         };
         let result = match each(&self.reader) {
             0 => each(&self.writer),
             result => result,
         };
-        if result == 0 { visit.all(&self.file) } else { result }
+        let weak = self.identity.as_ref().map(|identity| &identity.weak);
+        if result == 0 { visit.all(self.file.iter().chain(weak)) } else { result }
     }
 
     /// Its loop is closed.

@@ -13,7 +13,7 @@ use super::derived::{Derived, DerivedClass, Own};
 use super::fields::FutureFields;
 use super::method::enter;
 use super::{Arguments, Object};
-use crate::event_loop::LoopCore;
+use crate::event_loop::{self, LoopCore};
 use crate::task::Task;
 
 /// Our future class, exactly.
@@ -25,14 +25,14 @@ pub(crate) static TASK: DerivedClass = DerivedClass::new();
 /// The class of what `gather` returns, exactly.
 pub(crate) static GATHERING: DerivedClass = DerivedClass::new();
 
-/// asyncio's own classes.
+/// asyncio's own classes, each with a reference that is never given back.
 static STOCK_FUTURE: AtomicPtr<ffi::PyTypeObject> = AtomicPtr::new(ptr::null_mut());
 static STOCK_TASK: AtomicPtr<ffi::PyTypeObject> = AtomicPtr::new(ptr::null_mut());
 
 /// Remembers asyncio's classes; their layout is known to be the one that this was built for.
 pub(crate) fn remember_stock(future: &Bound<'_, PyType>, task: &Bound<'_, PyType>) {
-    STOCK_FUTURE.store(future.as_type_ptr(), Ordering::Relaxed);
-    STOCK_TASK.store(task.as_type_ptr(), Ordering::Relaxed);
+    STOCK_FUTURE.store(future.clone().into_ptr().cast(), Ordering::Relaxed);
+    STOCK_TASK.store(task.clone().into_ptr().cast(), Ordering::Relaxed);
 }
 
 /// Whether this Python's classes are laid out as this was built for: else none of ours are there.
@@ -106,20 +106,7 @@ impl<'a> View<'a> {
 
 /// The loop itself, if it is one of ours.
 pub(crate) fn as_native_loop<'py>(py: Python<'py>, owner: &Object) -> Option<Bound<'py, LoopCore>> {
-    /// The class that was asked for last.
-    static KNOWN: AtomicPtr<ffi::PyTypeObject> = AtomicPtr::new(ptr::null_mut());
-    // SAFETY: live objects; the type is checked before the cast.
-    unsafe {
-        let kind = ffi::Py_TYPE(owner.as_ptr());
-        if kind != KNOWN.load(Ordering::Relaxed) {
-            let core = py.get_type::<LoopCore>();
-            if ffi::PyType_IsSubtype(kind, core.as_type_ptr()) == 0 {
-                return None;
-            }
-            KNOWN.store(kind, Ordering::Relaxed);
-        }
-        Some(owner.bind(py).clone().cast_into_unchecked())
-    }
+    event_loop::USUAL.cast(owner.bind(py)).cloned()
 }
 
 /// Classes of ours that begin with the fields of a future.

@@ -10,7 +10,6 @@ use pyo3::prelude::*;
 
 use super::callable::{call_slot, called};
 use super::class::Pool;
-use super::derived::track;
 use super::function::Function;
 use super::method::enter;
 use super::{Class, Instance, Native, Object, Visit};
@@ -38,13 +37,17 @@ impl Native for BoundMethod {
     const NAME: &'static CStr = c"ironloop.method";
     const DOC: &'static CStr = c"A special method bound to its instance.";
     const OPEN: bool = false;
-    // From the pool it comes untracked.
+    // Its memory comes from the pool.
     const TRACKED: bool = false;
     const FINALIZES: bool = false;
     const CALLABLE: bool = true;
 
     fn class() -> &'static Class {
         &CLASS
+    }
+
+    fn begins_tracked(&mut self) -> bool {
+        true
     }
 
     fn traverse(&self, visit: &mut Visit<'_>) -> c_int {
@@ -71,9 +74,7 @@ impl BoundMethod {
             let own = |object| Object::from_owned(py, ffi::Py_NewRef(object));
             enter(py, || {
                 let payload = Self { vectorcall: call, function: own(function), instance: own(instance) };
-                let bound = CLASS.instantiate(py, payload)?;
-                track(bound.object());
-                Ok(bound.into_object().into_ptr())
+                Ok(CLASS.instantiate(py, payload)?.into_object().into_ptr())
             })
         }
     }

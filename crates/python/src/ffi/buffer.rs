@@ -1,10 +1,12 @@
 //! The buffer protocol.
 
 use std::mem::MaybeUninit;
-use std::slice;
+use std::{ptr, slice};
 
 use pyo3::ffi;
 use pyo3::prelude::*;
+
+use super::Object;
 
 /// An exported buffer, released when dropped.
 pub(crate) struct Buffer(Box<ffi::Py_buffer>);
@@ -31,6 +33,12 @@ impl Buffer {
         }
         // SAFETY: filled by the call.
         Ok(Self(unsafe { view.assume_init() }))
+    }
+
+    /// Whose it is, for the collector.
+    pub(crate) fn exporter(&self) -> Option<&Object> {
+        // SAFETY: an `Object` is such a pointer; the view owns the reference, and keeps it as long as it lives.
+        (!self.0.obj.is_null()).then(|| unsafe { &*ptr::from_ref(&self.0.obj).cast() })
     }
 
     pub(crate) fn len(&self) -> usize {

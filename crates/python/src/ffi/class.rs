@@ -24,8 +24,7 @@ pub(crate) trait Native: Send + Sync + Sized + 'static {
     const OPEN: bool;
     /// Whether instances take weak references, though no attributes.
     const WEAK: bool = false;
-    /// Whether the garbage collector walks instances from the beginning. One that is not tracked must be reached through its
-    /// owner's `traverse` and drop its references when its work is done, or be tracked later on.
+    /// Whether instances come from the garbage collector's allocator, which counts them, and are known to it from the beginning.
     const TRACKED: bool;
     /// Whether `finalize` does anything.
     const FINALIZES: bool;
@@ -35,6 +34,12 @@ pub(crate) trait Native: Send + Sync + Sized + 'static {
     const METHOD: bool = false;
 
     fn class() -> &'static Class;
+
+    /// Whether the collector walks this instance from the beginning. One that it does not know must be reached through its
+    /// owner's `traverse` and drop its references when its work is done, or be tracked before it leads to what may lead back.
+    fn begins_tracked(&mut self) -> bool {
+        Self::TRACKED
+    }
 
     /// Shows the garbage collector every reference that the payload owns. Runs no Python.
     fn traverse(&self, visit: &mut Visit<'_>) -> c_int;
@@ -199,9 +204,10 @@ impl Class {
     }
 
     /// A new instance around `payload`.
-    pub(crate) fn instantiate<T: Native>(&self, py: Python<'_>, payload: T) -> PyResult<Instance<T>> {
+    pub(crate) fn instantiate<T: Native>(&self, py: Python<'_>, mut payload: T) -> PyResult<Instance<T>> {
         let kind = self.kind();
         let recycled = payload.pool().and_then(Pool::take);
+        let tracked = payload.begins_tracked();
         // SAFETY: fresh memory is sized for the class and zeroed behind the header, recycled memory was an instance of
         // the class and its slots are empty. The payload is in place before the collector can see the instance.
         unsafe {
@@ -215,7 +221,7 @@ impl Class {
                 None => allocate(py, kind, T::TRACKED)?,
             };
             self.payload::<T>(memory).write(payload);
-            if T::TRACKED {
+            if tracked {
                 ffi::PyObject_GC_Track(memory.cast());
             }
             Ok(Instance::from_object(Object::from_owned(py, memory)))
@@ -223,7 +229,7 @@ impl Class {
     }
 }
 
-/// The memory of dead, untracked instances of one class, owned by one loop: making a handle then asks no allocator.
+/// The memory of dead instances of one class, none of them from the collector's allocator, owned by one loop: making a handle then asks no allocator.
 #[derive(Default)]
 pub(crate) struct Pool(crate::cell::LoopCell<Vec<Memory>>);
 
@@ -266,7 +272,7 @@ impl Pool {
 impl Drop for Pool {
     fn drop(&mut self) {
         for memory in self.0.with(std::mem::take) {
-            // SAFETY: the memory of a dead instance, and only untracked ones come here.
+            // SAFETY: the memory of a dead instance, which did not come from the collector's allocator.
             unsafe { release(memory.0.as_ptr(), false) };
         }
     }
@@ -330,13 +336,27 @@ unsafe fn has_weak_references(instance: *mut ffi::PyObject) -> bool {
     }
 }
 
+/// Calls the finalizer of an instance that nobody refers to. False if that has brought it back to life.
+///
+/// # Safety
+/// Called by the deallocator of a collected class, on an attached thread, before it has taken anything from the instance.
+pub(super) unsafe fn say_last_words(instance: *mut ffi::PyObject) -> bool {
+    // SAFETY: the caller's. Who may live on must be known to the collector: it is a condition of the call.
+    unsafe {
+        if ffi::PyObject_GC_IsTracked(instance) == 0 {
+            ffi::PyObject_GC_Track(instance.cast());
+        }
+        ffi::PyObject_CallFinalizerFromDealloc(instance) == 0
+    }
+}
+
 unsafe extern "C" fn dealloc<T: Native>(instance: *mut ffi::PyObject) {
     let class = T::class();
     // SAFETY: called by the interpreter on an attached thread, once, with an instance that nobody refers to any more.
     unsafe {
         let kind = ffi::Py_TYPE(instance);
         let has_last_words = T::FINALIZES && (*class.payload::<T>(instance)).needs_finalizer();
-        if has_last_words && ffi::PyObject_CallFinalizerFromDealloc(instance) < 0 {
+        if has_last_words && !say_last_words(instance) {
             return;
         }
         ffi::PyObject_GC_UnTrack(instance.cast());

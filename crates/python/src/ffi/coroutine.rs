@@ -121,8 +121,8 @@ impl Kind {
     }
 }
 
-/// A native coroutine. It is not tracked by the garbage collector when it is made, so that its memory can come from the pool: one
-/// that may become part of a cycle, mostly when it begins to wait, is to be given to `derived::track`.
+/// A native coroutine. Its memory comes from a pool. The garbage collector knows it from the beginning: whoever makes one may keep
+/// it where it leads, and never await it.
 pub(crate) trait Coroutine: Send + Sync + Sized + 'static {
     /// As asyncio's own: `sleep`, `Queue.get`.
     const QUALIFIED_NAME: &'static str;
@@ -134,6 +134,12 @@ pub(crate) trait Coroutine: Send + Sync + Sized + 'static {
     /// The same for a class that serves several methods.
     fn qualified_name(&self) -> &'static str {
         Self::QUALIFIED_NAME
+    }
+
+    /// False where nothing that the payload owns leads anywhere: the collector need not know such a one. As soon as it owns more it
+    /// is to be given to `derived::track`.
+    fn leads_anywhere(&mut self) -> bool {
+        true
     }
 
     /// Takes a step, which may be the first. An error that is thrown in before it is not seen here.
@@ -169,6 +175,10 @@ impl<C: Coroutine> Native for C {
 
     fn class() -> &'static Class {
         &C::kind().class
+    }
+
+    fn begins_tracked(&mut self) -> bool {
+        self.leads_anywhere()
     }
 
     fn traverse(&self, visit: &mut Visit<'_>) -> c_int {

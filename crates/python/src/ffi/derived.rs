@@ -11,13 +11,14 @@ use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
 use std::ops::Deref;
 use std::ptr;
-use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicPtr, Ordering};
 
+use pyo3::exceptions::PyImportError;
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyTuple, PyType};
 
-use super::class::{BEFORE, NO_GETTER, Pool, allocate, leak, release};
+use super::class::{BEFORE, NO_GETTER, Pool, allocate, leak, release, say_last_words};
 use super::{Object, Visit};
 
 /// What stands behind the base's struct.
@@ -35,7 +36,7 @@ pub(crate) trait Derived: Sized + 'static {
     /// Whether the base's last words are needed: of an error nobody asked for, of a task that is pending still.
     fn has_last_words(fields: &Self::Fields) -> bool;
 
-    /// The instance is about to go.
+    /// The instance is about to go: by its deallocator, or with other garbage, before anybody's code has found it there.
     fn end(&self, fields: &Self::Fields);
 
     /// Shows the garbage collector every reference that the payload owns. Runs no Python.
@@ -90,7 +91,7 @@ impl<T: Derived> Own<T> {
 
     pub(crate) fn payload(&self) -> &T {
         // SAFETY: in place from the instance's beginning to its end.
-        unsafe { &*T::class().payload::<T>(self.0.as_ptr()) }
+        unsafe { &*payload::<T>(self.0.as_ptr()) }
     }
 }
 
@@ -103,6 +104,16 @@ impl<T: Derived> Deref for Own<T> {
     }
 }
 
+/// Where in an instance the payload begins: `create` has compared it with the base that is there.
+const fn payload_of<T: Derived>() -> usize {
+    size_of::<T::Fields>().next_multiple_of(align_of::<T>())
+}
+
+/// The payload of an instance.
+fn payload<T: Derived>(instance: *mut ffi::PyObject) -> *mut T {
+    instance.cast::<u8>().wrapping_add(payload_of::<T>()).cast()
+}
+
 /// `Py_TPFLAGS_INLINE_VALUES`
 #[cfg(Py_3_13)]
 const INLINE_VALUES: std::ffi::c_ulong = 1 << 2;
@@ -110,7 +121,6 @@ const INLINE_VALUES: std::ffi::c_ulong = 1 << 2;
 pub(crate) struct DerivedClass {
     kind: AtomicPtr<ffi::PyTypeObject>,
     base: AtomicPtr<ffi::PyTypeObject>,
-    payload: AtomicUsize,
     pool: Pool,
 }
 
@@ -119,7 +129,6 @@ impl DerivedClass {
         Self {
             kind: AtomicPtr::new(ptr::null_mut()),
             base: AtomicPtr::new(ptr::null_mut()),
-            payload: AtomicUsize::new(0),
             pool: Pool::new(),
         }
     }
@@ -135,11 +144,15 @@ impl DerivedClass {
     ) -> PyResult<()> {
         // SAFETY: a live type; its size was settled when it was made.
         let base_size = unsafe { (*base.as_type_ptr()).tp_basicsize } as usize;
-        let payload = base_size.next_multiple_of(align_of::<T>());
+        if base_size.next_multiple_of(align_of::<T>()) != payload_of::<T>() {
+            let text = format!("{} is laid out in another way than this was built for", base.name()?);
+            return Err(PyImportError::new_err(text));
+        }
         let slot = |slot: c_int, pfunc: *mut c_void| ffi::PyType_Slot { slot, pfunc };
         let mut slots = vec![
             slot(ffi::Py_tp_new, new::<T> as *mut c_void),
             slot(ffi::Py_tp_dealloc, dealloc::<T> as *mut c_void),
+            slot(ffi::Py_tp_finalize, finalize::<T> as *mut c_void),
             slot(ffi::Py_tp_traverse, traverse::<T> as *mut c_void),
             slot(ffi::Py_tp_clear, clear::<T> as *mut c_void),
             slot(ffi::Py_tp_setattro, set_attribute as *mut c_void),
@@ -152,7 +165,7 @@ impl DerivedClass {
         let flags = ffi::Py_TPFLAGS_DEFAULT | ffi::Py_TPFLAGS_HAVE_GC | ffi::Py_TPFLAGS_BASETYPE;
         let mut spec = ffi::PyType_Spec {
             name: T::NAME.as_ptr(),
-            basicsize: (payload + size_of::<T>()) as c_int,
+            basicsize: (payload_of::<T>() + size_of::<T>()) as c_int,
             itemsize: 0,
             flags: flags as u32,
             slots: slots.as_mut_ptr(),
@@ -172,7 +185,6 @@ impl DerivedClass {
         }
         let name = kind.bind(module.py()).cast::<PyType>()?.name()?;
         module.add(name, kind.bind(module.py()))?;
-        self.payload.store(payload, Ordering::Relaxed);
         self.base.store(base.as_type_ptr(), Ordering::Relaxed);
         // The class outlives every instance: its reference is never given back.
         self.kind.store(kind.into_ptr().cast(), Ordering::Release);
@@ -194,11 +206,6 @@ impl DerivedClass {
         self.base.load(Ordering::Relaxed)
     }
 
-    pub(super) fn payload<T: Derived>(&self, instance: *mut ffi::PyObject) -> *mut T {
-        // In range: every instance is as large as `create` has said.
-        instance.cast::<u8>().wrapping_add(self.payload.load(Ordering::Relaxed)).cast()
-    }
-
     /// A new instance, zeroed; the collector does not know it.
     pub(crate) fn instantiate<T: Derived>(&self, py: Python<'_>) -> PyResult<Own<T>> {
         let kind = self.kind();
@@ -207,13 +214,13 @@ impl DerivedClass {
             let memory = match self.pool.take() {
                 Some(memory) => {
                     let memory = memory.as_ptr();
-                    let size = BEFORE + (*kind).tp_basicsize as usize;
+                    let size = const { BEFORE + payload_of::<T>() + size_of::<T>() };
                     ptr::write_bytes(memory.cast::<u8>().sub(BEFORE), 0, size);
                     ffi::PyObject_Init(memory, kind)
                 }
                 None => allocate(py, kind, false)?,
             };
-            self.payload::<T>(memory).write(T::begin(&*memory.cast()));
+            payload::<T>(memory).write(T::begin(&*memory.cast()));
             Ok(Own(Object::from_owned(py, memory), PhantomData))
         }
     }
@@ -253,7 +260,7 @@ unsafe extern "C" fn new<T: Derived>(
         if kind != class.kind() {
             let memory = ffi::PyType_GenericAlloc(kind, 0);
             if !memory.is_null() {
-                class.payload::<T>(memory).write(T::begin(&*memory.cast()));
+                payload::<T>(memory).write(T::begin(&*memory.cast()));
             }
             return memory;
         }
@@ -286,19 +293,19 @@ unsafe extern "C" fn dealloc<T: Derived>(instance: *mut ffi::PyObject) {
     let class = T::class();
     // SAFETY: called by the interpreter on an attached thread, once, with an instance that nobody refers to any more.
     unsafe {
-        if T::has_last_words(&*instance.cast()) && ffi::PyObject_CallFinalizerFromDealloc(instance) < 0 {
+        if T::has_last_words(&*instance.cast()) && !say_last_words(instance) {
             return;
         }
         ffi::PyObject_GC_UnTrack(instance.cast());
         // Before anybody's code runs: who finds it in a list now would bring it back to life.
-        (*class.payload::<T>(instance)).end(&*instance.cast());
+        (*payload::<T>(instance)).end(&*instance.cast());
         if (*ffi::Py_TYPE(instance)).tp_weaklistoffset != 0 {
             ffi::PyObject_ClearWeakRefs(instance);
         }
         if let Some(clear) = (*class.base()).tp_clear {
             clear(instance);
         }
-        class.payload::<T>(instance).drop_in_place();
+        payload::<T>(instance).drop_in_place();
         let kind = ffi::Py_TYPE(instance);
         if kind != class.kind() {
             if let Some(free) = (*kind).tp_free {
@@ -308,6 +315,17 @@ unsafe extern "C" fn dealloc<T: Derived>(instance: *mut ffi::PyObject) {
             release(instance, false);
         }
         ffi::Py_DECREF(kind.cast());
+    }
+}
+
+/// The base's last words, of an instance that nobody refers to, or only other garbage.
+unsafe extern "C" fn finalize<T: Derived>(instance: *mut ffi::PyObject) {
+    // SAFETY: called by the interpreter on an attached thread with a live instance.
+    unsafe {
+        (*payload::<T>(instance)).end(&*instance.cast());
+        if let Some(finalize) = (*T::class().base()).tp_finalize {
+            finalize(instance);
+        }
     }
 }
 
@@ -325,8 +343,8 @@ unsafe extern "C" fn traverse<T: Derived>(
                 return result;
             }
         }
-        let result = (*T::class().payload::<T>(instance))
-            .traverse(&mut Visit(&mut |object| visit(object.as_ptr(), argument)));
+        let result =
+            (*payload::<T>(instance)).traverse(&mut Visit(&mut |object| visit(object.as_ptr(), argument)));
         if result != 0 {
             return result;
         }
@@ -337,7 +355,7 @@ unsafe extern "C" fn traverse<T: Derived>(
 unsafe extern "C" fn clear<T: Derived>(instance: *mut ffi::PyObject) -> c_int {
     // SAFETY: called by the collector on an attached thread with a live instance.
     unsafe {
-        (*T::class().payload::<T>(instance)).clear();
+        (*payload::<T>(instance)).clear();
         (*T::class().base()).tp_clear.map_or(0, |clear| clear(instance))
     }
 }

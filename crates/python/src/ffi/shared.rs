@@ -4,10 +4,10 @@ use std::marker::PhantomData;
 use std::ptr;
 use std::sync::atomic::{AtomicPtr, Ordering};
 
-use pyo3::PyClass;
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::pyclass::boolean_struct::True;
+use pyo3::{Borrowed, PyClass};
 
 use super::Object;
 
@@ -63,12 +63,15 @@ impl<T: PyClass> Usual<T> {
         Ok(())
     }
 
+    fn is_of(&self, object: &Bound<'_, PyAny>) -> bool {
+        // SAFETY: a live object.
+        unsafe { ffi::Py_TYPE(object.as_ptr()) == self.kind.load(Ordering::Relaxed) }
+    }
+
     pub(crate) fn cast<'a, 'py>(&self, object: &'a Bound<'py, PyAny>) -> Option<&'a Bound<'py, T>> {
-        // SAFETY: a live object; the class is below `T`, as `learn` has seen to.
-        unsafe {
-            if ffi::Py_TYPE(object.as_ptr()) == self.kind.load(Ordering::Relaxed) {
-                return Some(object.cast_unchecked());
-            }
+        if self.is_of(object) {
+            // SAFETY: the class is below `T`, as `learn` has seen to.
+            return Some(unsafe { object.cast_unchecked() });
         }
         object.cast().ok()
     }
@@ -76,5 +79,17 @@ impl<T: PyClass> Usual<T> {
     /// The same; raises TypeError if it is of another class.
     pub(crate) fn require<'a, 'py>(&self, object: &'a Bound<'py, PyAny>) -> PyResult<&'a Bound<'py, T>> {
         self.cast(object).map_or_else(|| Ok(object.cast()?), Ok)
+    }
+
+    /// The same of an argument, which the caller keeps.
+    pub(crate) fn receiver<'a, 'py>(
+        &self,
+        object: Borrowed<'a, 'py, PyAny>,
+    ) -> PyResult<Borrowed<'a, 'py, T>> {
+        if self.is_of(&object) {
+            // SAFETY: as above.
+            return Ok(unsafe { object.cast_unchecked() });
+        }
+        Ok(object.cast()?)
     }
 }

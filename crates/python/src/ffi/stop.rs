@@ -3,12 +3,15 @@
 //! Each await of a native object that gives a value ends so, and the interpreter takes the exception apart at once. Up to Python 3.11 the
 //! value alone will do. Later ones want an instance: ours come from a pool.
 
+#[cfg(Py_3_12)]
+use std::{ffi::c_void, mem::ManuallyDrop};
+
 use pyo3::ffi;
 use pyo3::prelude::*;
 
 use super::Object;
 #[cfg(Py_3_12)]
-use super::derived::{Derived, DerivedClass};
+use super::derived::{Derived, DerivedClass, track};
 
 #[cfg(Py_3_12)]
 static STOP: DerivedClass = DerivedClass::new();
@@ -42,7 +45,18 @@ impl Derived for Stop {
 pub(crate) fn prepare(module: &Bound<'_, PyModule>) -> PyResult<()> {
     let base = module.py().get_type::<pyo3::exceptions::PyStopIteration>();
     let hidden = PyModule::new(module.py(), "ironloop._ironloop")?;
-    STOP.create::<Stop>(&hidden, &base, &[], &[], &[])
+    let looked_at = ffi::PyType_Slot { slot: ffi::Py_tp_getattro, pfunc: looked_at as *mut c_void };
+    STOP.create::<Stop>(&hidden, &base, &[], &[], &[looked_at])
+}
+
+/// Somebody has caught it: it has a traceback, which may lead back to it.
+#[cfg(Py_3_12)]
+unsafe extern "C" fn looked_at(stop: *mut ffi::PyObject, name: *mut ffi::PyObject) -> *mut ffi::PyObject {
+    // SAFETY: called by the interpreter on an attached thread with an instance of the class.
+    unsafe {
+        track(&ManuallyDrop::new(Object::from_owned(Python::assume_attached(), stop)));
+        ffi::PyObject_GenericGetAttr(stop, name)
+    }
 }
 
 #[cfg(not(Py_3_12))]

@@ -9,7 +9,6 @@ use super::Outcome;
 use crate::cell::LoopCell;
 use crate::ffi::asyncio::View;
 use crate::ffi::class::Pool;
-use crate::ffi::derived::track;
 use crate::ffi::raise::raised;
 use crate::ffi::resumable::{Input, Resumable, Step, resumable_methods, resumable_slots};
 use crate::ffi::{Class, Instance, Native, Object, Visit};
@@ -27,12 +26,17 @@ impl Native for FutureIterator {
     const NAME: &'static CStr = c"ironloop.FutureIter";
     const DOC: &'static CStr = c"An await of a future.";
     const OPEN: bool = false;
-    // Once it waits the collector must know it: the future leads to the task, and so back to it.
+    // Its memory comes from the pool.
     const TRACKED: bool = false;
     const FINALIZES: bool = false;
 
     fn class() -> &'static Class {
         &FUTURE_ITERATOR
+    }
+
+    /// The future leads to the task, and so back to it.
+    fn begins_tracked(&mut self) -> bool {
+        true
     }
 
     fn traverse(&self, visit: &mut Visit<'_>) -> c_int {
@@ -70,7 +74,6 @@ impl Resumable for FutureIterator {
                 return Err(PyRuntimeError::new_err("await wasn't used with future"));
             }
             future.set_blocking(true);
-            track(iterator.object());
             return Ok(Step::Yield(object.clone_ref(py)));
         }
         drop(iterator.future.with(Option::take));

@@ -12,7 +12,6 @@ use crate::awaiting::Awaited;
 use crate::cell::LoopCell;
 use crate::ffi::call::call_method;
 use crate::ffi::coroutine::{self, Coroutine, Kind, Life};
-use crate::ffi::derived::track;
 use crate::ffi::function::Method;
 use crate::ffi::intern::intern;
 use crate::ffi::resumable::{Input, Step};
@@ -151,7 +150,7 @@ impl Coroutine for Enter {
         &self.life
     }
 
-    fn advance(py: Python<'_>, enter: &Instance<Self>, first: bool, input: Input) -> PyResult<Step> {
+    fn advance(py: Python<'_>, enter: &Instance<Self>, _first: bool, input: Input) -> PyResult<Step> {
         let acquiring = match enter.stage.with(|stage| std::mem::replace(stage, Stage::Over)) {
             Stage::Asked { primitive } => {
                 Awaited::of(py, &call_method(py, &primitive, intern!(py, "acquire"), &[])?)?
@@ -164,9 +163,6 @@ impl Coroutine for Enter {
             return Ok(Step::nothing(py));
         }
         enter.put(Stage::Acquiring(acquiring));
-        if first {
-            track(enter.object());
-        }
         Ok(step)
     }
 

@@ -17,7 +17,6 @@ use crate::awaiting::Awaited;
 use crate::cell::LoopCell;
 use crate::ffi::call::call_method;
 use crate::ffi::coroutine::{self, Coroutine, Kind, Life};
-use crate::ffi::derived::track;
 use crate::ffi::intern::intern;
 use crate::ffi::raise::{raised, set_context};
 use crate::ffi::resumable::{Input, Step};
@@ -135,7 +134,6 @@ impl ConditionWait {
         if !is_locked(slf)? {
             return Err(PyRuntimeError::new_err("cannot wait on un-acquired lock"));
         }
-        track(wait.object());
         let core = slf.cast::<PrimitiveCore>()?;
         let made = if passes_on() {
             let waiter = Waiters::make(core)?;

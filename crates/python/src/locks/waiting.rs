@@ -10,7 +10,6 @@ use super::core::PrimitiveCore;
 use super::waiters::Waiters;
 use crate::cell::LoopCell;
 use crate::ffi::coroutine::{self, Coroutine, Kind, Life};
-use crate::ffi::derived::track;
 use crate::ffi::resumable::{Input, Step};
 use crate::ffi::{Instance, Object, Shared, Usual, Visit};
 use crate::waiter::Waiter;
@@ -133,7 +132,6 @@ impl<P: Primitive> Wait<P> {
         let core = slf.as_super();
         let waiter = Waiters::make(core)?;
         core.get().waiters.join(py, &waiter)?;
-        track(wait.object());
         let step = waiter.wait(py);
         wait.settle(py, primitive, waiter, step)
     }

@@ -18,7 +18,7 @@ impl QueueCore {
         arguments: Arguments<'a>,
     ) -> PyResult<(pyo3::Borrowed<'a, 'py, Self>, Arguments<'a>)> {
         let (receiver, arguments) = arguments.split_receiver()?;
-        Ok((receiver.bind(py).cast::<Self>()?, arguments))
+        Ok((super::USUAL.receiver(receiver.bind(py))?, arguments))
     }
 
     /// A `QueueShutDown`, if so it is.

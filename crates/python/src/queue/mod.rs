@@ -16,7 +16,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
 use crate::cell::LoopCell;
-use crate::ffi::Object;
+use crate::ffi::{Object, Usual};
 use crate::hooks::Own;
 use state::{Items, Limit, State};
 use waiters::Side;
@@ -27,6 +27,8 @@ pub(crate) struct QueueCore {
     state: LoopCell<State>,
     own_hooks: Own,
 }
+
+static USUAL: Usual<QueueCore> = Usual::new();
 
 /// `self._name`, which an initialiser that was never called has not set.
 fn or_missing<'py>(
@@ -175,6 +177,7 @@ fn equip_queues(
     lifo: &Bound<'_, PyAny>,
     priority: &Bound<'_, PyAny>,
 ) -> PyResult<()> {
+    USUAL.learn(queue)?;
     methods::equip_class(queue)?;
     hooks::remember(queue, [lifo, priority])
 }

@@ -10,7 +10,6 @@ use super::waiters::Side;
 use crate::cell::LoopCell;
 use crate::ffi::call::call_method;
 use crate::ffi::coroutine::{self, Coroutine, Kind, Life};
-use crate::ffi::derived::track;
 use crate::ffi::intern::intern;
 use crate::ffi::resumable::{Input, Step};
 use crate::ffi::{Arguments, Instance, Object, Shared, Visit};
@@ -145,7 +144,8 @@ impl<R: Request> Coroutine for Waiting<R> {
         let visited = self.stage.try_with(|stage| match stage {
             Stage::Asked { queue, request } => visit.all([queue.object()].into_iter().chain(request.item())),
             Stage::InLine { queue, request, waiter } => {
-                visit.all([queue.object(), waiter.future()].into_iter().chain(request.item()))
+                let objects = waiter.objects().into_iter().flatten();
+                visit.all(objects.chain([queue.object()]).chain(request.item()))
             }
             Stage::Over => 0,
         });
@@ -186,7 +186,6 @@ impl<R: Request> Waiting<R> {
         let waiter = QueueCore::enqueue(queue, hooks, R::SIDE)?;
         let step = waiter.wait(py)?;
         slf.set(Stage::InLine { queue: shared, request, waiter });
-        track(slf.object());
         Ok(step)
     }
 }

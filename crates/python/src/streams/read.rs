@@ -14,7 +14,6 @@ use super::reader::{StreamReaderCore, pass_to_stock, receiver};
 use super::until::{Separators, Until, incomplete, line_after};
 use crate::cell::LoopCell;
 use crate::ffi::coroutine::{self, Coroutine, Kind, Life};
-use crate::ffi::derived::track;
 use crate::ffi::function::Method;
 use crate::ffi::intern::intern;
 use crate::ffi::resumable::{Input, Step};
@@ -122,7 +121,6 @@ impl<M: Reads> Coroutine for Reading<M> {
             Attempt::Done(result) => Ok(Step::Return(result)),
             Attempt::Wait(function) => {
                 let waiter = begin_to_wait(py, reader, function)?;
-                track(reading.object());
                 let step = waiter.wait(py)?;
                 progress.waiter = Some(waiter);
                 reading.progress.with(|place| *place = Some(progress));

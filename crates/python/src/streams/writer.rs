@@ -13,7 +13,6 @@ use crate::awaiting::Awaited;
 use crate::cell::LoopCell;
 use crate::ffi::call::call;
 use crate::ffi::coroutine::{self, Coroutine, Kind, Life};
-use crate::ffi::derived::track;
 use crate::ffi::function::Method;
 use crate::ffi::intern::intern;
 use crate::ffi::resumable::{Input, Step};
@@ -169,7 +168,6 @@ impl Coroutine for Drain {
         let step = waiting.resume(py, input)?;
         if let Step::Yield(_) = step {
             drain.waiting.with(|place| *place = Some(waiting));
-            track(drain.object());
         }
         Ok(step)
     }

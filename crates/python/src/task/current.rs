@@ -1,7 +1,9 @@
 //! Who is running: `asyncio.current_task()`.
 //!
 //! asyncio keeps a dictionary by loop (from Python 3.14 on a field of the thread). A task of ours that has made its step stays
-//! there until the next steps, or until something else runs: entering and leaving is one write instead of two.
+//! there until the next steps, or until something else runs: entering and leaving is one write instead of two. Which task that is
+//! the loop knows by the number of its step, as does the task. (The record of who runs may lose it meanwhile, and its memory be
+//! another task's.)
 
 use std::sync::atomic::Ordering;
 
@@ -10,27 +12,29 @@ use pyo3::prelude::*;
 #[cfg(not(Py_3_14))]
 use pyo3::types::PyDict;
 
+use super::Task;
 use crate::event_loop::LoopCore;
 use crate::ffi::Object;
+use crate::ffi::derived::Own;
 #[cfg(not(Py_3_14))]
 use crate::ffi::dict::set_default;
 use crate::imports;
 
 /// The task begins a step.
-pub(super) fn enter(slf: &Bound<'_, LoopCore>, task: &Object) -> PyResult<()> {
-    let address = task.as_ptr() as usize;
-    let lingering = slf.get().lingering.swap(0, Ordering::Relaxed);
-    if lingering == address {
-        return Ok(());
-    }
+pub(super) fn enter(slf: &Bound<'_, LoopCore>, task: &Own<Task>) -> PyResult<()> {
+    let lingering = slf.get().lingering.load(Ordering::Relaxed);
+    slf.get().lingering.store(0, Ordering::Relaxed);
     if lingering != 0 {
-        return replace(slf, Some(task), false).map(drop);
+        if lingering == task.payload().last_step.get() {
+            return Ok(());
+        }
+        return replace(slf, Some(task.object()), false).map(drop);
     }
-    match put(slf, task)? {
+    match put(slf, task.object())? {
         None => Ok(()),
         Some(other) => Err(PyRuntimeError::new_err(format!(
             "Cannot enter into task {} while another task {} is being executed.",
-            task.bind(slf.py()).repr()?,
+            task.object().bind(slf.py()).repr()?,
             other.bind(slf.py()).repr()?
         ))),
     }
@@ -53,8 +57,11 @@ fn put(slf: &Bound<'_, LoopCore>, task: &Object) -> PyResult<Option<Object>> {
 }
 
 /// The step is made.
-pub(super) fn leave(slf: &Bound<'_, LoopCore>, task: &Object) {
-    slf.get().lingering.store(task.as_ptr() as usize, Ordering::Relaxed);
+pub(super) fn leave(slf: &Bound<'_, LoopCore>, task: &Own<Task>) {
+    let number = slf.get().steps.load(Ordering::Relaxed) + 1;
+    slf.get().steps.store(number, Ordering::Relaxed);
+    task.payload().last_step.set(number);
+    slf.get().lingering.store(number, Ordering::Relaxed);
 }
 
 /// No task runs: before anything else does, and before the loop sleeps.

@@ -54,6 +54,8 @@ fn begin(
     drop(task.context.replace(py, Some(Context::from_argument(py, context)?.into_object())));
     set_name(py, task, name)?;
     task.coroutine.set(py, coroutine);
+    // It may have been another loop's: `__init__` can be called twice.
+    task.payload().last_step.set(0);
     task.begin();
     Ok(())
 }

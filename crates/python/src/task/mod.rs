@@ -29,6 +29,8 @@ pub(crate) use step::{called, step, throw_into, woken_by_call};
 pub(crate) struct Task {
     /// The N of `Task-N`, should anybody ask for the name of one that has none; 0 where it has.
     number: Cell<u64>,
+    /// Of the loop's steps the last that was this task's; 0 before it.
+    last_step: Cell<u64>,
     /// Its place among the pending ones.
     place: Place,
 }
@@ -55,7 +57,7 @@ impl Derived for Task {
     }
 
     fn begin(_: &TaskFields) -> Self {
-        Self { number: Cell::new(0), place: Place::nowhere() }
+        Self { number: Cell::new(0), last_step: Cell::new(0), place: Place::nowhere() }
     }
 
     fn has_last_words(fields: &TaskFields) -> bool {

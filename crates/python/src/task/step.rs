@@ -24,9 +24,9 @@ pub(crate) fn step(slf: &Bound<'_, LoopCore>, task: &Own<Task>) -> PyResult<()> 
 
 /// The same; an error is raised in the coroutine.
 pub(crate) fn throw_into(slf: &Bound<'_, LoopCore>, task: &Own<Task>, error: Option<Object>) -> PyResult<()> {
-    current::enter(slf, task.object())?;
+    current::enter(slf, task)?;
     let result = in_its_context(slf, task, error);
-    current::leave(slf, task.object());
+    current::leave(slf, task);
     result
 }
 
@@ -40,9 +40,9 @@ pub(crate) fn called(py: Python<'_>, task: &Own<Task>) -> PyResult<()> {
 pub(crate) fn woken_by_call(py: Python<'_>, task: &Object) -> PyResult<()> {
     let task = Own::<Task>::of_any(task).ok_or_else(|| PyTypeError::new_err("no task of ironloop's"))?;
     let Some(owner) = task.view().native_loop(py) else { return Ok(()) };
-    current::enter(&owner, task.object())?;
+    current::enter(&owner, task)?;
     let result = advance(&owner, task, None);
-    current::leave(&owner, task.object());
+    current::leave(&owner, task);
     result
 }
 
