@@ -28,6 +28,7 @@ if not native.obstacles:
         wait,
     )
     from ironloop.locks import Barrier, BoundedSemaphore, Condition, Event, Lock, Semaphore
+    from ironloop.process import Process as Process
     from ironloop.queues import LifoQueue, PriorityQueue, Queue, QueueEmpty, QueueFull
     from ironloop.streams import (
         StreamReader,

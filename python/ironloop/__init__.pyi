@@ -20,6 +20,7 @@ from ironloop.locks import Lock as Lock
 from ironloop.locks import Semaphore as Semaphore
 from ironloop.loop import Loop as Loop
 from ironloop.policy import EventLoopPolicy as EventLoopPolicy
+from ironloop.process import Process as Process
 from ironloop.queues import LifoQueue as LifoQueue
 from ironloop.queues import PriorityQueue as PriorityQueue
 from ironloop.queues import Queue as Queue

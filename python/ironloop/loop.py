@@ -22,6 +22,7 @@ from ironloop import names, roll
 from ironloop._ironloop import LoopCore, StreamTransport, native_methods, notice_origin_tracking
 from ironloop.internals import Internals, Selector
 from ironloop.native import is_wanted
+from ironloop.pipes import Pipes
 from ironloop.processes import ChildWatching
 from ironloop.resolver import Resolver
 from ironloop.signals import SignalWakeup
@@ -34,9 +35,20 @@ if TYPE_CHECKING:
     from traceback import StackSummary
 
 
+# Seconds until a UNIX server that was full is tried again: at first, and twice as long each time up to this.
+_FIRST_RETRY, _LAST_RETRY = 0.001, 0.05
+
+
 @native_methods
 class Loop(  # type: ignore[misc]
-    LoopCore, Resolver, TlsUpgrade, SignalWakeup, ChildWatching, Internals, asyncio.SelectorEventLoop
+    LoopCore,
+    Resolver,
+    TlsUpgrade,
+    Pipes,
+    ChildWatching,
+    SignalWakeup,
+    Internals,
+    asyncio.SelectorEventLoop,
 ):
     """An asyncio event loop in Rust.
 
@@ -63,6 +75,7 @@ class Loop(  # type: ignore[misc]
         "_internal_fds",
         "_lookups",
         "_old_agen_hooks",
+        "_pipe_modes",
         "_selector",
         "_signal_handlers",
         "_ssock",
@@ -83,6 +96,7 @@ class Loop(  # type: ignore[misc]
         """
         super().__init__(Selector(self))
         self._lookups = None
+        self._pipe_modes = set()
         self._has_names = False
         self._be_native(is_wanted(native))
 
@@ -138,12 +152,39 @@ class Loop(  # type: ignore[misc]
         super().close()
         if not closed:
             self._close_resolver()
+            self._leave_pipes()
             self._dispose()
             if self._has_names:
                 self._has_names = False
                 names.restore()
 
     # Sockets of the user's own
+
+    async def sock_connect(self, sock: socket.socket, address: Any) -> None:
+        """Connects to an address; a UNIX server that has no room for another client is tried again.
+
+        Raises:
+            OSError: there is no such server, or it refuses.
+            ValueError: in debug mode, if the socket is blocking.
+
+        (asyncio: loop.sock_connect)
+        """
+        if sock.family != socket.AF_UNIX:
+            return await super().sock_connect(sock, address)
+        self._check_socket(sock)
+        delay = _FIRST_RETRY
+        while True:
+            try:
+                return sock.connect(address)
+            except BlockingIOError:
+                # EAGAIN: nothing goes on in the kernel, and nothing will say when there is room.
+                again = self.create_future()
+            timer = self.call_later(delay, asyncio.futures._set_result_unless_cancelled, again, None)
+            try:
+                await again
+            finally:
+                timer.cancel()
+            delay = min(2 * delay, _LAST_RETRY)
 
     async def sock_recv(self, sock: socket.socket, n: int) -> bytes:
         """Receives up to `n` bytes; b"" is the end of file. (asyncio: loop.sock_recv)

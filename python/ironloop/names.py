@@ -31,6 +31,7 @@ _DEFINED_IN = {
         "start_server",
         "start_unix_server",
     ),
+    "subprocess": ("Process",),
     "taskgroups": ("TaskGroup",),
     "tasks": (
         "as_completed",

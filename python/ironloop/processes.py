@@ -17,6 +17,12 @@ class ChildWatching:
 
     __slots__ = ()
 
+    def _child_watcher_callback(self, pid: int, returncode: int, transp: Any) -> None:
+        loop: Any = self
+        super()._child_watcher_callback(pid, returncode, transp)  # type: ignore[misc]
+        # Some Pythons tell the transport a turn or two later.
+        loop.call_soon_threadsafe(loop.call_soon, _end_waits, transp, returncode)
+
     if sys.version_info < (3, 12):
 
         async def _make_subprocess_transport(
@@ -61,3 +67,12 @@ def _has_pidfd() -> bool:
     except OSError:
         return False
     return True
+
+
+def _end_waits(transport: Any, returncode: int) -> None:
+    """Tells who waits for the process. Older Pythons wait for its pipes, which a grandchild may have."""
+    if waiters := getattr(transport, "_exit_waiters", None):
+        for waiter in waiters:
+            if not waiter.done():
+                waiter.set_result(returncode)
+        waiters.clear()

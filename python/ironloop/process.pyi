@@ -1,0 +1,3 @@
+from asyncio import subprocess
+
+class Process(subprocess.Process): ...
