@@ -265,6 +265,33 @@ def test_what_wait_for_awaits(run, vocabulary):
     run(main)
 
 
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="wait_for makes a task")
+def test_what_asyncios_own_coroutine_does_in_its_place_is_seen_as_its_own(run, vocabulary):
+    """A timeout of 0 is such a case."""
+
+    async def main():
+        cleanup = asyncio.get_running_loop().create_future()
+
+        async def slow():
+            try:
+                await asyncio.get_running_loop().create_future()
+            finally:
+                await cleanup
+
+        inner = asyncio.create_task(slow())
+        await asyncio.sleep(0)
+        task = asyncio.create_task(vocabulary.wait_for(inner, 0))
+        await asyncio.sleep(0)
+        names, _ = awaited(task.get_coro())
+        assert names == ["wait_for", "_cancel_and_wait"]
+        assert task.get_coro().cr_frame.f_locals["timeout"] == 0
+        cleanup.set_result(None)
+        with pytest.raises(TimeoutError):
+            await task
+
+    run(main)
+
+
 def test_a_task_shows_its_stack(run, vocabulary):
     async def main():
         task = asyncio.create_task(vocabulary.Queue().get())

@@ -90,13 +90,25 @@ impl Coroutine for Sleep {
         }
     }
 
+    fn deputy(&self, py: Python<'_>) -> Option<Object> {
+        self.stage.with(|stage| match stage {
+            Stage::Elsewhere(coroutine) => Some(coroutine.clone_ref(py)),
+            _ => None,
+        })
+    }
+
     fn awaits(&self, py: Python<'_>) -> Option<Object> {
-        let (timed, elsewhere) = self.stage.with(|stage| match stage {
-            Stage::Timed { slot, owner, .. } => (Some((*slot, owner.bind(py).clone())), None),
-            Stage::Elsewhere(coroutine) => (None, Some(coroutine.clone_ref(py))),
-            Stage::Asked { .. } | Stage::Turn { .. } | Stage::Over => (None, None),
+        let timed = self.stage.with(|stage| match stage {
+            Stage::Timed { slot, owner, .. } => Some((*slot, owner.bind(py).clone())),
+            _ => None,
         });
-        timed.map_or(elsewhere, |(slot, owner)| timed_future(py, slot, owner.get()))
+        // The loop has the future, until it is due.
+        timed.and_then(|(slot, owner)| {
+            owner.get().state.with(|state| match state.engine.timer(slot) {
+                Some(Timer::Sleep(future)) => Some(future.object().clone_ref(py)),
+                _ => None,
+            })
+        })
     }
 
     fn traverse(&self, visit: &mut Visit<'_>) -> c_int {
@@ -161,14 +173,6 @@ fn seconds_of(py: Python<'_>, delay: &Object) -> PyResult<f64> {
     }
     // What cannot be compared fails as it does in asyncio.
     if delay.le(0)? { Ok(0.0) } else { delay.extract() }
-}
-
-/// The future of a timer, which the loop has until it is due.
-fn timed_future(py: Python<'_>, slot: Slot, owner: &LoopCore) -> Option<Object> {
-    owner.state.with(|state| match state.engine.timer(slot) {
-        Some(Timer::Sleep(future)) => Some(future.object().clone_ref(py)),
-        _ => None,
-    })
 }
 
 /// `sleep(delay, result=None)`; where no loop of ours runs asyncio's own.

@@ -110,12 +110,17 @@ impl Coroutine for WaitFor {
         }
     }
 
+    fn deputy(&self, py: Python<'_>) -> Option<Object> {
+        self.stage.with(|stage| match stage {
+            Stage::Elsewhere(coroutine) => Some(coroutine.object().clone_ref(py)),
+            _ => None,
+        })
+    }
+
     fn awaits(&self, py: Python<'_>) -> Option<Object> {
         self.stage.with(|stage| match stage {
-            Stage::Waiting { iterator, .. } | Stage::Elsewhere(iterator) => {
-                Some(iterator.object().clone_ref(py))
-            }
-            Stage::Asked { .. } | Stage::Over => None,
+            Stage::Waiting { iterator, .. } => Some(iterator.object().clone_ref(py)),
+            _ => None,
         })
     }
 

@@ -173,11 +173,17 @@ impl Coroutine for Wait {
         }
     }
 
+    fn deputy(&self, py: Python<'_>) -> Option<Object> {
+        self.stage.with(|stage| match stage {
+            Stage::Elsewhere(coroutine) => Some(coroutine.clone_ref(py)),
+            _ => None,
+        })
+    }
+
     fn awaits(&self, py: Python<'_>) -> Option<Object> {
         self.stage.with(|stage| match stage {
             Stage::Waiting(waiting) => Some(waiting.awaited().waiter.object().clone_ref(py)),
-            Stage::Elsewhere(coroutine) => Some(coroutine.clone_ref(py)),
-            Stage::Asked(_) | Stage::Over => None,
+            _ => None,
         })
     }
 

@@ -19,6 +19,7 @@ use super::{Instance, Object};
 pub(crate) trait Native: Send + Sync + Sized + 'static {
     /// The class, with its module.
     const NAME: &'static CStr;
+    /// Empty where instances have a `__doc__` of their own.
     const DOC: &'static CStr;
     /// Whether instances take attributes of their own and weak references. (Where the base does already: no.)
     const OPEN: bool;
@@ -115,10 +116,12 @@ impl Class {
             slot(ffi::Py_tp_dealloc, dealloc::<T> as *mut c_void),
             slot(ffi::Py_tp_traverse, traverse::<T> as *mut c_void),
             slot(ffi::Py_tp_clear, clear::<T> as *mut c_void),
-            slot(ffi::Py_tp_doc, T::DOC.as_ptr().cast_mut().cast()),
             slot(ffi::Py_tp_methods, leak(methods, ffi::PyMethodDef::zeroed()).cast()),
             slot(ffi::Py_tp_getset, leak(getters, NO_GETTER).cast()),
         ];
+        if !T::DOC.is_empty() {
+            slots.push(slot(ffi::Py_tp_doc, T::DOC.as_ptr().cast_mut().cast()));
+        }
         let member = |name: &'static CStr, offset: usize| ffi::PyMemberDef {
             name: name.as_ptr(),
             type_code: ffi::Py_T_PYSSIZET,

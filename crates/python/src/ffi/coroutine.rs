@@ -145,6 +145,11 @@ pub(crate) trait Coroutine: Send + Sync + Sized + 'static {
     /// Takes a step, which may be the first. An error that is thrown in before it is not seen here.
     fn advance(py: Python<'_>, coroutine: &Instance<Self>, first: bool, input: Input) -> PyResult<Step>;
 
+    /// asyncio's own coroutine, if it does all that this one is there for.
+    fn deputy(&self, _py: Python<'_>) -> Option<Object> {
+        None
+    }
+
     /// The future or the iterator from which it has what it has yielded, while it is suspended.
     fn awaits(&self, _py: Python<'_>) -> Option<Object> {
         None

@@ -1,10 +1,10 @@
 //! Native functions that stand for functions of asyncio's.
 //!
-//! Whoever looks at one sees the function that it stands for: its name, signature, documentation, and whether it is a coroutine
-//! function (`mock.patch("asyncio.sleep")` asks). Called where no loop of ours runs, a function that dispatches is that one.
+//! Whoever looks at one sees the function that it stands for: its class, name, signature, documentation, and whether it is a
+//! coroutine function (`mock.patch("asyncio.sleep")` asks). Called where no loop of ours runs, a function that dispatches is that one.
 //! In a class it is a method, and on an instance of another class, where a tool may have put it, again the one it stands for.
 
-use std::ffi::{CStr, c_int};
+use std::ffi::{CStr, c_int, c_void};
 use std::mem::ManuallyDrop;
 use std::ptr;
 
@@ -13,6 +13,7 @@ use pyo3::prelude::*;
 
 use super::bound::{BoundMethod, PyMethod_New};
 use super::callable::{Callable, call_slot, called};
+use super::class::NO_GETTER;
 use super::code::Code;
 use super::method::enter;
 use super::{Arguments, Class, Instance, Native, Object, Visit};
@@ -46,7 +47,8 @@ static FUNCTION: Class = Class::new();
 
 impl Native for Function {
     const NAME: &'static CStr = c"ironloop.function";
-    const DOC: &'static CStr = c"A native function that stands for one of asyncio's.";
+    // Each has its own.
+    const DOC: &'static CStr = c"";
     // Functions can be referred to weakly.
     const OPEN: bool = true;
     const TRACKED: bool = true;
@@ -108,11 +110,18 @@ impl Function {
         })
     }
 
-    fn reduce(&self, py: Python<'_>) -> PyResult<Object> {
-        let stands_for = self.stands_for.bind(py);
+    /// Pickled it is a name of asyncio's: whatever stands there when it is unpickled.
+    fn reduce(function: &Bound<'_, PyAny>, stands_for: &Object) -> PyResult<Object> {
+        let py = function.py();
+        let stands_for = stands_for.bind(py);
         let (module, name) = (stands_for.getattr("__module__")?, stands_for.getattr("__qualname__")?);
         let find = py.import("pkgutil")?.getattr("resolve_name")?;
-        Ok((find, (format!("{module}:{name}"),)).into_pyobject(py)?.into_any().into())
+        let path = (format!("{module}:{name}"),);
+        // Where it is what one finds there, the name alone will do, as of any function.
+        match find.call1(path.clone()) {
+            Ok(found) if found.is(function) => Ok(name.into()),
+            _ => Ok((find, path).into_pyobject(py)?.into_any().into()),
+        }
     }
 }
 
@@ -148,15 +157,16 @@ unsafe extern "C" fn bound(
 }
 
 unsafe extern "C" fn attribute(function: *mut ffi::PyObject, name: *mut ffi::PyObject) -> *mut ffi::PyObject {
-    // SAFETY: called by the interpreter on an attached thread with an instance of the class. `__class__` and what the class
-    // itself has is its own.
+    // SAFETY: called by the interpreter on an attached thread with an instance of the class. How it is called, bound and pickled
+    // is its own.
     unsafe {
         let stands_for = (*FUNCTION.payload::<Function>(function)).stands_for.as_ptr();
         let text = ManuallyDrop::new(Object::from_owned(Python::assume_attached(), name));
         let py = Python::assume_attached();
-        let own = text.bind(py).extract::<&str>().is_ok_and(|text| {
-            matches!(text, "__class__" | "__reduce__" | "__reduce_ex__" | "__get__" | "__call__")
-        });
+        let own = text
+            .bind(py)
+            .extract::<&str>()
+            .is_ok_and(|text| matches!(text, "__reduce__" | "__reduce_ex__" | "__get__" | "__call__"));
         if own {
             return ffi::PyObject_GenericGetAttr(function, name);
         }
@@ -181,13 +191,33 @@ unsafe extern "C" fn repr(function: *mut ffi::PyObject) -> *mut ffi::PyObject {
     unsafe { ffi::PyObject_Repr((*FUNCTION.payload::<Function>(function)).stands_for.as_ptr()) }
 }
 
-/// Pickled it is a name of asyncio's: whatever stands there when it is unpickled.
+/// What asks `object.__getattribute__` for it, as `help` does, and what a class has of the same name anyway.
+unsafe extern "C" fn shown(function: *mut ffi::PyObject, name: *mut c_void) -> *mut ffi::PyObject {
+    // SAFETY: as above; the name is one of `SHOWN`.
+    unsafe {
+        let stands_for = (*FUNCTION.payload::<Function>(function)).stands_for.as_ptr();
+        ffi::PyObject_GetAttrString(stands_for, name.cast())
+    }
+}
+
+const SHOWN: [&CStr; 8] = [
+    c"__annotations__",
+    c"__class__",
+    c"__code__",
+    c"__defaults__",
+    c"__doc__",
+    c"__kwdefaults__",
+    c"__name__",
+    c"__qualname__",
+];
+
 unsafe extern "C" fn reduce(function: *mut ffi::PyObject, _: *mut ffi::PyObject) -> *mut ffi::PyObject {
     // SAFETY: as above.
     unsafe {
         let py = Python::assume_attached();
-        let function = &*FUNCTION.payload::<Function>(function);
-        enter(py, || function.reduce(py).map(Object::into_ptr))
+        let stands_for = &(*FUNCTION.payload::<Function>(function)).stands_for;
+        let function = Bound::from_borrowed_ptr(py, function);
+        enter(py, || Function::reduce(&function, stands_for).map(Object::into_ptr))
     }
 }
 
@@ -199,16 +229,22 @@ pub(crate) fn add_class(py: Python<'_>) -> PyResult<()> {
         ml_flags: ffi::METH_NOARGS,
         ml_doc: ptr::null(),
     };
+    let shown = SHOWN.map(|name| ffi::PyGetSetDef {
+        name: name.as_ptr(),
+        get: Some(shown),
+        closure: name.as_ptr().cast_mut().cast(),
+        ..NO_GETTER
+    });
     FUNCTION.create_hidden::<Function>(
         py,
         &[reduce],
-        &[],
+        &shown,
         &[
             call_slot(),
-            slot(ffi::Py_tp_descr_get, bound as *mut std::ffi::c_void),
-            slot(ffi::Py_tp_getattro, attribute as *mut std::ffi::c_void),
-            slot(ffi::Py_tp_setattro, set_attribute as *mut std::ffi::c_void),
-            slot(ffi::Py_tp_repr, repr as *mut std::ffi::c_void),
+            slot(ffi::Py_tp_descr_get, bound as *mut c_void),
+            slot(ffi::Py_tp_getattro, attribute as *mut c_void),
+            slot(ffi::Py_tp_setattro, set_attribute as *mut c_void),
+            slot(ffi::Py_tp_repr, repr as *mut c_void),
         ],
     )
 }

@@ -287,6 +287,9 @@ getter!(qualified_name_of, |py, coroutine| {
 // `isinstance` asks for it, and so do those who tell coroutines from other awaitables.
 getter!(class_of, |py, _coroutine| coroutine_type(py));
 getter!(await_of, |py, coroutine| {
+    if let Some(deputy) = coroutine.deputy(py) {
+        return deputy.bind(py).getattr(intern!(py, "cr_await")).map(Object::from);
+    }
     let is_suspended = coroutine.life().stage() == Stage::Suspended;
     match coroutine.awaits(py).filter(|_| is_suspended) {
         // It hands out the future itself, and would have an iterator of it if it were asyncio's.
@@ -297,6 +300,9 @@ getter!(await_of, |py, coroutine| {
 });
 getter!(code_getter, |py, coroutine| code_of(py, coroutine).map(|(code, _)| code.into()));
 getter!(frame_of, |py, coroutine| {
+    if let Some(deputy) = coroutine.deputy(py) {
+        return deputy.bind(py).getattr(intern!(py, "cr_frame")).map(Object::from);
+    }
     if coroutine.life().stage() == Stage::Ended {
         return Ok(Object::none(py));
     }

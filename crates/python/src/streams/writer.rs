@@ -172,7 +172,7 @@ impl Coroutine for Drain {
         Ok(step)
     }
 
-    fn awaits(&self, py: Python<'_>) -> Option<Object> {
+    fn deputy(&self, py: Python<'_>) -> Option<Object> {
         self.waiting.with(|waiting| waiting.as_ref().map(|waiting| waiting.object().clone_ref(py)))
     }
 
