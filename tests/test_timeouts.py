@@ -241,3 +241,44 @@ def test_a_subclass_is_heard(run, of):
         assert rescheduled == [None]
 
     run(main)
+
+
+@pytest.mark.parametrize("where", ["instance", "subclass"])
+@pytest.mark.parametrize("name", ["reschedule", "_on_timeout", "when"])
+def test_a_method_that_is_replaced_is_the_one_that_runs(run, of, where, name):
+    """Spies in tests put theirs on the instance."""
+
+    async def main():
+        calls = []
+        if where == "instance":
+            timeout = of.timeout(0.001)
+            original = getattr(timeout, name)
+            setattr(timeout, name, lambda *args: calls.append(args) or original(*args))
+        else:
+            # asyncio's says that it is final; only a type checker listens.
+            base = type(of.timeout(None))
+            method = lambda self, *args: calls.append(args) or getattr(base, name)(self, *args)  # noqa: E731
+            timeout = type("Own", (base,), {name: method})(asyncio.get_running_loop().time() + 0.001)
+        with pytest.raises(TimeoutError):
+            async with timeout:
+                assert len(calls) == (name == "reschedule")
+                if name == "when":
+                    timeout.when()
+                await asyncio.get_running_loop().create_future()
+        assert len(calls) == 1
+        if where == "instance":
+            delattr(timeout, name)
+            assert getattr(timeout, name) == original
+
+    run(main)
+
+
+def test_a_replaced_reschedule_decides(run, of):
+    async def main():
+        timeout = of.timeout(3600)
+        timeout.reschedule = lambda when: type(timeout).reschedule(timeout, 0)
+        with pytest.raises(TimeoutError):
+            async with timeout:
+                await asyncio.get_running_loop().create_future()
+
+    run(main)

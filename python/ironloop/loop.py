@@ -87,6 +87,9 @@ class Loop(  # type: ignore[misc]
 
     _create_task = asyncio.SelectorEventLoop.create_task
 
+    # Whether it may be run inside what it runs.
+    _may_nest = False
+
     def __init__(self, *, native: bool | None = None) -> None:
         """From now on until it is closed, asyncio's names (`asyncio.sleep`, `asyncio.Queue`…) are ironloop's.
 

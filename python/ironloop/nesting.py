@@ -18,6 +18,7 @@ class NestedLoop(Loop):
     """A loop whose `run_until_complete` may be called while it runs: by a callback, or by a task."""
 
     __module__ = "ironloop"
+    _may_nest = True
 
     def run_until_complete(self, future: Generator[Any, None, _T] | Awaitable[_T]) -> _T:
         """Runs until the future is done; returns its result. (asyncio: loop.run_until_complete)

@@ -20,19 +20,18 @@ use crate::wait_for::WaitFor;
 /// The alarm of one timeout.
 #[derive(Default)]
 pub(crate) struct Alarm {
-    place: Place,
+    entry: Option<Entry>,
     /// Entries that were switched off, and that the ready queue holds still.
     stale: u32,
 }
 
-/// Where the loop has the entry.
-#[derive(Default)]
-pub(crate) enum Place {
-    #[default]
-    Off,
-    Timer(Slot, Shared<LoopCore>),
-    /// The deadline had passed: in the ready queue.
-    Soon(Shared<LoopCore>),
+/// An entry that the loop has.
+pub(crate) struct Entry {
+    /// Its place among the timers; none if the deadline had passed: it is in the ready queue.
+    pub(crate) slot: Option<Slot>,
+    pub(crate) owner: Shared<LoopCore>,
+    /// A copy of the context in which it was set: what it runs is run there, as by a handle.
+    pub(crate) context: Context,
 }
 
 /// Whether an entry can stand for what `call_at` and `call_soon` would make.
@@ -41,57 +40,56 @@ pub(crate) fn may_be_set(owner: &Bound<'_, LoopCore>) -> bool {
 }
 
 /// Sets an entry for `target` at `when`, in seconds on the loop's clock.
-pub(crate) fn set(owner: &Bound<'_, LoopCore>, when: f64, target: &Object) -> PyResult<Place> {
-    let target = target.clone_ref(owner.py());
-    if when <= LoopCore::time(owner)? {
+pub(crate) fn set(owner: &Bound<'_, LoopCore>, when: f64, target: &Object) -> PyResult<Entry> {
+    let py = owner.py();
+    let (context, target) = (Context::copy_current(py)?, target.clone_ref(py));
+    let slot = if when <= LoopCore::time(owner)? {
         owner.get().push(Item::Overdue(target));
-        return Ok(Place::Soon(Shared::new(owner)));
-    }
-    let slot = owner.get().schedule(when, Timer::Overdue(target));
-    Ok(Place::Timer(slot, Shared::new(owner)))
+        None
+    } else {
+        Some(owner.get().schedule(when, Timer::Overdue(target)))
+    };
+    Ok(Entry { slot, owner: Shared::new(owner), context })
 }
 
 impl Alarm {
-    /// Stands in a place; it must be off.
-    pub(crate) fn set(&mut self, place: Place) {
-        self.place = place;
+    /// Has an entry; it must be off.
+    pub(crate) fn set(&mut self, entry: Entry) {
+        self.entry = Some(entry);
     }
 
     /// Takes the entry out. What comes back is dropped where Python may run.
-    pub(crate) fn switch_off(&mut self, py: Python<'_>) -> (Place, Option<Timer>) {
-        let place = std::mem::take(&mut self.place);
-        let taken = match &place {
-            Place::Off => return (place, None),
-            Place::Timer(slot, owner) => owner.get(py).state.with(|state| state.engine.cancel(*slot)),
-            Place::Soon(_) => None,
-        };
-        if taken.is_none() {
+    pub(crate) fn switch_off(&mut self, py: Python<'_>) -> (Option<Entry>, Option<Timer>) {
+        let Some(entry) = self.entry.take() else { return (None, None) };
+        let timer =
+            entry.slot.and_then(|slot| entry.owner.get(py).state.with(|state| state.engine.cancel(slot)));
+        if timer.is_none() {
             self.stale += 1;
         }
-        (place, taken)
+        (Some(entry), timer)
     }
 
-    /// An entry has come; what comes back is the place that it has left, nothing if it was a stale one.
-    pub(crate) fn ring(&mut self) -> Option<Place> {
+    /// An entry has come; it comes back, nothing if it was a stale one.
+    pub(crate) fn ring(&mut self) -> Option<Entry> {
         if self.stale > 0 {
             self.stale -= 1;
             return None;
         }
-        Some(std::mem::take(&mut self.place)).filter(|place| !matches!(place, Place::Off))
+        self.entry.take()
     }
 
     pub(crate) fn traverse(&self, visit: &mut Visit<'_>) -> c_int {
-        match &self.place {
-            Place::Off => 0,
-            Place::Timer(_, owner) | Place::Soon(owner) => visit.object(owner.object()),
+        match &self.entry {
+            Some(entry) => visit.all([entry.owner.object(), entry.context.object()]),
+            None => 0,
         }
     }
 }
 
-/// What an entry runs: asyncio's `Timeout._on_timeout`, bound, for the task that is to be cancelled.
+/// What an entry runs: asyncio's `Timeout._on_timeout`, bound, in a context.
 pub(crate) struct Ending {
     pub(crate) on_timeout: Object,
-    pub(crate) task: Object,
+    pub(crate) context: Context,
 }
 
 /// An entry's turn.
@@ -101,13 +99,10 @@ pub(crate) fn ring(slf: &Bound<'_, LoopCore>, target: &Object) -> PyResult<()> {
         Some(waiting) => waiting.ring(py)?,
         None => TimeoutCore::ring(target.bind(py).cast()?)?,
     };
-    let Some(ending) = ending else { return Ok(()) };
-    // asyncio has copied the context when the timeout was set, which is the task's.
-    let context = match Own::<Task>::of(&ending.task).and_then(|task| task.context.get(py)) {
-        Some(context) => Context::known(context).copy(py)?,
-        None => Context::copy_current(py)?,
-    };
-    LoopCore::run_now(slf, &ending.on_timeout, context)
+    match ending {
+        Some(Ending { on_timeout, context }) => LoopCore::run_now(slf, &on_timeout, context),
+        None => Ok(()),
+    }
 }
 
 /// `task.cancelling()`

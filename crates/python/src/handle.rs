@@ -381,12 +381,18 @@ impl Native for TimerHandle {
     }
 }
 
-fn cancel(py: Python<'_>, handle: &Instance<Handle>, _: Arguments<'_>) -> PyResult<Object> {
+fn cancel(py: Python<'_>, handle: &Instance<Handle>, arguments: Arguments<'_>) -> PyResult<Object> {
+    let [] = arguments.exactly(py, "Handle.cancel", [])?;
     handle.0.cancel(py, handle.object())?;
     Ok(Object::none(py))
 }
 
-fn cancel_timer(py: Python<'_>, handle: &Instance<TimerHandle>, _: Arguments<'_>) -> PyResult<Object> {
+fn cancel_timer(
+    py: Python<'_>,
+    handle: &Instance<TimerHandle>,
+    arguments: Arguments<'_>,
+) -> PyResult<Object> {
+    let [] = arguments.exactly(py, "TimerHandle.cancel", [])?;
     let callback = &handle.callback;
     if callback.cancel(py, handle.object())? {
         let timer = callback.owner.get(py).state.with(|state| state.engine.cancel(handle.slot()));
@@ -395,7 +401,12 @@ fn cancel_timer(py: Python<'_>, handle: &Instance<TimerHandle>, _: Arguments<'_>
     Ok(Object::none(py))
 }
 
-fn cancelled<T: AnyHandle>(py: Python<'_>, handle: &Instance<T>, _: Arguments<'_>) -> PyResult<Object> {
+fn cancelled<T: AnyHandle>(
+    py: Python<'_>,
+    handle: &Instance<T>,
+    arguments: Arguments<'_>,
+) -> PyResult<Object> {
+    let [] = arguments.exactly(py, "Handle.cancelled", [])?;
     get_cancelled(py, handle)
 }
 
@@ -472,7 +483,10 @@ pub(crate) fn add_classes(module: &Bound<'_, PyModule>) -> PyResult<()> {
                 TimerHandle,
                 c"when",
                 c"when($self)\n--\n\nWhen it is due, in seconds on the loop's clock.",
-                |py, handle, _| get_when(py, handle)
+                |py, handle, arguments| {
+                    let [] = arguments.exactly(py, "TimerHandle.when", [])?;
+                    get_when(py, handle)
+                }
             ),
         ],
         &getters,

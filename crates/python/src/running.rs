@@ -9,6 +9,7 @@ use crate::event_loop::{LoopCore, Parts};
 use crate::ffi::asyncio::as_native_loop;
 use crate::ffi::call::call;
 use crate::ffi::ending::outlive_interpreter;
+use crate::ffi::intern::intern;
 use crate::ffi::object::current_thread;
 use crate::imports;
 
@@ -61,6 +62,15 @@ impl<'py> Running<'py> {
             Self::Other(other) => Ok(other.clone()),
             Self::None => Err(PyRuntimeError::new_err("no running event loop")),
         }
+    }
+}
+
+/// Whether the loop that runs in this thread may turn inside what it runs.
+pub(crate) fn may_nest(py: Python<'_>) -> PyResult<bool> {
+    let found = call(py, imports::get_running_loop(py)?, &[])?;
+    match as_native_loop(py, &found) {
+        Some(core) => core.getattr(intern!(py, "_may_nest"))?.is_truthy(),
+        None => Ok(false),
     }
 }
 

@@ -11,7 +11,7 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyFloat, PyInt, PyTuple, PyType};
 
-use crate::alarm::{self, Alarm, Ending, Place};
+use crate::alarm::{self, Alarm, Ending, Entry};
 use crate::cell::LoopCell;
 use crate::event_loop::LoopCore;
 use crate::ffi::call::call;
@@ -20,6 +20,7 @@ use crate::ffi::function::{Body, Function, equip};
 use crate::ffi::intern::intern;
 use crate::ffi::object::new_instance;
 use crate::ffi::{Arg, Arguments, Object, Visit};
+use crate::hooks::{Hooks, Own};
 use crate::momentary::{self, Deed};
 use crate::running::Running;
 use crate::{awaiting, imports, task};
@@ -61,7 +62,12 @@ struct Inner {
 #[pyclass(subclass, frozen, module = "ironloop._ironloop")]
 pub(crate) struct TimeoutCore {
     inner: LoopCell<Inner>,
+    own_hooks: Own,
 }
+
+/// What asyncio's code calls by name, and is native here.
+static HOOKS: Hooks = Hooks::new();
+const RESCHEDULE: usize = 0;
 
 static CLASS: PyOnceLock<Py<PyType>> = PyOnceLock::new();
 
@@ -84,7 +90,7 @@ impl TimeoutCore {
             alarm: Alarm::default(),
             handle: None,
         };
-        Self { inner: LoopCell::new(inner) }
+        Self { inner: LoopCell::new(inner), own_hooks: Own::default() }
     }
 
     #[getter]
@@ -139,13 +145,16 @@ impl TimeoutCore {
     fn _timeout_handler(slf: &Bound<'_, Self>) -> PyResult<Option<Py<PyAny>>> {
         let py = slf.py();
         let on_timeout = || slf.getattr(intern!(py, "_on_timeout"));
-        let handle = match slf.get().switch_off(py) {
-            Place::Off => return Ok(slf.get().handle(py).map(|handle| handle.as_py().clone_ref(py))),
-            Place::Timer(_, owner) => {
-                let when = slf.getattr(intern!(py, "_when"))?;
-                owner.bind(py).call_method1(intern!(py, "call_at"), (when, on_timeout()?))?
-            }
-            Place::Soon(owner) => owner.bind(py).call_method1(intern!(py, "call_soon"), (on_timeout()?,))?,
+        let Some(entry) = slf.get().switch_off(py) else {
+            return Ok(slf.get().handle(py).map(|handle| handle.as_py().clone_ref(py)));
+        };
+        let (owner, keywords) = (entry.owner.bind(py), PyDict::new(py));
+        keywords.set_item(intern!(py, "context"), entry.context.object().bind(py))?;
+        let handle = if entry.slot.is_some() {
+            let when = slf.getattr(intern!(py, "_when"))?;
+            owner.call_method(intern!(py, "call_at"), (when, on_timeout()?), Some(&keywords))?
+        } else {
+            owner.call_method(intern!(py, "call_soon"), (on_timeout()?,), Some(&keywords))?
         };
         slf.get().set_timeout_handler(py, Some(handle.clone()));
         Ok(Some(handle.unbind()))
@@ -155,6 +164,14 @@ impl TimeoutCore {
     fn set_timeout_handler(&self, py: Python<'_>, handle: Option<Bound<'_, PyAny>>) {
         drop(self.switch_off(py));
         drop(self.inner.with(|inner| std::mem::replace(&mut inner.handle, handle.map(Object::from))));
+    }
+
+    fn __setattr__(slf: &Bound<'_, Self>, name: &Bound<'_, PyAny>, value: &Bound<'_, PyAny>) -> PyResult<()> {
+        HOOKS.set_attribute(slf, &slf.get().own_hooks, name, Some(value))
+    }
+
+    fn __delattr__(slf: &Bound<'_, Self>, name: &Bound<'_, PyAny>) -> PyResult<()> {
+        HOOKS.set_attribute(slf, &slf.get().own_hooks, name, None)
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
@@ -188,18 +205,18 @@ impl TimeoutCore {
     }
 
     /// Switches the alarm off.
-    fn switch_off(&self, py: Python<'_>) -> Place {
-        let (place, timer) = self.inner.with(|inner| inner.alarm.switch_off(py));
+    fn switch_off(&self, py: Python<'_>) -> Option<Entry> {
+        let (entry, timer) = self.inner.with(|inner| inner.alarm.switch_off(py));
         drop(timer);
-        place
+        entry
     }
 
     /// Has an alarm instead of the one it had.
     fn set_alarm(slf: &Bound<'_, Self>, owner: &Bound<'_, LoopCore>, when: Option<f64>) -> PyResult<()> {
         drop(slf.get().switch_off(slf.py()));
         if let Some(when) = when {
-            let place = alarm::set(owner, when, &slf.into())?;
-            slf.get().inner.with(|inner| inner.alarm.set(place));
+            let entry = alarm::set(owner, when, &slf.into())?;
+            slf.get().inner.with(|inner| inner.alarm.set(entry));
         }
         Ok(())
     }
@@ -207,12 +224,9 @@ impl TimeoutCore {
     /// The alarm's turn: what is to be called.
     pub(crate) fn ring(slf: &Bound<'_, Self>) -> PyResult<Option<Ending>> {
         let py = slf.py();
-        let (place, task) = slf
-            .get()
-            .inner
-            .with(|inner| (inner.alarm.ring(), inner.task.as_ref().map(|task| task.clone_ref(py))));
-        let (Some(_), Some(task)) = (place, task) else { return Ok(None) };
-        Ok(Some(Ending { on_timeout: slf.getattr(intern!(py, "_on_timeout"))?.into(), task }))
+        let Some(entry) = slf.get().inner.with(|inner| inner.alarm.ring()) else { return Ok(None) };
+        let on_timeout = slf.getattr(intern!(py, "_on_timeout"))?.into();
+        Ok(Some(Ending { on_timeout, context: entry.context }))
     }
 }
 
@@ -236,13 +250,9 @@ pub(crate) fn seconds_of(py: Python<'_>, seconds: &Object) -> Option<Option<f64>
     seconds.cast_exact::<PyInt>().ok()?.extract().ok().map(Some)
 }
 
-/// The timeout, if it is of our class itself: what a subclass replaces only Python finds.
-fn plain<'py>(py: Python<'py>, object: &Object) -> PyResult<Option<Bound<'py, TimeoutCore>>> {
-    let object = object.bind(py);
-    if !object.get_type().is(class(py)?) {
-        return Ok(None);
-    }
-    Ok(object.cast::<TimeoutCore>().ok().cloned())
+/// The timeout, if it is one of ours.
+fn of<'a, 'py>(py: Python<'py>, object: &'a Object) -> Option<&'a Bound<'py, TimeoutCore>> {
+    object.bind(py).cast().ok()
 }
 
 /// The beginning of the block.
@@ -257,7 +267,10 @@ struct Exit {
 impl Enter {
     /// False where asyncio's own code has to do it.
     fn natively(&self, py: Python<'_>) -> PyResult<bool> {
-        let Some(timeout) = plain(py, &self.0)? else { return Ok(false) };
+        let Some(timeout) = of(py, &self.0) else { return Ok(false) };
+        if !HOOKS.intact(timeout, &timeout.get().own_hooks).has(RESCHEDULE) {
+            return Ok(false);
+        }
         let Running::Native(owner) = Running::now(py)? else { return Ok(false) };
         let (state, when) =
             timeout.get().inner.with(|inner| (inner.state, point_of(py, inner.when.as_ref())));
@@ -272,7 +285,7 @@ impl Enter {
             inner.task.replace(task)
         });
         drop(old);
-        TimeoutCore::set_alarm(&timeout, &owner, when)?;
+        TimeoutCore::set_alarm(timeout, &owner, when)?;
         Ok(true)
     }
 }
@@ -280,7 +293,7 @@ impl Enter {
 impl Exit {
     /// In time; false where asyncio's own code has to do it.
     fn natively(&self, py: Python<'_>) -> PyResult<bool> {
-        let Some(timeout) = plain(py, &self.timeout)? else { return Ok(false) };
+        let Some(timeout) = of(py, &self.timeout) else { return Ok(false) };
         let left = timeout.get().inner.with(|inner| {
             let native = inner.state == State::Entered && inner.handle.is_none();
             native.then(|| {
@@ -366,14 +379,14 @@ fn exit(py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
 fn reschedule(py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
     let [timeout, when] = arguments.exactly(py, "reschedule", ["self", "when"])?;
     let (timeout, when) = (timeout.to_object(py), when.to_object(py));
-    if let (Some(plain), Running::Native(owner)) = (plain(py, &timeout)?, Running::now(py)?) {
-        let native = plain.get().state() == State::Entered
+    if let (Some(ours), Running::Native(owner)) = (of(py, &timeout), Running::now(py)?) {
+        let native = ours.get().state() == State::Entered
             && alarm::may_be_set(&owner)
-            && plain.get().handle(py).is_none();
+            && ours.get().handle(py).is_none();
         if let (true, Some(point)) = (native, seconds_of(py, &when)) {
             let known = Some(when).filter(|_| point.is_some());
-            drop(plain.get().inner.with(|inner| std::mem::replace(&mut inner.when, known)));
-            TimeoutCore::set_alarm(&plain, &owner, point)?;
+            drop(ours.get().inner.with(|inner| std::mem::replace(&mut inner.when, known)));
+            TimeoutCore::set_alarm(ours, &owner, point)?;
             return Ok(Object::none(py));
         }
     }
@@ -415,6 +428,7 @@ fn equip_timeout<'py>(class: &Bound<'py, PyType>) -> PyResult<Bound<'py, PyType>
     let methods: [(&str, crate::ffi::function::Method); 3] =
         [("__aenter__", enter), ("__aexit__", exit), ("reschedule", reschedule)];
     equip(class, imports::stock_timeout(py)?, &methods)?;
+    HOOKS.learn(&[(class, &["reschedule"])])?;
     // A second import of the package in one process keeps the first.
     let _ = CLASS.set(py, class.clone().unbind());
     Ok(class.clone())

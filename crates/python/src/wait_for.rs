@@ -7,7 +7,7 @@ use std::ffi::c_int;
 
 use pyo3::prelude::*;
 
-use crate::alarm::{self, Alarm, Ending, Place};
+use crate::alarm::{self, Alarm, Ending, Entry};
 use crate::awaiting::Awaited;
 use crate::cell::LoopCell;
 use crate::event_loop::{LoopCore, Timer};
@@ -72,7 +72,7 @@ impl Limit {
 static WAIT_FOR: Kind = Kind::new();
 
 /// What was taken from the loop.
-type Taken = (Place, Option<Timer>);
+type Taken = (Option<Entry>, Option<Timer>);
 
 /// Takes the stage out; the alarm is off. What comes back is dropped where Python may run.
 fn end(py: Python<'_>, stage: &mut Stage) -> (Stage, Option<Taken>) {
@@ -207,9 +207,9 @@ impl WaitFor {
         let passed = self.stage.with(|stage| {
             let Stage::Waiting { limit, .. } = stage else { return None };
             let Limit::Set { alarm, .. } = limit else { return None };
-            alarm.ring().map(|place| (place, std::mem::replace(limit, Limit::Never)))
+            alarm.ring().map(|entry| (entry, std::mem::replace(limit, Limit::Never)))
         });
-        let Some((_, Limit::Set { when, task, cancelling, .. })) = passed else { return Ok(None) };
+        let Some((entry, Limit::Set { when, task, cancelling, .. })) = passed else { return Ok(None) };
         let timeout = imports::stock_timeout(py)?.call1((when,))?;
         let entered = imports::stock_timeout_state(py)?.getattr(intern!(py, "ENTERED"))?;
         timeout.setattr(intern!(py, "_state"), entered)?;
@@ -221,7 +221,7 @@ impl WaitFor {
                 *limit = Limit::Passed(timeout.into());
             }
         });
-        Ok(Some(Ending { on_timeout, task }))
+        Ok(Some(Ending { on_timeout, context: entry.context }))
     }
 }
 

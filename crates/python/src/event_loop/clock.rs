@@ -35,7 +35,8 @@ impl LoopCore {
     }
 }
 
-fn time(slf: &Bound<'_, LoopCore>, _: Arguments<'_>) -> PyResult<Object> {
+fn time(slf: &Bound<'_, LoopCore>, arguments: Arguments<'_>) -> PyResult<Object> {
+    let [] = arguments.exactly(slf.py(), "BaseEventLoop.time", [])?;
     Ok(PyFloat::new(slf.py(), seconds(now())).into())
 }
 

@@ -12,8 +12,9 @@ use crate::ffi::{Arg, Arguments, Context, Object, method_of};
 use crate::task::{self, Task};
 use crate::{future, imports, transport};
 
-fn create_future(slf: &Bound<'_, LoopCore>, _: Arguments<'_>) -> PyResult<Object> {
+fn create_future(slf: &Bound<'_, LoopCore>, arguments: Arguments<'_>) -> PyResult<Object> {
     let py = slf.py();
+    let [] = arguments.exactly(py, "BaseEventLoop.create_future", [])?;
     if slf.get().is_native() && imports::futures_are_stock(py)? {
         let future = future::create(slf)?;
         // What ends in a cycle with an object that was made before it (a protocol that asks for its error in `__del__`) is

@@ -63,18 +63,6 @@ fn callback(
     Ok(callback)
 }
 
-/// The same for `method(callback, *args, context=None)`.
-fn callback_of(
-    slf: &Bound<'_, LoopCore>,
-    arguments: Arguments<'_>,
-    method: &str,
-    caller: Caller,
-) -> PyResult<Callback> {
-    let sorted = arguments.sort(slf.py(), method, ["callback"])?;
-    let [function] = sorted.first;
-    callback(slf, function, sorted.rest, sorted.context, method, caller)
-}
-
 impl LoopCore {
     /// Makes a timer ready at `when`, in seconds on the loop's clock.
     pub(crate) fn schedule(&self, when: f64, timer: Timer) -> Slot {
@@ -145,7 +133,9 @@ fn track_if_needed(core: &LoopCore, handle: &Object) {
 
 fn call_soon(slf: &Bound<'_, LoopCore>, arguments: Arguments<'_>) -> PyResult<Object> {
     let py = slf.py();
-    let callback = callback_of(slf, arguments, "call_soon", Caller::LoopThread)?;
+    let sorted = arguments.sort(py, "BaseEventLoop.call_soon", ["callback"])?;
+    let [function] = sorted.first;
+    let callback = callback(slf, function, sorted.rest, sorted.context, "call_soon", Caller::LoopThread)?;
     let handle = Handle::class().instantiate(py, Handle(callback))?;
     track_if_needed(slf.get(), handle.object());
     slf.get().push(Item::Call(handle.clone_ref(py)));
@@ -157,7 +147,10 @@ fn call_soon_threadsafe(slf: &Bound<'_, LoopCore>, arguments: Arguments<'_>) -> 
     if !core.runs_here() {
         outlive_interpreter();
     }
-    let callback = callback_of(slf, arguments, "call_soon_threadsafe", Caller::AnyThread)?;
+    let sorted = arguments.sort(py, "BaseEventLoop.call_soon_threadsafe", ["callback"])?;
+    let [function] = sorted.first;
+    let callback =
+        callback(slf, function, sorted.rest, sorted.context, "call_soon_threadsafe", Caller::AnyThread)?;
     let (item, handle) = if imports::thread_safe_handle(py)?.is_some() {
         let handle = ThreadSafeHandle::class().instantiate(py, ThreadSafeHandle::new(callback))?;
         (Item::CallFromThread(handle.clone_ref(py)), handle.into_object())
@@ -177,13 +170,17 @@ fn call_soon_threadsafe(slf: &Bound<'_, LoopCore>, arguments: Arguments<'_>) -> 
 }
 
 fn call_later(slf: &Bound<'_, LoopCore>, arguments: Arguments<'_>) -> PyResult<Object> {
-    let sorted = arguments.sort(slf.py(), "call_later", ["delay", "callback"])?;
+    let sorted = arguments.sort(slf.py(), "BaseEventLoop.call_later", ["delay", "callback"])?;
     let [delay, function] = sorted.first;
     if delay.is_none() {
         return Err(PyTypeError::new_err("delay must not be None"));
     }
-    let delay: f64 = delay.bind(slf.py()).extract()?;
-    let when = LoopCore::time(slf)? + delay;
+    let (now, delay) = (LoopCore::time(slf)?, delay.bind(slf.py()));
+    let when = match delay.cast_exact::<PyFloat>() {
+        Ok(delay) => now + delay.value(),
+        // What cannot be added fails as it does in asyncio.
+        Err(_) => PyFloat::new(slf.py(), now).add(delay)?.extract()?,
+    };
     if !LoopCore::keeps(slf, Parts::CALL_AT) {
         return call_at_by_name(slf, when, function, sorted.rest, sorted.context);
     }
@@ -208,7 +205,7 @@ fn call_at_by_name(
 }
 
 fn call_at(slf: &Bound<'_, LoopCore>, arguments: Arguments<'_>) -> PyResult<Object> {
-    let sorted = arguments.sort(slf.py(), "call_at", ["when", "callback"])?;
+    let sorted = arguments.sort(slf.py(), "BaseEventLoop.call_at", ["when", "callback"])?;
     let [when, function] = sorted.first;
     if when.is_none() {
         return Err(PyTypeError::new_err("when cannot be None"));

@@ -206,6 +206,11 @@ impl<'a> Arguments<'a> {
         }
     }
 
+    /// The arguments of `def function(a, b, /)`; nothing if they are others.
+    pub(crate) fn only_positional<const N: usize>(&self) -> Option<[Arg<'a>; N]> {
+        if self.names.is_some() { None } else { self.values.try_into().ok() }
+    }
+
     /// The arguments of `def function(a, b)`.
     pub(crate) fn exactly<const N: usize>(
         &self,
@@ -213,7 +218,7 @@ impl<'a> Arguments<'a> {
         function: &str,
         names: [&str; N],
     ) -> PyResult<[Arg<'a>; N]> {
-        if let (None, Ok(values)) = (self.names, <[Arg<'a>; N]>::try_from(self.values)) {
+        if let Some(values) = self.only_positional() {
             return Ok(values);
         }
         complete(self.bind(py, function, names, N)?, &names, function)

@@ -5,6 +5,7 @@ use pyo3::ffi;
 use pyo3::prelude::*;
 
 use super::{Arg, Object};
+use crate::running;
 
 /// A `contextvars.Context`.
 pub(crate) struct Context(Object);
@@ -39,18 +40,47 @@ impl Context {
         Ok(Self(argument.to_object(py)))
     }
 
-    /// `context.run(body)`
-    ///
-    /// A context cannot be entered twice. Where a nested loop turns inside a callback, another callback of the same context runs
-    /// in a copy.
+    /// `context.run(body)`, or `copy.run(body)` where [`Self::instead`] gives one.
     pub(crate) fn run<R>(&self, py: Python<'_>, body: impl FnOnce() -> PyResult<R>) -> PyResult<R> {
-        // SAFETY: a live context; left below by the thread that has entered it.
-        if unsafe { ffi::PyContext_Enter(self.0.as_ptr()) } < 0 {
-            drop(PyErr::fetch(py));
-            return self.copy(py)?.run(py, body);
+        match self.enter(py) {
+            Ok(()) => self.leave_after(py, body),
+            Err(entered) => self.instead(py, entered)?.run(py, body),
         }
+    }
+
+    /// `context.run(body)` for one who keeps the context for the next time: where it has to be a copy, `keep` takes that.
+    pub(crate) fn run_or_keep<R>(
+        &self,
+        py: Python<'_>,
+        keep: impl FnOnce(&Self),
+        body: impl FnOnce() -> PyResult<R>,
+    ) -> PyResult<R> {
+        match self.enter(py) {
+            Ok(()) => self.leave_after(py, body),
+            Err(entered) => {
+                let copy = self.instead(py, entered)?;
+                keep(&copy);
+                copy.run(py, body)
+            }
+        }
+    }
+
+    /// A context cannot be entered twice. In a nested run its caller may have entered it, and stands still: then a copy takes its
+    /// place. Else, as in asyncio, that is the error.
+    #[cold]
+    fn instead(&self, py: Python<'_>, entered: PyErr) -> PyResult<Self> {
+        if running::may_nest(py)? { self.copy(py) } else { Err(entered) }
+    }
+
+    /// What is entered is left by [`Self::leave_after`].
+    fn enter(&self, py: Python<'_>) -> PyResult<()> {
+        // SAFETY: a live context; left by the thread that has entered it.
+        if unsafe { ffi::PyContext_Enter(self.0.as_ptr()) } < 0 { Err(PyErr::fetch(py)) } else { Ok(()) }
+    }
+
+    fn leave_after<R>(&self, py: Python<'_>, body: impl FnOnce() -> PyResult<R>) -> PyResult<R> {
         let result = body();
-        // SAFETY: entered above. Errors of the body are held in `result`, so none is set.
+        // SAFETY: entered before. Errors of the body are held in `result`, so none is set.
         if unsafe { ffi::PyContext_Exit(self.0.as_ptr()) } < 0 {
             return Err(PyErr::fetch(py));
         }

@@ -11,6 +11,7 @@ use crate::combinators::Observer;
 use crate::event_loop::{LoopCore, Parts, call_soon_by_name};
 use crate::ffi::asyncio::{View, wakeup_of};
 use crate::ffi::derived::{Own, track};
+use crate::ffi::intern::intern;
 use crate::ffi::{Arguments, Context, Instance, Object};
 use crate::task::Task;
 
@@ -178,17 +179,15 @@ pub(super) fn add_done_callback(
     future: View<'_>,
     arguments: Arguments<'_>,
 ) -> PyResult<Object> {
-    let sorted = arguments.sort(py, "add_done_callback", ["fn"])?;
-    let [callback] = sorted.first;
-    if !sorted.rest.is_empty() {
-        return Err(pyo3::exceptions::PyTypeError::new_err(
-            "add_done_callback() takes exactly 1 positional argument",
-        ));
-    }
+    let (&[callback], Some(context)) =
+        (arguments.positional(), arguments.only_keyword(intern!(py, "context")))
+    else {
+        return super::refuse(py, future, "add_done_callback", arguments);
+    };
     if future.owner.is_empty() {
         return Err(uninitialized());
     }
-    let context = Context::from_argument(py, sorted.context)?.into_object();
+    let context = Context::from_argument(py, context)?.into_object();
     let listener = Listener { callback: callback.to_object(py), context: Some(context) };
     if future.is_pending() {
         track(future.object);
@@ -204,7 +203,9 @@ pub(super) fn remove_done_callback(
     future: View<'_>,
     arguments: Arguments<'_>,
 ) -> PyResult<Object> {
-    let [callback] = arguments.exactly(py, "remove_done_callback", ["fn"])?;
+    let Some([callback]) = arguments.only_positional() else {
+        return super::refuse(py, future, "remove_done_callback", arguments);
+    };
     let callback = callback.bind(py);
     let before = future.take_listeners(py)?;
     let count = before.len();

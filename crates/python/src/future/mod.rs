@@ -15,11 +15,12 @@ use pyo3::types::PyType;
 
 use crate::event_loop::LoopCore;
 use crate::ffi::asyncio::{FUTURE, IsFuture, View, future_getter, future_method, future_slot};
+use crate::ffi::call::call_named;
 use crate::ffi::derived::{Derived, DerivedClass, Own, track};
 use crate::ffi::fields::FutureFields;
 use crate::ffi::intern::intern;
 use crate::ffi::method::receiver_of;
-use crate::ffi::{Arguments, Object};
+use crate::ffi::{Arg, Arguments, Object};
 use crate::imports;
 use crate::task::Task;
 pub(crate) use outcome::Outcome;
@@ -116,20 +117,36 @@ pub(crate) fn own(owner: &Bound<'_, LoopCore>, future: View<'_>) -> PyResult<()>
     Ok(())
 }
 
+/// asyncio's own method is called so: it refuses the arguments in the words of this Python.
+#[cold]
+fn refuse(py: Python<'_>, future: View<'_>, method: &str, arguments: Arguments<'_>) -> PyResult<Object> {
+    let method = imports::stock_future(py)?.getattr(method)?;
+    let (values, positional, names) = arguments.raw_parts();
+    let mut all = vec![Arg::of(future.object.bind(py))];
+    all.extend_from_slice(values);
+    call_named(&method, &all, positional + 1, names.map(|names| names.bind(py)).as_deref())
+}
+
 fn set_result(py: Python<'_>, future: View<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
-    let [result] = arguments.exactly(py, "set_result", ["result"])?;
+    let Some([result]) = arguments.only_positional() else {
+        return refuse(py, future, "set_result", arguments);
+    };
     future.set_result(py, result.to_object(py))?;
     Ok(Object::none(py))
 }
 
 fn set_exception(py: Python<'_>, future: View<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
-    let [exception] = arguments.exactly(py, "set_exception", ["exception"])?;
+    let Some([exception]) = arguments.only_positional() else {
+        return refuse(py, future, "set_exception", arguments);
+    };
     future.set_exception(py, exception.to_object(py))?;
     Ok(Object::none(py))
 }
 
 fn cancel(py: Python<'_>, future: View<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
-    let [message] = arguments.bind(py, "cancel", ["msg"], 0)?;
+    let Ok([message]) = arguments.bind(py, "cancel", ["msg"], 0) else {
+        return refuse(py, future, "cancel", arguments);
+    };
     let cancelled = future.cancel(py, message.map(|message| message.to_object(py)))?;
     Ok(cancelled.into_pyobject(py)?.to_owned().into())
 }

@@ -8,6 +8,7 @@ use super::buffer::Buffer;
 use super::read::{Attempt, take};
 use super::reader::StreamReaderCore;
 use crate::ffi::intern::intern;
+use crate::ffi::raise::raised;
 use crate::ffi::{Arg, Chunk, Object};
 use crate::imports;
 
@@ -126,7 +127,7 @@ impl Until {
 fn overrun(py: Python<'_>, message: &str, consumed: usize) -> PyErr {
     imports::limit_overrun_error(py)
         .and_then(|class| class.call1((message, consumed)))
-        .map_or_else(|error| error, PyErr::from_value)
+        .map_or_else(|error| error, |made| raised(py, &made.into()))
 }
 
 /// `IncompleteReadError(partial, expected)`, with all that there is.
@@ -135,7 +136,7 @@ pub(super) fn incomplete(py: Python<'_>, reader: &StreamReaderCore, expected: Op
         let partial = reader.state.with(|state| state.buffer.take(py, usize::MAX))?;
         imports::incomplete_read_error(py)?.call1((partial.bind(py), expected))
     };
-    error().map_or_else(|error| error, PyErr::from_value)
+    error().map_or_else(|error| error, |made| raised(py, &made.into()))
 }
 
 /// What `readline` makes of an error of `readuntil`: the last line has no end, and one that is too long is thrown away.

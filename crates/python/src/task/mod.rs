@@ -115,7 +115,10 @@ pub(crate) fn add_class(module: &Bound<'_, PyModule>, base: &Bound<'_, PyType>) 
             Task,
             c"get_name",
             c"get_name($self)\n--\n\nThe task's name. (asyncio: Task.get_name)",
-            |py, task, _| get_name(py, task)
+            |py, task, arguments| {
+                let [] = arguments.exactly(py, "Task.get_name", [])?;
+                get_name(py, task)
+            }
         ),
     ];
     let mut slots = future::shared_slots().to_vec();

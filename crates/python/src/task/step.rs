@@ -55,7 +55,9 @@ pub(super) fn in_its_context(
     let Some(context) = task.context.get(py) else {
         return Err(PyRuntimeError::new_err("uninitialized Task object"));
     };
-    Context::known(context).run(py, || advance(slf, task, error))
+    // What the coroutine sets is there in its next step too.
+    let keep = |copy: &Context| drop(task.context.replace(py, Some(copy.object().clone_ref(py))));
+    Context::known(context).run_or_keep(py, keep, || advance(slf, task, error))
 }
 
 fn advance(slf: &Bound<'_, LoopCore>, task: &Own<Task>, error: Option<Object>) -> PyResult<()> {

@@ -66,9 +66,15 @@ impl Transport {
     /// Reads once and delivers.
     pub(super) fn read(this: &Instance<Self>, py: Python<'_>) -> PyResult<()> {
         let Some(protocol) = this.protocol(py) else { return Ok(()) };
+        // Nothing is delivered where the context is entered already.
+        let entered = |error| Err(Failure(error, NOT_RECEIVED));
         let outcome = match this.receiver(py, &protocol) {
-            Ok(Receiver::Bytes) => this.context.run(py, || Ok(this.read_bytes(py, &protocol)))?,
-            Ok(Receiver::Buffer) => this.context.run(py, || Ok(this.read_into(py, &protocol)))?,
+            Ok(Receiver::Bytes) => {
+                this.context.run(py, || Ok(this.read_bytes(py, &protocol))).unwrap_or_else(entered)
+            }
+            Ok(Receiver::Buffer) => {
+                this.context.run(py, || Ok(this.read_into(py, &protocol))).unwrap_or_else(entered)
+            }
             // Enters the context only if it must.
             Ok(Receiver::Stream) => this.read_stream(py, &protocol),
             Err(error) => Err(Failure(error, NOT_RECEIVED)),
