@@ -336,6 +336,19 @@ def test_an_ironloop_that_cannot_be_imported_is_reported_and_the_program_goes_on
     assert done.stderr == "ironloop: IRONLOOP is set, and ironloop cannot be imported: broken\n"
 
 
+@pytest.mark.skipif(sys.version_info < (3, 14), reason="concurrent.interpreters came with Python 3.14")
+def test_an_interpreter_beside_the_main_one_stays_with_asyncio():
+    code = f"""
+from concurrent import interpreters
+interpreters.create().exec({KINDS + "print(kinds(None), flush=True)"!r})
+print(kinds(None))
+"""
+    done = run_program([*PYTHON, "-c", KINDS + code], IRONLOOP="1")
+    assert done.stdout == f"{STOCK}\n{OURS}\n", done.stderr
+    assert done.stderr.startswith("ironloop: IRONLOOP is set, and ironloop cannot be imported: ")
+    assert len(done.stderr.splitlines()) == 1
+
+
 CHILDREN = {
     "multiprocessing spawn": """
 import multiprocessing
