@@ -7,6 +7,7 @@
 # make compat  the suites of aiohttp, anyio, asyncpg, httpx… on ironloop: make compat ARGS="--only httpx"
 # make soak    does it leak: 500 cycles of every kind of transport: make soak ARGS="--cycles 120"
 # make sanitize  the tests with AddressSanitizer in the native code
+# make races   the inbox in every order of its threads (loom), and all that threads share under ThreadSanitizer
 # make bench   the benchmark suite: make bench ARGS="--help"
 # make clean   remove what these made
 #
@@ -16,7 +17,7 @@ PYTHON ?= python3
 ENVIRONMENTS = $(PYTHON) tools/environments.py
 ARGS ?=
 
-.PHONY: run test test-one lint conformance compat soak sanitize bench clean
+.PHONY: run test test-one lint conformance compat soak sanitize races bench clean
 
 run:
 	@$(ENVIRONMENTS) one -r examples/requirements.txt -- python -m ironloop examples/tour.py $(ARGS)
@@ -51,6 +52,9 @@ soak:
 
 sanitize:
 	@$(ENVIRONMENTS) one --prefer 3.13 -r examples/requirements.txt -r tests/requirements.txt -- python tools/sanitize.py $(ARGS)
+
+races:
+	@$(PYTHON) tools/races.py
 
 bench:
 	@$(ENVIRONMENTS) one --series 3.13 -r benches/requirements.txt -- python benches/run.py $(ARGS)

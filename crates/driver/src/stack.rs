@@ -23,6 +23,7 @@ mod tests {
         let other = std::thread::Builder::new().stack_size(size).spawn(super::stack).unwrap();
         let other = other.join().unwrap().unwrap();
         assert!(!other.contains(&ptr::from_ref(&local).addr()));
-        assert!((size..2 * size).contains(&other.len()));
+        // No less: it may be the stack of a thread that has ended.
+        assert!(other.len() >= size);
     }
 }

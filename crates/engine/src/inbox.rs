@@ -1,8 +1,13 @@
 //! The one door by which other threads reach a loop.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::PoisonError;
+use std::sync::atomic::Ordering;
+
+#[cfg(loom)]
+use loom::sync::{Mutex, MutexGuard, atomic::AtomicBool};
+#[cfg(not(loom))]
+use std::sync::{Mutex, MutexGuard, atomic::AtomicBool};
 
 /// Whether a loop may go to sleep.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,15 +38,15 @@ impl<T> Inbox<T> {
     /// Leaves an item. True if the loop sleeps and whoever delivers must wake it.
     #[must_use]
     pub fn deliver(&self, item: T) -> bool {
-        self.items.lock().unwrap_or_else(PoisonError::into_inner).push_back(item);
-        self.filled.store(true, Ordering::SeqCst);
+        self.lock().push_back(item);
+        self.filled.store(true, Ordering::Release);
         self.ring()
     }
 
     /// Asks for a wake-up without leaving anything. True as above.
     #[must_use]
     pub fn ring(&self) -> bool {
-        self.asleep.load(Ordering::SeqCst) && self.asleep.swap(false, Ordering::SeqCst)
+        self.asleep.load(Ordering::Acquire) && self.asleep.swap(false, Ordering::AcqRel)
     }
 
     /// Whether there is nothing to collect.
@@ -56,8 +61,8 @@ impl<T> Inbox<T> {
         if !self.is_filled() {
             return false;
         }
-        let mut items = self.items.lock().unwrap_or_else(PoisonError::into_inner);
-        self.filled.store(false, Ordering::SeqCst);
+        let mut items = self.lock();
+        self.filled.store(false, Ordering::Relaxed);
         std::mem::swap(&mut *items, empty);
         true
     }
@@ -68,10 +73,12 @@ impl<T> Inbox<T> {
         self.filled.load(Ordering::Acquire)
     }
 
-    /// The loop is about to wait. Either sees what was delivered before, or the delivery sees that it sleeps.
+    /// The loop is about to wait. Either sees what was delivered before, or the delivery sees that it sleeps: of the two one
+    /// has the lock first.
     pub fn fall_asleep(&self) -> Sleep {
-        self.asleep.store(true, Ordering::SeqCst);
-        if self.filled.load(Ordering::SeqCst) {
+        // Exchanged and not stored, so that it comes after what the last delivery has exchanged.
+        self.asleep.swap(true, Ordering::AcqRel);
+        if !self.lock().is_empty() {
             self.wake_up();
             return Sleep::Refused;
         }
@@ -80,11 +87,15 @@ impl<T> Inbox<T> {
 
     /// The wait is over.
     pub fn wake_up(&self) {
-        self.asleep.store(false, Ordering::SeqCst);
+        self.asleep.store(false, Ordering::Relaxed);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, VecDeque<T>> {
+        self.items.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
 
@@ -130,5 +141,111 @@ mod tests {
             }
         });
         assert!(seen.iter().all(|list| list.iter().copied().eq(0..EACH)));
+    }
+}
+
+/// In every order in which the threads can meet (`make races`).
+#[cfg(all(test, loom))]
+mod meetings {
+    use loom::sync::{Arc, Condvar};
+    use loom::thread;
+
+    use super::*;
+
+    /// The loop and what it sleeps on. One that is not woken sleeps for ever, which loom finds.
+    struct Sleeper {
+        inbox: Inbox<(usize, u32)>,
+        rung: Mutex<bool>,
+        kernel: Condvar,
+    }
+
+    impl Sleeper {
+        fn deliver(&self, item: (usize, u32)) {
+            if self.inbox.deliver(item) {
+                self.notify();
+            }
+        }
+
+        fn notify(&self) {
+            *self.rung.lock().expect("nobody panics") = true;
+            self.kernel.notify_one();
+        }
+
+        fn wait(&self) {
+            let mut rung = self.rung.lock().expect("nobody panics");
+            while !*rung {
+                rung = self.kernel.wait(rung).expect("nobody panics");
+            }
+            *rung = false;
+        }
+
+        /// The loop's thread: it collects and sleeps, until it has had so many.
+        fn collect(&self, count: usize) -> Vec<(usize, u32)> {
+            let (mut seen, mut items) = (Vec::new(), VecDeque::new());
+            while seen.len() < count {
+                match self.inbox.fall_asleep() {
+                    Sleep::Allowed => {
+                        self.wait();
+                        self.inbox.wake_up();
+                    }
+                    // Something is there, of which `collect` may not know yet.
+                    Sleep::Refused => thread::yield_now(),
+                }
+                self.inbox.collect(&mut items);
+                seen.extend(items.drain(..));
+            }
+            seen
+        }
+    }
+
+    fn sleeper() -> Arc<Sleeper> {
+        Arc::new(Sleeper { inbox: Inbox::default(), rung: Mutex::new(false), kernel: Condvar::new() })
+    }
+
+    #[test]
+    fn a_sleeper_is_woken_by_whoever_delivers() {
+        loom::model(|| {
+            let sleeper = sleeper();
+            let threads = [0, 1].map(|thread| {
+                let sleeper = sleeper.clone();
+                thread::spawn(move || sleeper.deliver((thread, 0)))
+            });
+            let mut seen = sleeper.collect(2);
+            seen.sort_unstable();
+            assert_eq!(seen, [(0, 0), (1, 0)]);
+            for thread in threads {
+                thread.join().expect("it has delivered");
+            }
+        });
+    }
+
+    #[test]
+    fn what_one_thread_delivers_keeps_its_order() {
+        loom::model(|| {
+            let sleeper = sleeper();
+            let other = sleeper.clone();
+            let thread = thread::spawn(move || (0..2).for_each(|number| other.deliver((0, number))));
+            assert_eq!(sleeper.collect(2), [(0, 0), (0, 1)]);
+            thread.join().expect("it has delivered");
+        });
+    }
+
+    #[test]
+    fn one_that_is_rung_wakes_with_nothing_to_do() {
+        loom::model(|| {
+            let sleeper = sleeper();
+            if sleeper.inbox.fall_asleep() == Sleep::Allowed {
+                let other = sleeper.clone();
+                let thread = thread::spawn(move || {
+                    if other.inbox.ring() {
+                        other.notify();
+                    }
+                });
+                sleeper.wait();
+                sleeper.inbox.wake_up();
+                thread.join().expect("it has rung");
+            }
+            assert!(!sleeper.inbox.collect(&mut VecDeque::new()));
+        });
     }
 }
