@@ -68,6 +68,14 @@ def test_aiotools(loop_name):
     assert run("aiotools_jumps.py", loop_name) == "jumped"
 
 
+@needs("nest_asyncio")
+@pytest.mark.parametrize("tool", ["nest_asyncio", "nest_asyncio2"])
+def test_nest_asyncio(loop_name, tool):
+    if tool == "nest_asyncio" and sys.version_info >= (3, 14):
+        pytest.skip("its tasks are never the current one from Python 3.14 on")
+    assert run("nests.py", loop_name, tool) == "nested"
+
+
 @contextlib.contextmanager
 def tasks_that_wait(loop_name):
     command = [*command_for(loop_name), PROGRAMS / "tasks_wait.py"]

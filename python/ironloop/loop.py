@@ -117,6 +117,14 @@ class Loop(  # type: ignore[misc]
         # Native coroutines note where they are made only if somebody has ever wanted it, here or before.
         notice_origin_tracking()
 
+    @property
+    def _nest_patched(self) -> bool:
+        """nest_asyncio asks, and would patch the class of a loop that says no: ironloop nests by itself."""
+        from ironloop.nesting import nest
+
+        nest(self)
+        return True
+
     # Life
 
     def run_forever(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import sys
 from asyncio import tasks
 from collections.abc import Awaitable, Callable, Generator, Iterator
@@ -14,10 +15,10 @@ from ironloop.loop import Loop
 _T = TypeVar("_T")
 
 
-class NestedLoop(Loop):
-    """A loop whose `run_until_complete` may be called while it runs: by a callback, or by a task."""
+class Nesting:
+    """What makes a loop one that may be run while it runs, before the class of the loop."""
 
-    __module__ = "ironloop"
+    __slots__ = ()
     _may_nest = True
 
     def run_until_complete(self, future: Generator[Any, None, _T] | Awaitable[_T]) -> _T:
@@ -30,18 +31,20 @@ class NestedLoop(Loop):
             RuntimeError: the loop is closed, or stopped before the future was done; another loop runs in this
                 thread, or this one in another.
         """
-        if asyncio._get_running_loop() is not self:
-            return super().run_until_complete(future)
+        loop: Any = self
+        if asyncio._get_running_loop() is not loop:
+            result: _T = super().run_until_complete(future)  # type: ignore[misc]
+            return result
         made_here = not asyncio.isfuture(future)
-        awaited: Any = asyncio.ensure_future(future, loop=self)
+        awaited: Any = asyncio.ensure_future(future, loop=loop)
         if made_here:
             # Should the loop be stopped, the error below tells enough.
             awaited._log_destroy_pending = False
-        with _set_aside(asyncio.current_task(self), self) as cancelled:
+        with _set_aside(loop) as cancelled:
             try:
                 while not awaited.done():
-                    self._run_once()
-                    if self._stopping and not awaited.done():
+                    loop._run_once()
+                    if loop._stopping and not awaited.done():
                         raise RuntimeError("Event loop stopped before Future completed.")
                     if made_here and cancelled():
                         awaited.cancel()
@@ -49,8 +52,27 @@ class NestedLoop(Loop):
                 if made_here and awaited.done() and not awaited.cancelled():
                     awaited.exception()  # raised just now, out of the turn
                 raise
-        result: _T = awaited.result()
+        result = awaited.result()
         return result
+
+
+class NestedLoop(Nesting, Loop):  # type: ignore[misc]
+    """A loop whose `run_until_complete` may be called while it runs: by a callback, or by a task."""
+
+    __module__ = "ironloop"
+
+
+@functools.cache
+def _nested(kind: type[Loop]) -> type[Loop]:
+    if kind is Loop:
+        return NestedLoop
+    return type(kind.__name__, (Nesting, kind), {"__slots__": (), "__module__": kind.__module__})
+
+
+def nest(loop: Loop) -> None:
+    """From now on the loop may be run while it runs."""
+    if not loop._may_nest:
+        loop.__class__ = _nested(type(loop))
 
 
 # Before, a cancellation that `Task.uncancel` takes back (as `asyncio.timeout` does) is delivered after all.
@@ -58,25 +80,28 @@ _CANCELLATION_CAN_BE_TAKEN_BACK = sys.version_info >= (3, 13)
 
 
 @contextlib.contextmanager
-def _set_aside(
-    task: asyncio.Task[Any] | None, loop: asyncio.AbstractEventLoop
-) -> Iterator[Callable[[], bool]]:
+def _set_aside(loop: Any) -> Iterator[Callable[[], bool]]:
     """The task that calls stands still meanwhile, and is not the current one.
 
     Gives a function that tells, once for each time, whether the task was asked to cancel.
     """
-    if task is None:
-        yield lambda: False
-        return
-    heard = task.cancelling()
+    native = asyncio.current_task(loop)
+    if native is not None:
+        tasks._leave_task(loop, native)
+    # From Python 3.14 on, tasks written in Python (nest_asyncio makes them) have a record of their own.
+    in_python: asyncio.Task[Any] | None = tasks._current_tasks.pop(loop, None)
+    caller = native if native is not None else in_python
+    heard = 0 if caller is None else caller.cancelling()
 
     def cancelled() -> bool:
         nonlocal heard
-        before, heard = heard, task.cancelling()
+        before, heard = heard, 0 if caller is None else caller.cancelling()
         return _CANCELLATION_CAN_BE_TAKEN_BACK and heard > before
 
-    tasks._leave_task(loop, task)
     try:
         yield cancelled
     finally:
-        tasks._enter_task(loop, task)
+        if native is not None:
+            tasks._enter_task(loop, native)
+        if in_python is not None:
+            tasks._current_tasks[loop] = in_python

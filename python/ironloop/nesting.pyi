@@ -5,5 +5,9 @@ from ironloop.loop import Loop
 
 _T = TypeVar("_T")
 
-class NestedLoop(Loop):
+class Nesting:
     def run_until_complete(self, future: Generator[Any, None, _T] | Awaitable[_T]) -> _T: ...
+
+class NestedLoop(Nesting, Loop): ...
+
+def nest(loop: Loop) -> None: ...
