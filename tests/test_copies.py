@@ -72,7 +72,12 @@ def test_copies(run, vocabulary, name, way):
     made = used(getattr(vocabulary, name)(*COPIED[name]))
     copied = WAYS[way](made)
     assert copied is not made
-    assert seen(copied) == seen(made)
+    if way.startswith("pickle"):
+        # It names asyncio's class; ironloop's stands there only while the names are exchanged.
+        assert type(copied) is getattr(asyncio, name)
+        assert seen(copied)[1:] == seen(made)[1:]
+    else:
+        assert seen(copied) == seen(made)
 
     async def use():
         """It does not share its state with the other."""

@@ -12,6 +12,7 @@ Tools wrap the same names, and methods of the same classes. What they have put t
 from __future__ import annotations
 
 import copyreg
+import functools
 import inspect
 import os
 import sys
@@ -161,12 +162,33 @@ def _exchange_inside(held: Any, old: Any, new: Any) -> None:
 
 def _reduce(instance: Any) -> tuple[Any, ...]:
     """How an instance of a class of asyncio's own is copied and pickled."""
-    return make_stock, (type(instance).__name__,), *instance.__reduce_ex__(2)[2:]
+    return _Make(type(instance)), (), *instance.__reduce_ex__(2)[2:]
 
 
-def make_stock(name: str) -> Any:
-    """An instance of asyncio's own class of a name, without its state; this is in pickles."""
-    return object.__new__(_STOCK[name])
+class _Make:
+    """Makes instances of a class of asyncio's own, without their state. No pickle has its name."""
+
+    def __init__(self, stock: type) -> None:
+        self._stock = stock
+
+    def __call__(self) -> Any:
+        return object.__new__(self._stock)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return functools.partial, (copyreg.__newobj__, _Class(self._stock))
+
+
+class _Class:
+    """In pickles: a class of asyncio's own, whatever stands behind its name when they are loaded."""
+
+    def __init__(self, stock: type) -> None:
+        self._stock = stock
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        import ironloop
+
+        named = vars(ironloop)[self._stock.__name__]
+        return getattr, (named, "_stands_for", named)
 
 
 _lock = threading.RLock()

@@ -2,15 +2,45 @@
 
 from __future__ import annotations
 
+import copyreg
 import inspect
+import pkgutil
+import sys
 from abc import ABCMeta
 from types import GetSetDescriptorType, MemberDescriptorType
 from typing import Any, Protocol
 
 from ironloop._ironloop import runs_elsewhere
 
+_OWN_MODULE: GetSetDescriptorType = vars(type)["__module__"]
 
-class StandIn(type(Protocol)):  # type: ignore[misc]
+
+class _Module(str):
+    """The `__module__` of a metaclass, and what says that of its classes.
+
+    A class that stands behind asyncio's name at the moment is found there, also by processes that have no
+    ironloop: pickles (dill's too, which know nothing of `copyreg`) are to have that name.
+    """
+
+    __slots__ = ()
+
+    def __get__(self, cls: type | None, metaclass: type) -> str:
+        if cls is None:
+            return self
+        stock = vars(cls).get("_stands_for")
+        if stock and getattr(sys.modules.get(stock.__module__), stock.__name__, None) is cls:
+            return str(stock.__module__)
+        return str(_OWN_MODULE.__get__(cls))
+
+    def __set__(self, cls: type, name: str) -> None:
+        _OWN_MODULE.__set__(cls, name)
+
+
+class _Nameless(type):
+    """The class of `StandIn`, which no pickle names: a class is made anew with whatever its bases have."""
+
+
+class StandIn(type(Protocol), metaclass=_Nameless):  # type: ignore[misc]
     """The metaclass of a class that stands for one of asyncio's, `_stands_for`, of which it is a subclass.
 
     To `isinstance` and `issubclass` both are the same, so a check holds whichever of the two a program has
@@ -20,6 +50,8 @@ class StandIn(type(Protocol)):  # type: ignore[misc]
     Its base is the metaclass of protocols, an `ABCMeta`, so that programs can mix protocols and abstract
     classes in.
     """
+
+    __module__ = _Module(__name__)
 
     # Not in a `__new__`: that would have to know what the `__init__` of every subclass takes.
     def __call__(cls, *args: Any, **kwargs: Any) -> Any:
@@ -47,14 +79,30 @@ class StandIn(type(Protocol)):  # type: ignore[misc]
         raise AttributeError("__signature__")
 
 
+def _reduce(cls: StandIn) -> str | tuple[Any, ...]:
+    """Pickled it is a name of asyncio's: whatever stands there when it is unpickled."""
+    stock = vars(cls).get("_stands_for")
+    if stock is None or cls.__module__ == stock.__module__:
+        return str(cls.__qualname__)
+    return pkgutil.resolve_name, (f"{stock.__module__}:{stock.__qualname__}",)
+
+
+copyreg.pickle(StandIn, _reduce)
+copyreg.pickle(_Nameless, lambda metaclass: (type, (type,)))  # type: ignore[arg-type,return-value]
+
+
+# The value of a slot that is empty.
+_MISSING = object()
+
+
 class Copyable:
     """Copies and pickles of objects whose state is in a native core; asyncio's have theirs in `__dict__`."""
 
     __slots__ = ()
 
     def __getstate__(self) -> dict[str, Any]:
-        held = {name: getattr(self, name, None) for name in _outside_of_dict(type(self))}
-        return {name: value for name, value in held.items() if value is not None} | vars(self)
+        held = {name: getattr(self, name, _MISSING) for name in _outside_of_dict(type(self))}
+        return {name: value for name, value in held.items() if value is not _MISSING} | vars(self)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         for name, value in state.items():

@@ -98,10 +98,16 @@ def _with_our_classes(function: Any) -> Callable[..., Any]:
     return ours
 
 
-open_connection = _with_our_classes(streams.open_connection)
-start_server = _with_our_classes(streams.start_server)
-open_unix_connection = _with_our_classes(streams.open_unix_connection)
-start_unix_server = _with_our_classes(streams.start_unix_server)
+def _standing_for(function: Any) -> Callable[..., Any]:
+    """The same for one that programs name: to whoever looks it is asyncio's."""
+    ours = _with_our_classes(function)
+    return ours if ours is function else _ironloop.stand_for(ours, inspect.unwrap(function))
+
+
+open_connection = _standing_for(streams.open_connection)
+start_server = _standing_for(streams.start_server)
+open_unix_connection = _standing_for(streams.open_unix_connection)
+start_unix_server = _standing_for(streams.start_unix_server)
 StreamReaderProtocol.connection_made = _with_our_classes(  # type: ignore[method-assign]
     streams.StreamReaderProtocol.connection_made
 )

@@ -45,7 +45,7 @@ fn _ironloop(module: &Bound<'_, PyModule>) -> PyResult<()> {
 fn vocabulary(module: &Bound<'_, PyModule>) -> PyResult<()> {
     let py = module.py();
     ffi::stop::prepare(module)?;
-    ffi::function::add_class(py)?;
+    ffi::function::add(module)?;
     ffi::bound::add_class(py)?;
     ffi::wrapper::add_class(py)?;
     ffi::inspection::add(module)?;

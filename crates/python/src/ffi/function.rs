@@ -21,12 +21,13 @@ use crate::event_loop::LoopCore;
 use crate::running::Running;
 
 /// What a call runs.
-#[derive(Clone, Copy)]
 pub(crate) enum Body {
     /// On any loop, or on none.
     Anywhere(fn(Python<'_>, Arguments<'_>) -> PyResult<Object>),
     /// While a loop of ours runs in this thread.
     Native(fn(&Bound<'_, LoopCore>, Arguments<'_>) -> PyResult<Object>),
+    /// A function of Python code.
+    Python(Object),
 }
 
 #[repr(C)]
@@ -61,7 +62,11 @@ impl Native for Function {
     }
 
     fn traverse(&self, visit: &mut Visit<'_>) -> c_int {
-        visit.all([&self.stands_for].into_iter().chain(&self.owner))
+        let python = match &self.body {
+            Body::Python(function) => Some(function),
+            Body::Anywhere(_) | Body::Native(_) => None,
+        };
+        visit.all([&self.stands_for].into_iter().chain(&self.owner).chain(python))
     }
 
     fn clear(&self, _py: Python<'_>) {}
@@ -127,13 +132,14 @@ impl Function {
 
 impl Callable for Function {
     fn call(function: &Instance<Self>, py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
-        match function.body {
+        match &function.body {
             _ if !function.is_ours(arguments) => arguments.pass_on(py, &function.stands_for),
             Body::Anywhere(body) => body(py, arguments),
             Body::Native(body) => match Running::now(py)? {
                 Running::Native(core) => body(&core, arguments),
                 _ => arguments.pass_on(py, &function.stands_for),
             },
+            Body::Python(function) => arguments.pass_on(py, function),
         }
     }
 }
@@ -221,7 +227,19 @@ unsafe extern "C" fn reduce(function: *mut ffi::PyObject, _: *mut ffi::PyObject)
     }
 }
 
-pub(crate) fn add_class(py: Python<'_>) -> PyResult<()> {
+/// What a program is given for a function of asyncio's in whose place this one runs.
+#[pyfunction]
+fn stand_for(py: Python<'_>, function: Bound<'_, PyAny>, stock: Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
+    let made = Function::make(py, Body::Python(function.into()), stock.into())?;
+    Ok(made.bind(py).clone().unbind())
+}
+
+pub(crate) fn add(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_function(wrap_pyfunction!(stand_for, module)?)?;
+    add_class(module.py())
+}
+
+fn add_class(py: Python<'_>) -> PyResult<()> {
     let slot = |slot, pfunc| ffi::PyType_Slot { slot, pfunc };
     let reduce = ffi::PyMethodDef {
         ml_name: c"__reduce__".as_ptr(),
