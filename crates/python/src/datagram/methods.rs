@@ -5,7 +5,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyList, PyString, PyType};
 
 use super::DatagramTransport as Transport;
-use crate::ffi::{Arguments, Instance, Native, Object, getter, method, repr_slot};
+use crate::ffi::{Arguments, Instance, Native, Object, bare_method, getter, method, repr_slot};
 use crate::imports;
 use crate::transport::common;
 
@@ -28,9 +28,11 @@ fn optional(py: Python<'_>, value: Option<Object>) -> PyResult<Object> {
 }
 
 fn sendto(py: Python<'_>, this: This<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
-    let (data, address) = match arguments.positional() {
-        [data, address] => (Some(*data), Some(*address)),
-        _ => arguments.bind(py, "sendto", ["data", "addr"], 1).map(|[data, address]| (data, address))?,
+    let (data, address) = match arguments.only_positional() {
+        Some([data, address]) => (Some(data), Some(address)),
+        None => arguments
+            .bind(py, "_SelectorDatagramTransport.sendto", ["data", "addr"], 1)
+            .map(|[data, address]| (data, address))?,
     };
     let address = address.filter(|address| !address.is_none()).map(|address| address.bind(py));
     if let Some(data) = data {
@@ -39,24 +41,24 @@ fn sendto(py: Python<'_>, this: This<'_>, arguments: Arguments<'_>) -> PyResult<
     none(py)
 }
 
-fn close(py: Python<'_>, this: This<'_>, _: Arguments<'_>) -> PyResult<Object> {
+fn close(py: Python<'_>, this: This<'_>) -> PyResult<Object> {
     Transport::close(this, py)?;
     none(py)
 }
 
-fn abort(py: Python<'_>, this: This<'_>, _: Arguments<'_>) -> PyResult<Object> {
+fn abort(py: Python<'_>, this: This<'_>) -> PyResult<Object> {
     Transport::force_close(this, py, None)?;
     none(py)
 }
 
 fn force_close(py: Python<'_>, this: This<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
-    let [error] = arguments.exactly(py, "_force_close", ["exc"])?;
+    let [error] = arguments.exactly(py, "_SelectorTransport._force_close", ["exc"])?;
     Transport::force_close(this, py, Some(error.to_object(py)).filter(|_| !error.is_none()))?;
     none(py)
 }
 
 fn fatal_error(py: Python<'_>, this: This<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
-    let [error, message] = arguments.bind(py, "_fatal_error", ["exc", "message"], 1)?;
+    let [error, message] = arguments.bind(py, "_SelectorTransport._fatal_error", ["exc", "message"], 1)?;
     let message: String = match message {
         Some(message) => message.bind(py).extract()?,
         None => "Fatal error on transport".to_owned(),
@@ -68,18 +70,18 @@ fn fatal_error(py: Python<'_>, this: This<'_>, arguments: Arguments<'_>) -> PyRe
     none(py)
 }
 
-fn pause_reading(py: Python<'_>, this: This<'_>, _: Arguments<'_>) -> PyResult<Object> {
+fn pause_reading(py: Python<'_>, this: This<'_>) -> PyResult<Object> {
     this.pause_reading();
     none(py)
 }
 
-fn resume_reading(py: Python<'_>, this: This<'_>, _: Arguments<'_>) -> PyResult<Object> {
+fn resume_reading(py: Python<'_>, this: This<'_>) -> PyResult<Object> {
     Transport::resume_reading(this, py)?;
     none(py)
 }
 
 fn set_protocol(py: Python<'_>, this: This<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
-    let [protocol] = arguments.exactly(py, "set_protocol", ["protocol"])?;
+    let [protocol] = arguments.exactly(py, "_SelectorTransport.set_protocol", ["protocol"])?;
     let protocol = protocol.to_object(py);
     let old = this.state.with(|state| state.protocol.replace(protocol));
     drop(old);
@@ -93,7 +95,7 @@ fn set_write_buffer_limits(py: Python<'_>, this: This<'_>, arguments: Arguments<
     none(py)
 }
 
-fn get_write_buffer_limits(py: Python<'_>, this: This<'_>, _: Arguments<'_>) -> PyResult<Object> {
+fn get_write_buffer_limits(py: Python<'_>, this: This<'_>) -> PyResult<Object> {
     let limits = this.state.with(|state| state.datagrams.limits());
     Ok((limits.low, limits.high).into_pyobject(py)?.into())
 }
@@ -158,16 +160,18 @@ pub(crate) fn add_class(module: &Bound<'_, PyModule>) -> PyResult<()> {
               Errors of the system go to the protocol's error_received(). (asyncio: DatagramTransport.sendto)",
             sendto
         ),
-        method!(
+        bare_method!(
             Transport,
             c"close",
             c"close($self)\n--\n\nCloses the socket once all is sent. (asyncio: BaseTransport.close)",
+            "_SelectorTransport.close",
             close
         ),
-        method!(
+        bare_method!(
             Transport,
             c"abort",
             c"abort($self)\n--\n\nCloses the socket at once. (asyncio: DatagramTransport.abort)",
+            "_SelectorTransport.abort",
             abort
         ),
         method!(Transport, c"_force_close", c"_force_close($self, exc)\n--\n\nabort() with a reason.", force_close),
@@ -177,30 +181,34 @@ pub(crate) fn add_class(module: &Bound<'_, PyModule>) -> PyResult<()> {
             c"_fatal_error($self, exc, message='Fatal error on transport')\n--\n\nReports and aborts.",
             fatal_error
         ),
-        method!(
+        bare_method!(
             Transport,
             c"is_closing",
             c"is_closing($self)\n--\n\nWhether it is closed or closing. (asyncio: BaseTransport.is_closing)",
-            |py, this: This<'_>, _| boolean(py, this.state.with(|state| state.datagrams.is_closing()))
+            "_SelectorTransport.is_closing",
+            |py, this: This<'_>| boolean(py, this.state.with(|state| state.datagrams.is_closing()))
         ),
-        method!(
+        bare_method!(
             Transport,
             c"pause_reading",
             c"pause_reading($self)\n--\n\nNo datagram comes until resume_reading(). (asyncio: \
               ReadTransport.pause_reading)",
+            "_SelectorTransport.pause_reading",
             pause_reading
         ),
-        method!(
+        bare_method!(
             Transport,
             c"resume_reading",
             c"resume_reading($self)\n--\n\nDatagrams come again. (asyncio: ReadTransport.resume_reading)",
+            "_SelectorTransport.resume_reading",
             resume_reading
         ),
-        method!(
+        bare_method!(
             Transport,
             c"is_reading",
             c"is_reading($self)\n--\n\nWhether datagrams may come. (asyncio: ReadTransport.is_reading)",
-            |py, this: This<'_>, _| boolean(py, this.state.with(|state| state.datagrams.is_reading()))
+            "_SelectorTransport.is_reading",
+            |py, this: This<'_>| boolean(py, this.state.with(|state| state.datagrams.is_reading()))
         ),
         method!(
             Transport,
@@ -208,11 +216,12 @@ pub(crate) fn add_class(module: &Bound<'_, PyModule>) -> PyResult<()> {
             c"set_protocol($self, protocol)\n--\n\n(asyncio: BaseTransport.set_protocol)",
             set_protocol
         ),
-        method!(
+        bare_method!(
             Transport,
             c"get_protocol",
             c"get_protocol($self)\n--\n\n(asyncio: BaseTransport.get_protocol)",
-            |py, this: This<'_>, _| optional(py, this.protocol(py))
+            "_SelectorTransport.get_protocol",
+            |py, this: This<'_>| optional(py, this.protocol(py))
         ),
         method!(
             Transport,
@@ -221,19 +230,21 @@ pub(crate) fn add_class(module: &Bound<'_, PyModule>) -> PyResult<()> {
               >= 0. (asyncio: WriteTransport.set_write_buffer_limits)",
             set_write_buffer_limits
         ),
-        method!(
+        bare_method!(
             Transport,
             c"get_write_buffer_limits",
             c"get_write_buffer_limits($self)\n--\n\n(low, high), in bytes. (asyncio: \
               WriteTransport.get_write_buffer_limits)",
+            "_FlowControlMixin.get_write_buffer_limits",
             get_write_buffer_limits
         ),
-        method!(
+        bare_method!(
             Transport,
             c"get_write_buffer_size",
             c"get_write_buffer_size($self)\n--\n\nBytes that the kernel has not taken yet. (asyncio: \
               WriteTransport.get_write_buffer_size)",
-            |py, this: This<'_>, _| get_write_buffer_size(py, this)
+            "_SelectorDatagramTransport.get_write_buffer_size",
+            |py, this: This<'_>| get_write_buffer_size(py, this)
         ),
     ];
     // What asyncio's own code (`get_extra_info`) and some libraries read of a transport.

@@ -269,7 +269,10 @@ fn missing(values: &[Option<Arg<'_>>], names: &[&str], function: &str) -> PyErr 
     let absent = names.iter().zip(values).filter(|(_, value)| value.is_none());
     let list: Vec<_> = absent.map(|(name, _)| format!("'{name}'")).collect();
     let (count, plural) = (list.len(), if list.len() == 1 { "" } else { "s" });
-    let list = list.join(" and ");
+    let list = match list.as_slice() {
+        [all @ .., last] if all.len() > 1 => format!("{}, and {last}", all.join(", ")),
+        _ => list.join(" and "),
+    };
     PyTypeError::new_err(format!("{function}() missing {count} required positional argument{plural}: {list}"))
 }
 

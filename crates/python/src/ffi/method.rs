@@ -101,6 +101,23 @@ macro_rules! method {
 }
 pub(crate) use method;
 
+/// One that takes no arguments, and refuses them in the words of asyncio's method of that qualified name; the function is
+/// `fn(Python, &Instance<Payload>) -> PyResult<Object>`.
+macro_rules! bare_method {
+    ($payload:ty, $name:literal, $doc:literal, $qualified:literal, $function:expr) => {
+        $crate::ffi::method!(
+            $payload,
+            $name,
+            $doc,
+            |py, receiver: &$crate::ffi::Instance<$payload>, arguments: $crate::ffi::Arguments<'_>| {
+                let [] = arguments.exactly(py, $qualified, [])?;
+                $function(py, receiver)
+            }
+        )
+    };
+}
+pub(crate) use bare_method;
+
 /// The same for a PyO3 class; the function is `fn(&Bound<Class>, Arguments) -> PyResult<Object>`.
 macro_rules! method_of {
     ($class:ty, $name:literal, $doc:literal, $function:expr) => {{

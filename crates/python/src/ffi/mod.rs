@@ -41,7 +41,7 @@ pub(crate) use bytes::{ByteArray, Chunk};
 pub(crate) use class::{Class, Native, Visit};
 pub(crate) use context::Context;
 pub(crate) use instance::Instance;
-pub(crate) use method::{getter, method, method_of, object_slot, repr_slot};
+pub(crate) use method::{bare_method, getter, method, method_of, object_slot, repr_slot};
 pub(crate) use object::Object;
 pub(crate) use shared::{Shared, Usual};
 pub(crate) use socket::PythonSocket;

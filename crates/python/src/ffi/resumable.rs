@@ -1,6 +1,6 @@
 //! Native objects that are resumed as generators are: the iterators of futures, and coroutines.
 
-use std::ffi::c_void;
+use std::ffi::{CStr, c_void};
 use std::ptr;
 
 use pyo3::exceptions::{PyGeneratorExit, PyRuntimeError, PyStopIteration, PyTypeError};
@@ -8,7 +8,7 @@ use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyTraceback, PyType};
 
-use super::method::{call_instance, definition};
+use super::method::{call_instance, get};
 use super::stop::stop_with;
 use super::{Arguments, Instance, Native, Object};
 
@@ -74,36 +74,64 @@ pub(crate) fn itself_slot(slot: std::ffi::c_int) -> ffi::PyType_Slot {
     ffi::PyType_Slot { slot, pfunc: itself as *mut c_void }
 }
 
+/// None of them takes keywords, as those of generators and coroutines do not.
 pub(crate) fn resumable_methods<R: Resumable>() -> Vec<ffi::PyMethodDef> {
+    let method = |name: &'static CStr, doc: &'static CStr, function, flags| ffi::PyMethodDef {
+        ml_name: name.as_ptr(),
+        ml_meth: function,
+        ml_flags: flags,
+        ml_doc: doc.as_ptr(),
+    };
     vec![
-        definition(c"send", c"send($self, value, /)\n--\n\nResumes it; see coroutine.send.", send::<R>),
-        definition(
+        method(
+            c"send",
+            c"send($self, value, /)\n--\n\nResumes it; see coroutine.send.",
+            ffi::PyMethodDefPointer { PyCFunction: send::<R> },
+            ffi::METH_O,
+        ),
+        method(
             c"throw",
             c"throw($self, type, value=None, traceback=None, /)\n--\n\nRaises in it; see coroutine.throw.",
-            throw::<R>,
+            ffi::PyMethodDefPointer { PyCFunctionFast: throw::<R> },
+            ffi::METH_FASTCALL,
         ),
-        definition(c"close", c"close($self)\n--\n\nEnds it; see coroutine.close.", close::<R>),
+        method(
+            c"close",
+            c"close($self, /)\n--\n\nEnds it; see coroutine.close.",
+            ffi::PyMethodDefPointer { PyCFunction: close::<R> },
+            ffi::METH_NOARGS,
+        ),
     ]
 }
 
-/// Entries of the method table, generic over the class.
-macro_rules! generic_method {
-    ($name:ident, $body:ident) => {
-        unsafe extern "C" fn $name<R: Resumable>(
-            receiver: *mut ffi::PyObject,
-            values: *const *mut ffi::PyObject,
-            count: ffi::Py_ssize_t,
-            names: *mut ffi::PyObject,
-        ) -> *mut ffi::PyObject {
-            // SAFETY: called by the interpreter for a method of this class.
-            unsafe { call_instance::<R>(receiver, values, count, names, $body::<R>) }
-        }
-    };
+unsafe extern "C" fn send<R: Resumable>(
+    receiver: *mut ffi::PyObject,
+    value: *mut ffi::PyObject,
+) -> *mut ffi::PyObject {
+    // SAFETY: called by the interpreter on an attached thread, for a method of this class, with a live object.
+    unsafe {
+        get::<R>(receiver, |py, instance| {
+            R::resume(py, instance, Input::of(py, value)).and_then(|step| answer(py, step))
+        })
+    }
 }
 
-generic_method!(send, send_method);
-generic_method!(throw, throw_method);
-generic_method!(close, close_method);
+unsafe extern "C" fn throw<R: Resumable>(
+    receiver: *mut ffi::PyObject,
+    values: *mut *mut ffi::PyObject,
+    count: ffi::Py_ssize_t,
+) -> *mut ffi::PyObject {
+    // SAFETY: called by the interpreter for a method of this class, without keywords.
+    unsafe { call_instance::<R>(receiver, values, count, ptr::null_mut(), throw_method::<R>) }
+}
+
+unsafe extern "C" fn close<R: Resumable>(
+    receiver: *mut ffi::PyObject,
+    _: *mut ffi::PyObject,
+) -> *mut ffi::PyObject {
+    // SAFETY: called by the interpreter for a method of this class.
+    unsafe { get::<R>(receiver, |py, instance| end(py, instance).map(|()| Object::none(py))) }
+}
 
 unsafe extern "C" fn itself(object: *mut ffi::PyObject) -> *mut ffi::PyObject {
     // SAFETY: called by the interpreter with a live object.
@@ -180,16 +208,6 @@ fn answer(py: Python<'_>, step: Step) -> PyResult<Object> {
     }
 }
 
-fn send_method<R: Resumable>(
-    py: Python<'_>,
-    instance: &Instance<R>,
-    arguments: Arguments<'_>,
-) -> PyResult<Object> {
-    let [value] = arguments.exactly(py, "send", ["value"])?;
-    let sent = (!value.is_none()).then(|| value.to_object(py));
-    R::resume(py, instance, Input::Next(sent)).and_then(|step| answer(py, step))
-}
-
 fn throw_method<R: Resumable>(
     py: Python<'_>,
     instance: &Instance<R>,
@@ -218,11 +236,6 @@ fn throw_method<R: Resumable>(
         error.set_traceback(py, Some(traceback.bind(py).to_owned().cast_into::<PyTraceback>()?));
     }
     R::resume(py, instance, Input::Throw(error)).and_then(|step| answer(py, step))
-}
-
-fn close_method<R: Resumable>(py: Python<'_>, instance: &Instance<R>, _: Arguments<'_>) -> PyResult<Object> {
-    end(py, instance)?;
-    Ok(Object::none(py))
 }
 
 /// Closes it.

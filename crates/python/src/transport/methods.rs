@@ -6,7 +6,7 @@ use pyo3::types::PyBytes;
 
 use super::{Transport, common, info};
 use crate::ffi::call::call_named;
-use crate::ffi::{Arguments, Class, Instance, Native, Object, getter, method, repr_slot};
+use crate::ffi::{Arguments, Class, Instance, Native, Object, bare_method, getter, method, repr_slot};
 use crate::imports;
 
 type This<'a> = &'a Instance<Transport>;
@@ -20,45 +20,42 @@ fn boolean(py: Python<'_>, value: bool) -> PyResult<Object> {
 }
 
 fn write(py: Python<'_>, this: This<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
-    let data = match arguments.positional() {
-        [data] => *data,
-        _ => arguments.exactly(py, "write", ["data"])?[0],
-    };
+    let [data] = arguments.exactly(py, "_SelectorSocketTransport.write", ["data"])?;
     Transport::write(this, py, data)?;
     none(py)
 }
 
 fn writelines(py: Python<'_>, this: This<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
-    let [list] = arguments.exactly(py, "writelines", ["list_of_data"])?;
+    let [list] = arguments.exactly(py, "_SelectorSocketTransport.writelines", ["list_of_data"])?;
     let joined = PyBytes::new(py, b"").call_method1(intern!(py, "join"), (list.bind(py),))?;
     let write = this.object().bind(py).getattr(intern!(py, "write"))?;
     write.call1((joined,))?;
     none(py)
 }
 
-fn write_eof(py: Python<'_>, this: This<'_>, _: Arguments<'_>) -> PyResult<Object> {
+fn write_eof(py: Python<'_>, this: This<'_>) -> PyResult<Object> {
     Transport::write_eof(this, py)?;
     none(py)
 }
 
-fn close(py: Python<'_>, this: This<'_>, _: Arguments<'_>) -> PyResult<Object> {
+fn close(py: Python<'_>, this: This<'_>) -> PyResult<Object> {
     Transport::close(this, py)?;
     none(py)
 }
 
-fn abort(py: Python<'_>, this: This<'_>, _: Arguments<'_>) -> PyResult<Object> {
+fn abort(py: Python<'_>, this: This<'_>) -> PyResult<Object> {
     Transport::force_close(this, py, None)?;
     none(py)
 }
 
 fn force_close(py: Python<'_>, this: This<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
-    let [error] = arguments.exactly(py, "_force_close", ["exc"])?;
+    let [error] = arguments.exactly(py, "_SelectorTransport._force_close", ["exc"])?;
     Transport::force_close(this, py, Some(error.to_object(py)).filter(|_| !error.is_none()))?;
     none(py)
 }
 
 fn fatal_error(py: Python<'_>, this: This<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
-    let [error, message] = arguments.bind(py, "_fatal_error", ["exc", "message"], 1)?;
+    let [error, message] = arguments.bind(py, "_SelectorTransport._fatal_error", ["exc", "message"], 1)?;
     let error = error.map(|error| PyErr::from_value(error.bind(py).to_owned()));
     let message: String = match message {
         Some(message) => message.bind(py).extract()?,
@@ -70,18 +67,18 @@ fn fatal_error(py: Python<'_>, this: This<'_>, arguments: Arguments<'_>) -> PyRe
     none(py)
 }
 
-fn pause_reading(py: Python<'_>, this: This<'_>, _: Arguments<'_>) -> PyResult<Object> {
+fn pause_reading(py: Python<'_>, this: This<'_>) -> PyResult<Object> {
     this.pause_reading();
     none(py)
 }
 
-fn resume_reading(py: Python<'_>, this: This<'_>, _: Arguments<'_>) -> PyResult<Object> {
+fn resume_reading(py: Python<'_>, this: This<'_>) -> PyResult<Object> {
     Transport::resume_reading(this, py)?;
     none(py)
 }
 
 fn set_protocol(py: Python<'_>, this: This<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
-    let [protocol] = arguments.exactly(py, "set_protocol", ["protocol"])?;
+    let [protocol] = arguments.exactly(py, "_SelectorSocketTransport.set_protocol", ["protocol"])?;
     let protocol = protocol.to_object(py);
     let old = this.state.with(|state| {
         state.receiver = None;
@@ -100,7 +97,7 @@ fn get_extra_info(py: Python<'_>, this: This<'_>, arguments: Arguments<'_>) -> P
         let (values, positional, names) = arguments.raw_parts();
         return call_named(&replaced, values, positional, names.map(|names| names.bind(py)).as_deref());
     }
-    let [name, default] = arguments.bind(py, "get_extra_info", ["name", "default"], 1)?;
+    let [name, default] = arguments.bind(py, "BaseTransport.get_extra_info", ["name", "default"], 1)?;
     let found = match name {
         Some(name) => this.extra_info(py, &name.bind(py))?,
         None => None,
@@ -115,12 +112,12 @@ fn set_write_buffer_limits(py: Python<'_>, this: This<'_>, arguments: Arguments<
     none(py)
 }
 
-fn get_write_buffer_limits(py: Python<'_>, this: This<'_>, _: Arguments<'_>) -> PyResult<Object> {
+fn get_write_buffer_limits(py: Python<'_>, this: This<'_>) -> PyResult<Object> {
     let limits = this.state.with(|state| state.stream.limits());
     Ok((limits.low, limits.high).into_pyobject(py)?.into())
 }
 
-fn get_write_buffer_size(py: Python<'_>, this: This<'_>, _: Arguments<'_>) -> PyResult<Object> {
+fn get_write_buffer_size(py: Python<'_>, this: This<'_>) -> PyResult<Object> {
     Ok(this.state.with(|state| state.stream.buffered()).into_pyobject(py)?.into())
 }
 
@@ -151,62 +148,77 @@ pub(crate) fn add_class(module: &Bound<'_, PyModule>) -> PyResult<()> {
             c"writelines($self, list_of_data)\n--\n\nSends several buffers. (asyncio: WriteTransport.writelines)",
             writelines
         ),
-        method!(
+        bare_method!(
             Transport,
             c"write_eof",
             c"write_eof($self)\n--\n\nCloses the sending side once all is sent. (asyncio: WriteTransport.write_eof)",
+            "_SelectorSocketTransport.write_eof",
             write_eof
         ),
-        method!(Transport, c"can_write_eof", c"can_write_eof($self)\n--\n\nTrue.", |py, _, _| boolean(py, true)),
-        method!(
+        bare_method!(
+            Transport,
+            c"can_write_eof",
+            c"can_write_eof($self)\n--\n\nTrue.",
+            "_SelectorSocketTransport.can_write_eof",
+            |py, _: This<'_>| boolean(py, true)
+        ),
+        bare_method!(
             Transport,
             c"close",
             c"close($self)\n--\n\nCloses the connection once all is sent. (asyncio: BaseTransport.close)",
+            "_SelectorSocketTransport.close",
             close
         ),
-        method!(
+        bare_method!(
             Transport,
             c"abort",
             c"abort($self)\n--\n\nCloses the connection at once. (asyncio: WriteTransport.abort)",
+            "_SelectorTransport.abort",
             abort
         ),
         method!(Transport, c"_force_close", c"_force_close($self, exc)\n--\n\nabort() with a reason.", force_close),
         method!(Transport, c"_fatal_error", c"_fatal_error($self, exc, message)\n--\n\nReports and aborts.", fatal_error),
-        method!(
+        bare_method!(
             Transport,
             c"_make_empty_waiter",
             c"_make_empty_waiter($self)\n--\n\nA future: all is sent, and the descriptor on loan.",
-            |py, this: This<'_>, _| Transport::begin_loan(this, py)
+            "_SelectorSocketTransport._make_empty_waiter",
+            |py, this: This<'_>| Transport::begin_loan(this, py)
         ),
-        method!(
+        bare_method!(
             Transport,
             c"_reset_empty_waiter",
             c"_reset_empty_waiter($self)\n--\n\nEnds the loan.",
-            |py, this: This<'_>, _| Transport::end_loan(this, py).and_then(|()| none(py))
+            "_SelectorSocketTransport._reset_empty_waiter",
+            |py, this: This<'_>| Transport::end_loan(this, py).and_then(|()| none(py))
         ),
-        method!(
+        bare_method!(
             Transport,
             c"is_closing",
             c"is_closing($self)\n--\n\nWhether it is closed or closing. (asyncio: BaseTransport.is_closing)",
-            |py, this: This<'_>, _| boolean(py, this.is_closing())
+            "_SelectorTransport.is_closing",
+            |py, this: This<'_>| boolean(py, this.is_closing())
         ),
-        method!(
+        bare_method!(
             Transport,
             c"pause_reading",
             c"pause_reading($self)\n--\n\nNo data comes until resume_reading(). (asyncio: ReadTransport.pause_reading)",
+            "_SelectorTransport.pause_reading",
             pause_reading
         ),
-        method!(
+        bare_method!(
             Transport,
             c"resume_reading",
             c"resume_reading($self)\n--\n\nData comes again. (asyncio: ReadTransport.resume_reading)",
+            "_SelectorTransport.resume_reading",
             resume_reading
         ),
-        method!(
+        bare_method!(
             Transport,
             c"is_reading",
             c"is_reading($self)\n--\n\nWhether data may come. (asyncio: ReadTransport.is_reading)",
-            |py, this: This<'_>, _| boolean(py, this.state.with(|state| state.stream.is_reading()))
+            "_SelectorTransport.is_reading",
+            |py, this: This<'_>| boolean(py, this.state.with(|state| state.stream.is_reading()))
         ),
         method!(
             Transport,
@@ -214,11 +226,12 @@ pub(crate) fn add_class(module: &Bound<'_, PyModule>) -> PyResult<()> {
             c"set_protocol($self, protocol)\n--\n\n(asyncio: BaseTransport.set_protocol)",
             set_protocol
         ),
-        method!(
+        bare_method!(
             Transport,
             c"get_protocol",
             c"get_protocol($self)\n--\n\n(asyncio: BaseTransport.get_protocol)",
-            |py, this: This<'_>, _| get_protocol(py, this)
+            "_SelectorTransport.get_protocol",
+            |py, this: This<'_>| get_protocol(py, this)
         ),
         method!(
             Transport,
@@ -234,17 +247,19 @@ pub(crate) fn add_class(module: &Bound<'_, PyModule>) -> PyResult<()> {
               0. (asyncio: WriteTransport.set_write_buffer_limits)",
             set_write_buffer_limits
         ),
-        method!(
+        bare_method!(
             Transport,
             c"get_write_buffer_limits",
             c"get_write_buffer_limits($self)\n--\n\n(low, high), in bytes. (asyncio: WriteTransport.get_write_buffer_limits)",
+            "_FlowControlMixin.get_write_buffer_limits",
             get_write_buffer_limits
         ),
-        method!(
+        bare_method!(
             Transport,
             c"get_write_buffer_size",
             c"get_write_buffer_size($self)\n--\n\nBytes that the kernel has not taken yet. (asyncio: \
               WriteTransport.get_write_buffer_size)",
+            "_SelectorTransport.get_write_buffer_size",
             get_write_buffer_size
         ),
     ];
