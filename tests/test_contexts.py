@@ -71,7 +71,7 @@ def test_a_loop_that_runs_inside_a_context_has_tasks_in_copies_of_it(loop, error
 
 @pytest.fixture
 def nested():
-    loop = ironloop.new_event_loop(nested=True)
+    loop = ironloop.new_event_loop(nested=True, native=True)
     yield loop
     loop.close()
 
@@ -185,11 +185,11 @@ def test_what_a_timer_calls_runs_in_the_context_of_its_making(run, vocabulary, w
 # A context= that is none
 
 
+@needs_ironloop
 @pytest.mark.parametrize("wrong", [{}, 3, "context", object()], ids=repr)
-def test_a_context_that_is_none_is_refused_at_the_call(loop, loop_name, wrong):
+def test_a_context_that_is_none_is_refused_at_the_call(wrong):
     """Better than asyncio: it trips over it in its turn. (Tasks: refused from Python 3.13.18 and 3.15 on.)"""
-    if loop_name == "asyncio":
-        pytest.skip("asyncio takes it, and the task never ends")
+    loop = ironloop.new_event_loop(native=True)
 
     async def child():
         pass
@@ -214,3 +214,4 @@ def test_a_context_that_is_none_is_refused_at_the_call(loop, loop_name, wrong):
         await coroutine
 
     loop.run_until_complete(main())
+    loop.close()

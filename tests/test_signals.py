@@ -295,28 +295,29 @@ def test_a_handler_of_the_signal_module_runs_while_the_loop_sleeps(loop):
     assert got == ["signal"]
 
 
-def test_a_handler_of_the_signal_module_sees_no_task_but_the_one_that_it_interrupts(run):
+def test_a_handler_of_the_signal_module_sees_no_task_that_waits_as_the_current_one(run, vocabulary):
     """It may run between two turns, or while the loop sleeps: the last task is not the current one then."""
     seen = []
 
     def handler(signum, frame):
-        task = asyncio.current_task()
-        # asyncio's call_soon is Python code too, called by the step of a task whose coroutine has answered.
-        in_asyncio = frame is not None and "/asyncio/" in frame.f_code.co_filename
-        seen.append(task is None or task.get_coro().cr_running or in_asyncio)
+        task = asyncio.current_task() if asyncio._get_running_loop() else None
+        seen.append(task is None or task._fut_waiter is None)
 
-    async def busy():
-        while len(seen) < 100:
-            await asyncio.sleep(0)
+    async def busy(mine, others):
+        while len(seen) < 200:
+            others.put_nowait(None)
+            await mine.get()
+        others.put_nowait(None)
 
     async def idle():
-        while len(seen) < 200:
+        while len(seen) < 300:
             await asyncio.sleep(0.001)
 
     async def main():
         signal.setitimer(signal.ITIMER_REAL, 0.0005, 0.0005)
         try:
-            await asyncio.gather(busy(), idle())
+            one, two = vocabulary.Queue(), vocabulary.Queue()
+            await asyncio.gather(busy(one, two), busy(two, one), idle())
         finally:
             signal.setitimer(signal.ITIMER_REAL, 0)
 
