@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import inspect
 import pathlib
 import socket
-import sys
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 from support import HOST, until
 
-# Before Python 3.13 an empty datagram is not sent, and a datagram's header does not count for flow control.
-SENDS_EMPTY = sys.version_info >= (3, 13)
-HEADER = 8 if sys.version_info >= (3, 13) else 0
+# Since Python 3.13, at least, empty datagrams are sent, and a datagram's header counts for flow control.
+_STOCK = inspect.getsource(asyncio.selector_events._SelectorDatagramTransport.sendto)
+SENDS_EMPTY = "if not data" not in _STOCK
+HEADER = 8 if "header" in _STOCK else 0
 
 
 class Recorder(asyncio.DatagramProtocol):

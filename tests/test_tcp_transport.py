@@ -6,7 +6,6 @@ import gc
 import random
 import select
 import socket
-import sys
 import warnings
 
 import pytest
@@ -54,12 +53,15 @@ def test_writelines_takes_any_iterable_of_them(run):
 
 @pytest.mark.parametrize("data", ["text", None, 17, [b"list"]], ids=repr)
 def test_write_refuses_anything_else(run, data):
-    taken = "bytes, bytearray, or memoryview object" if sys.version_info >= (3, 14) else "bytes-like object"
+    """In the words of this asyncio: they have changed within Python 3.13."""
+    with pytest.raises(TypeError, match=f"data argument must be a .*, not '{type(data).__name__}'") as stock:
+        asyncio.selector_events._SelectorSocketTransport.write(None, data)
 
     async def main():
         async with connected() as (near, far):
-            with pytest.raises(TypeError, match=f"data argument must be a {taken}, not"):
+            with pytest.raises(TypeError) as caught:
                 near.transport.write(data)
+            assert str(caught.value) == str(stock.value)
             near.transport.write(b"ok")
             assert await far.received(2) == b"ok"
 

@@ -84,7 +84,8 @@ class Environment:
         """An empty environment, in place of any that is there."""
         _say(f"Python {self.python.series}: new environment from {self.python.executable}")
         shutil.rmtree(self.folder, ignore_errors=True)
-        if not self.python.ensurepip and os.geteuid() == 0 and shutil.which("apt-get"):
+        is_systems = Path(self.python.executable).is_relative_to("/usr")
+        if is_systems and not self.python.ensurepip and os.geteuid() == 0 and shutil.which("apt-get"):
             # Debian splits ensurepip off into this package.
             package = f"python{self.python.series}-venv"
             silent = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}

@@ -1,4 +1,4 @@
-"""Finds the Pythons on this machine that ironloop supports: for each version the best equipped.
+"""Finds the Pythons on this machine that ironloop supports: for each version the latest patch release.
 
 ``IRONLOOP_PYTHONS`` (executables, separated by spaces or colons) replaces the search. Standard library only.
 """
@@ -48,7 +48,7 @@ class Python:
 
 
 def find_pythons() -> dict[str, Python]:
-    """Series to interpreter, oldest first. Of several of one series, headers, ensurepip and age decide."""
+    """Series to interpreter, oldest first. Of one series the latest that has headers."""
     chosen = os.environ.get("IRONLOOP_PYTHONS")
     candidates = re.split(r"[\s:]+", chosen.strip()) if chosen else _candidates()
     best: dict[str, Python] = {}
@@ -73,8 +73,9 @@ def missing(found: dict[str, Python]) -> list[str]:
     return [] if "IRONLOOP_PYTHONS" in os.environ else [series for series in SUPPORTED if series not in found]
 
 
-def _rank(python: Python) -> tuple[bool, bool, tuple[int, int, int]]:
-    return (python.headers, python.ensurepip, python.version)
+def _rank(python: Python) -> tuple[bool, tuple[int, int, int], bool]:
+    # tools/environments.py does without ensurepip; nobody ships the patch release of two years ago.
+    return (python.headers, python.version, python.ensurepip)
 
 
 def _candidates() -> list[str]:

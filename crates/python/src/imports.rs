@@ -17,6 +17,7 @@ use crate::ffi::attributes::version_of;
 use crate::ffi::code::Code;
 use crate::ffi::dict;
 use crate::ffi::intern::intern;
+use crate::stock;
 
 /// Looks all up.
 pub(crate) fn prepare(py: Python<'_>) -> PyResult<()> {
@@ -33,6 +34,7 @@ pub(crate) fn prepare(py: Python<'_>) -> PyResult<()> {
     only_loop(py)?;
     only_message(py)?;
     gather_leaves_children(py)?;
+    stock::prepare(py)?;
     log_on_exception(py)?;
     servers_know_transports(py).map(drop)
 }

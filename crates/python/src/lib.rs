@@ -18,6 +18,7 @@ mod momentary;
 mod queue;
 mod running;
 mod sleep;
+mod stock;
 mod streams;
 mod task;
 mod task_group;

@@ -23,10 +23,8 @@ use crate::error::os_error;
 use crate::event_loop::{LoopCore, Registration, Source};
 use crate::ffi::call::call_method;
 use crate::ffi::{Chunk, Class, Context, Instance, Native, Object, PythonSocket, Shared, Visit};
+use crate::stock;
 pub(crate) use methods::add_class;
-
-/// What flow control counts for a datagram beside its bytes; before Python 3.13 nothing.
-const HEADER: usize = if cfg!(Py_3_13) { 8 } else { 0 };
 
 struct State {
     datagrams: Datagrams<Chunk, Option<Object>>,
@@ -136,7 +134,7 @@ impl DatagramTransport {
         let py = owner.py();
         let number: RawFd = socket.call_method0(intern!(py, "fileno"))?.extract()?;
         let state = State {
-            datagrams: Datagrams::new(HEADER),
+            datagrams: Datagrams::new(stock::datagrams(py)?.header),
             socket: Some(socket.into()),
             registration: Registration::default(),
             protocol: Some(protocol.into()),

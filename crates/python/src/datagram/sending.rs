@@ -3,7 +3,7 @@
 use crate::ffi::intern::intern;
 use ironloop_driver::{Address, datagram};
 use ironloop_engine::datagram::Step;
-use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyByteArray, PyBytes, PyMemoryView};
 
@@ -13,10 +13,8 @@ use crate::address;
 use crate::error::os_error;
 use crate::ffi::buffer::Buffer;
 use crate::ffi::{Chunk, Instance, Object};
+use crate::stock::{self, Taker};
 use crate::transport::common;
-
-/// Before Python 3.13 an empty datagram is not sent.
-const SENDS_EMPTY: bool = cfg!(Py_3_13);
 
 const SEND_FAILED: &str = "Fatal write error on datagram transport";
 
@@ -46,7 +44,7 @@ impl DatagramTransport {
         address: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<()> {
         check_kind(data)?;
-        if !SENDS_EMPTY && data.len()? == 0 {
+        if !stock::datagrams(py)?.sends_empty && data.len()? == 0 {
             return Ok(());
         }
         let own = this.address.as_ref().map(|own| own.bind(py));
@@ -190,6 +188,5 @@ fn check_kind(data: &Bound<'_, PyAny>) -> PyResult<()> {
     {
         return Ok(());
     }
-    let kind = data.get_type().name()?;
-    Err(PyTypeError::new_err(format!("data argument must be a bytes-like object, not '{kind}'")))
+    Err(stock::refusal(data, Taker::SendTo))
 }

@@ -10,17 +10,14 @@ use ironloop_driver::RawFd;
 use ironloop_driver::socket::{self, Follow, MAX_SLICES};
 use ironloop_engine::Stream;
 use ironloop_engine::stream::{AfterEof, FlowChange, Outgoing, Step, Way};
-use pyo3::exceptions::{PyRuntimeError, PyTypeError};
+use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 
 use super::{Transport, common};
 use crate::error::os_error;
 use crate::ffi::buffer::Buffer;
 use crate::ffi::{Arg, Chunk, Instance};
-
-/// What asyncio says that it takes.
-const TAKEN: &str =
-    if cfg!(Py_3_14) { "bytes, bytearray, or memoryview object" } else { "bytes-like object" };
+use crate::stock::{self, Taker};
 
 const SEND_FAILED: &str = "Fatal write error on socket transport";
 
@@ -67,9 +64,7 @@ impl Transport {
         }
         let object = data.bind(py);
         let Ok(buffer) = Buffer::readable(&object) else {
-            let kind = object.get_type().name()?;
-            let message = format!("data argument must be a {TAKEN}, not '{kind}'");
-            return Err(PyTypeError::new_err(message));
+            return Err(stock::refusal(&object, Taker::Write));
         };
         this.send_or_keep(this, py, Written::Borrowed(buffer.bytes()))
     }
