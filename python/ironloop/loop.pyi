@@ -12,7 +12,7 @@ from ironloop.resolver import Resolver
 from ironloop.signals import SignalWakeup
 from ironloop.tls import TlsUpgrade
 
-class Loop(  # type: ignore[misc]
+class Loop(
     LoopCore,
     Resolver,
     TlsUpgrade,

@@ -5,7 +5,7 @@ from asyncio import sslproto
 class TlsUpgrade:
     async def start_tls(
         self,
-        transport: asyncio.WriteTransport,
+        transport: asyncio.BaseTransport,
         protocol: asyncio.BaseProtocol,
         sslcontext: ssl.SSLContext,
         *,
