@@ -129,7 +129,7 @@ def test_what_takes_no_arguments_refuses_them(run, vocabulary):
             ),
             *(getattr(lock, name) for name in ("acquire", "release", "locked", "__aenter__")),
             *(getattr(event, name) for name in ("wait", "set", "clear", "is_set")),
-            *(getattr(future, name) for name in ("done", "cancelled", "result", "exception", "get_loop")),
+            *(getattr(future, name) for name in ("done", "cancelled")),
             *(getattr(iter(future), name) for name in ("close",)),
             *(getattr(waiting, name) for name in ("close", "__await__")),
             *(getattr(loop, name) for name in ("time", "create_future", "is_running", "is_closed", "stop")),
