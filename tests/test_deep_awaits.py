@@ -124,5 +124,5 @@ def test_a_limit_that_a_program_has_raised_does_not_end_the_process(deep, loop_n
 
 @pytest.mark.parametrize("name", ["wait", "drop", "cancel", "close", "forget", "between"])
 def test_a_thread_with_a_small_stack(deep, name):
-    assert deep(name, 80, stack=512 * 1024) == "done"
+    assert deep(name, 60, stack=512 * 1024) == "done"
     assert deep(name, 900, limit=10_000, stack=512 * 1024) in ("done", "RecursionError")
