@@ -6,6 +6,8 @@
 #              with ironloop's own tasks, queues, locks… behind asyncio's names, without them, or both: ARGS="--native both"
 # make compat  the suites of aiohttp, anyio, asyncpg, httpx… on ironloop: make compat ARGS="--only httpx"
 # make soak    does it leak: 500 cycles of every kind of transport: make soak ARGS="--cycles 120"
+# make debug-builds  the tests on debug builds of CPython (python3.13-dbg…): make debug-builds ARGS="--series 3.13d tests/test_tasks.py"
+# make refleaks  the same again and again, and nothing may become more: make refleaks ARGS="tests/test_tasks.py -- --each"
 # make sanitize  the tests with AddressSanitizer in the native code
 # make races   the inbox in every order of its threads (loom), and all that threads share under ThreadSanitizer
 # make bench   the benchmark suite: make bench ARGS="--help"
@@ -17,7 +19,7 @@ PYTHON ?= python3
 ENVIRONMENTS = $(PYTHON) tools/environments.py
 ARGS ?=
 
-.PHONY: run test test-one lint conformance compat soak sanitize races bench clean
+.PHONY: run test test-one lint conformance compat soak debug-builds refleaks sanitize races bench clean
 
 run:
 	@$(ENVIRONMENTS) one -r examples/requirements.txt -- python -m ironloop examples/tour.py $(ARGS)
@@ -49,6 +51,12 @@ compat:
 
 soak:
 	@$(ENVIRONMENTS) one --prefer 3.13 -r soak/requirements.txt -- python soak/run.py $(ARGS)
+
+debug-builds:
+	@$(PYTHON) tools/debug_builds.py $(ARGS)
+
+refleaks:
+	@$(PYTHON) tools/debug_builds.py --references $(ARGS)
 
 sanitize:
 	@$(ENVIRONMENTS) one --prefer 3.13 -r examples/requirements.txt -r tests/requirements.txt -- python tools/sanitize.py $(ARGS)

@@ -327,7 +327,7 @@ def test_as_completed_runs_out_of_time(run, aio):
     async def main():
         never, results = pending(), []
         with pytest.raises(TimeoutError):
-            for next_one in aio.as_completed([answer(1), never], timeout=0.01):
+            for next_one in aio.as_completed([answer(1), never], timeout=0.3):
                 results.append(await next_one)
         assert results == [1] and never._callbacks is None
 
@@ -362,6 +362,7 @@ def test_several_wait_for_the_next_of_as_completed(run, aio):
     run(main)
 
 
+@pytest.mark.usefixtures("without_debug")
 def test_whose_coroutine_is_never_awaited_is_told(run, aio):
     async def main():
         with warnings.catch_warnings(record=True) as caught:

@@ -250,6 +250,7 @@ def test_what_it_awaits(run, vocabulary):
 
 
 @pytest.mark.skipif(sys.version_info < (3, 12), reason="wait_for makes a task")
+@pytest.mark.usefixtures("without_debug")
 def test_what_wait_for_awaits(run, vocabulary):
     async def main():
         queue = vocabulary.Queue()
@@ -398,6 +399,7 @@ def test_only_generators_of_types_coroutine_yield_from_it(run, vocabulary):
     run(main)
 
 
+@pytest.mark.usefixtures("without_debug")
 def test_its_origin(run, vocabulary):
     def make():
         return vocabulary.sleep(0)

@@ -9,9 +9,14 @@ import subprocess
 import sys
 import threading
 import time
+import weakref
 
 import pytest
 from support import PATIENCE
+
+
+class Argument:
+    """Can be referred to weakly."""
 
 
 @pytest.fixture
@@ -20,6 +25,7 @@ def debug_loop(loop):
     return loop
 
 
+@pytest.mark.usefixtures("without_debug")
 def test_set_debug(loop):
     assert loop.get_debug() is False
     loop.set_debug(True)
@@ -76,12 +82,24 @@ def test_a_slow_step_of_a_task_is_logged(debug_loop, caplog):
     assert any("Executing <Task" in message and "slow_task" in message for message in caplog.messages)
 
 
+@pytest.mark.usefixtures("without_debug")
 def test_slow_callbacks_pass_in_silence_without_debug(loop, caplog):
     loop.slow_callback_duration = 0.000_1
     loop.call_soon(time.sleep, 0.01)
     loop.call_soon(loop.stop)
     loop.run_forever()
     assert caplog.messages == []
+
+
+def test_a_cancelled_handle_still_says_what_it_was_to_call(debug_loop):
+    argument = Argument()
+    gone = weakref.ref(argument)
+    handles = debug_loop.call_soon(print, argument), debug_loop.call_later(3600, print, argument)
+    del argument
+    for handle in handles:
+        handle.cancel()
+        assert "cancelled" in repr(handle) and "print(<" in repr(handle)
+    assert gone() is None
 
 
 def test_slow_callback_duration_is_a_tenth_of_a_second(loop):
@@ -146,6 +164,7 @@ def test_a_coroutine_never_awaited_tells_its_origin(debug_loop):
     assert sys.get_coroutine_origin_tracking_depth() == 0
 
 
+@pytest.mark.usefixtures("without_debug")
 def test_switching_debug_in_a_run_takes_effect_at_once(loop):
     async def main():
         before = sys.get_coroutine_origin_tracking_depth()

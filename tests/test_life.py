@@ -10,6 +10,7 @@ import weakref
 import pytest
 
 
+@pytest.mark.usefixtures("without_debug")
 def test_new_loop_is_an_event_loop_at_rest(loop):
     assert isinstance(loop, asyncio.AbstractEventLoop)
     assert not loop.is_running()

@@ -318,7 +318,8 @@ kept = [loop, asyncio.sleep]
 loop.kept = kept
 print(loop.run_until_complete(asyncio.sleep(0, "done")))
 """
-    done = run_program([sys.executable, "-c", code])
+    # A debug build shows these if nobody says otherwise.
+    done = run_program([sys.executable, "-W", "ignore::ResourceWarning", "-c", code])
     assert (done.stdout, done.stderr) == ("done\n", "")
 
 

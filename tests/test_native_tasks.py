@@ -42,6 +42,7 @@ def errors(loop):
     return errors
 
 
+@pytest.mark.usefixtures("without_debug")
 def test_they_are_asyncios_to_isinstance(loop):
     task, future = loop.create_task(answer()), loop.create_future()
     assert (type(task), type(future)) == (_ironloop.Task, _ironloop.Future)

@@ -291,6 +291,7 @@ def test_whatever_is_put_where_the_waiters_are(run, vocabulary):
     run(main)
 
 
+@pytest.mark.usefixtures("without_debug")
 def test_put_and_get_are_coroutines(run, vocabulary):
     async def main():
         queue = vocabulary.Queue[int]()

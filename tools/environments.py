@@ -23,7 +23,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from pythons import Python, find_pythons, missing
+from pythons import Python, find_debug_builds, find_pythons, missing
 
 ROOT = Path(__file__).resolve().parent.parent
 HOME = ROOT / ".venv"
@@ -87,7 +87,7 @@ class Environment:
         is_systems = Path(self.python.executable).is_relative_to("/usr")
         if is_systems and not self.python.ensurepip and os.geteuid() == 0 and shutil.which("apt-get"):
             # Debian splits ensurepip off into this package.
-            package = f"python{self.python.series}-venv"
+            package = f"python{self.python.series.rstrip('d')}-venv"
             silent = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
             for command in (["update"], ["install", "-y", "--no-install-recommends", package]):
                 subprocess.run(["apt-get", *command], stdout=subprocess.DEVNULL, env=silent)
@@ -138,6 +138,8 @@ class Environment:
 def run_one(requirements: list[Path], command: list[str], series: str | None, bare: bool) -> None:
     """Replace this process by COMMAND in the newest (or the named) Python's environment."""
     pythons = find_pythons()
+    if series is not None and series.endswith("d"):
+        pythons |= find_debug_builds()
     if series is not None and series not in pythons:
         raise SystemExit(f"no Python {series} found")
     if not pythons:

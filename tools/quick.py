@@ -46,11 +46,12 @@ def main() -> int:
 
 def _overlay(overlay: Path, package: Path, beneath: Path, python: Path) -> Path:
     """A virtual environment with one package, and with those of another environment after it."""
-    packages = Path("lib") / f"python{package.name}" / "site-packages"
+    version = package.name.rstrip("d")
+    packages = Path("lib") / f"python{version}" / "site-packages"
     for link, target in {
         overlay / "bin" / "python": python.resolve(),
         overlay / "bin" / "python3": python.resolve(),
-        overlay / "bin" / f"python{package.name}": python.resolve(),
+        overlay / "bin" / f"python{version}": python.resolve(),
         overlay / packages: package,
     }.items():
         link.parent.mkdir(parents=True, exist_ok=True)

@@ -112,7 +112,8 @@ enum State {
     Scheduled(Work),
     /// It has run, or never will, because its loop is closed.
     Spent,
-    Cancelled,
+    /// With the work as long as the handle is asked how it looks.
+    Cancelled(Option<Work>),
 }
 
 /// A callback with its context.
@@ -165,7 +166,7 @@ impl Callback {
     }
 
     pub(crate) fn is_cancelled(&self) -> bool {
-        self.state.with(|state| matches!(state, State::Cancelled))
+        self.state.with(|state| matches!(state, State::Cancelled(_)))
     }
 
     /// Runs it in its context, unless it was cancelled, and lets it go. An error leaves it whole, for the report.
@@ -207,6 +208,14 @@ impl Callback {
         })
     }
 
+    /// What Python sees of it.
+    fn shown(&self, py: Python<'_>) -> Option<Work> {
+        self.state.with(|state| match state {
+            State::Scheduled(work) | State::Cancelled(Some(work)) => Some(work.clone_ref(py)),
+            _ => None,
+        })
+    }
+
     /// It will not run (again): lets go of what it refers to.
     pub(crate) fn spend(&self) {
         let old = self.state.with(|state| match state {
@@ -221,12 +230,17 @@ impl Callback {
         if self.is_cancelled() {
             return Ok(false);
         }
-        if self.owner.get(py).is_debug() {
-            let repr = handle.bind(py).repr()?.into();
-            self.with_trace(|trace| trace.repr.replace(repr));
+        let old = self.state.with(|state| std::mem::replace(state, State::Cancelled(None)));
+        if !self.owner.get(py).is_debug() {
+            return Ok(true);
         }
-        let old = self.state.with(|state| std::mem::replace(state, State::Cancelled));
-        drop(old);
+        if let State::Scheduled(work) = old {
+            self.state.with(|state| *state = State::Cancelled(Some(work)));
+        }
+        let repr = handle.bind(py).repr();
+        drop(self.state.with(|state| std::mem::replace(state, State::Cancelled(None))));
+        let repr = repr?.into();
+        drop(self.with_trace(|trace| trace.repr.replace(repr)));
         Ok(true)
     }
 
@@ -250,18 +264,18 @@ impl Callback {
     }
 
     fn function(&self, py: Python<'_>) -> Object {
-        self.work(py).map_or_else(|| Object::none(py), |work| work.function)
+        self.shown(py).map_or_else(|| Object::none(py), |work| work.function)
     }
 
     fn arguments(&self, py: Python<'_>) -> PyResult<Object> {
-        self.work(py).map_or_else(|| Ok(Object::none(py)), |work| work.arguments(py))
+        self.shown(py).map_or_else(|| Ok(Object::none(py)), |work| work.arguments(py))
     }
 
     fn traverse(&self, visit: &mut Visit<'_>) -> c_int {
         let mut result = visit.all([self.context.object(), self.owner.object()]);
         if result == 0 {
             let visited = self.state.try_with(|state| match state {
-                State::Scheduled(work) => work.traverse(visit),
+                State::Scheduled(work) | State::Cancelled(Some(work)) => work.traverse(visit),
                 _ => 0,
             });
             result = visited.unwrap_or(0);
