@@ -88,21 +88,8 @@ def test_while_they_are_not(name):
 
 
 @needs_ironloop
-def test_a_class_is_named_as_the_place_where_it_stands(installed):
-    assert asyncio.Queue.__module__ == "asyncio.queues"
-    assert ironloop.Timeout.__module__ == "ironloop"
-
-
-@needs_ironloop
-def test_a_class_is_ironloops_where_it_does_not_stand_behind_a_name():
-    assert ironloop.Queue.__module__ == "ironloop"
-
-    class Own(ironloop.Queue):
-        pass
-
-    assert Own.__module__ == __name__
-    Own.__module__ = "elsewhere"
-    assert Own.__module__ == "elsewhere"
+def test_a_class_itself_says_that_it_is_ironloops(installed):
+    assert asyncio.Queue.__module__ == ironloop.Timeout.__module__ == "ironloop"
 
 
 class Module(ironloop.Queue):
@@ -151,12 +138,22 @@ asyncio.run(main())
 
 @needs_ironloop
 @pytest.mark.parametrize("pickler", ["cloudpickle", "dill"])
-def test_by_other_picklers(installed, pickler):
+def test_by_other_picklers(pickler, request):
     pickler = pytest.importorskip(pickler)
+    request.getfixturevalue("installed")
     for name in NAMES:
         written = pickler.dumps(getattr(asyncio, name))
         assert names_only_asyncio(written), name
         assert pickle.loads(written) is getattr(asyncio, name)
+
+
+@needs_ironloop
+def test_by_dill_that_is_imported_after_the_names_were_put():
+    pytest.importorskip("dill")
+    code = "import asyncio, sys\nfrom dill import dumps\nprint(dumps(asyncio.Queue))"
+    done = run_program([sys.executable, "-m", "ironloop", "-c", code])
+    assert done.returncode == 0, done.stderr
+    assert names_only_asyncio(done.stdout.encode())
 
 
 PROGRAM = """

@@ -116,12 +116,14 @@ def test_connections_are_of_the_classes_that_a_tool_has_put(run, vocabulary, mon
             writer.close()
 
         kinds = []
-        monkeypatch.setattr(asyncio.streams, "StreamReader", Reader)
-        async with await vocabulary.start_server(serve, "127.0.0.1", 0) as server:
-            reader, writer = await vocabulary.open_connection(*server.sockets[0].getsockname())
-            assert await reader.read() == b""
-            writer.close()
-            await writer.wait_closed()
+        # Undone while the names are as they were when it was done.
+        with monkeypatch.context() as patch:
+            patch.setattr(asyncio.streams, "StreamReader", Reader)
+            async with await vocabulary.start_server(serve, "127.0.0.1", 0) as server:
+                reader, writer = await vocabulary.open_connection(*server.sockets[0].getsockname())
+                assert await reader.read() == b""
+                writer.close()
+                await writer.wait_closed()
         assert [*kinds, type(reader)] == [Reader, Reader]
 
     run(main)

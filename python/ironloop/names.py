@@ -19,6 +19,8 @@ import sys
 import threading
 from typing import Any
 
+from ironloop import stand_in
+
 # Where asyncio defines what, for all that ironloop may have under the same name.
 _DEFINED_IN = {
     "locks": ("Barrier", "BoundedSemaphore", "Condition", "Event", "Lock", "Semaphore"),
@@ -207,6 +209,8 @@ def put() -> None:
             _tables = _Tables()
         # Each time: what a tool held back the last time may have become asyncio's own again.
         _tables.put()
+    if "dill" in sys.modules:
+        stand_in.teach_dill()
 
 
 def restore() -> None:

@@ -12,29 +12,6 @@ from typing import Any, Protocol
 
 from ironloop._ironloop import runs_elsewhere
 
-_OWN_MODULE: GetSetDescriptorType = vars(type)["__module__"]
-
-
-class _Module(str):
-    """The `__module__` of a metaclass, and what says that of its classes.
-
-    A class that stands behind asyncio's name at the moment is found there, also by processes that have no
-    ironloop: pickles (dill's too, which know nothing of `copyreg`) are to have that name.
-    """
-
-    __slots__ = ()
-
-    def __get__(self, cls: type | None, metaclass: type) -> str:
-        if cls is None:
-            return self
-        stock = vars(cls).get("_stands_for")
-        if stock and getattr(sys.modules.get(stock.__module__), stock.__name__, None) is cls:
-            return str(stock.__module__)
-        return str(_OWN_MODULE.__get__(cls))
-
-    def __set__(self, cls: type, name: str) -> None:
-        _OWN_MODULE.__set__(cls, name)
-
 
 class _Nameless(type):
     """The class of `StandIn`, which no pickle names: a class is made anew with whatever its bases have."""
@@ -50,8 +27,6 @@ class StandIn(type(Protocol), metaclass=_Nameless):  # type: ignore[misc]
     Its base is the metaclass of protocols, an `ABCMeta`, so that programs can mix protocols and abstract
     classes in.
     """
-
-    __module__ = _Module(__name__)
 
     # Not in a `__new__`: that would have to know what the `__init__` of every subclass takes.
     def __call__(cls, *args: Any, **kwargs: Any) -> Any:
@@ -82,13 +57,30 @@ class StandIn(type(Protocol), metaclass=_Nameless):  # type: ignore[misc]
 def _reduce(cls: StandIn) -> str | tuple[Any, ...]:
     """Pickled it is a name of asyncio's: whatever stands there when it is unpickled."""
     stock = vars(cls).get("_stands_for")
-    if stock is None or cls.__module__ == stock.__module__:
+    if stock is None:
         return str(cls.__qualname__)
     return pkgutil.resolve_name, (f"{stock.__module__}:{stock.__qualname__}",)
 
 
 copyreg.pickle(StandIn, _reduce)
 copyreg.pickle(_Nameless, lambda metaclass: (type, (type,)))  # type: ignore[arg-type,return-value]
+
+
+def teach_dill() -> None:
+    """dill, once it is imported, saves classes without asking `copyreg`; so it is told apart."""
+    dispatch = sys.modules["dill"].Pickler.dispatch
+    if StandIn in dispatch:
+        return
+    save_class = dispatch[type]
+
+    def save(pickler: Any, cls: Any) -> None:
+        if vars(cls).get("_stands_for") is None:
+            save_class(pickler, cls)
+        else:
+            pickler.save_reduce(*_reduce(cls), obj=cls)
+
+    dispatch[StandIn] = save
+    dispatch[_Nameless] = lambda pickler, metaclass: pickler.save_reduce(type, (type,), obj=metaclass)
 
 
 # The value of a slot that is empty.

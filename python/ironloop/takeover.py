@@ -19,6 +19,7 @@ from _ironloop_start import AfterImport
 from ironloop import named_loops
 from ironloop.loop import Loop
 from ironloop.runner import install, on_uninstall
+from ironloop.stand_in import teach_dill
 
 # Children inherit it, and `_ironloop_start` looks at it. 0: not even the command takes over.
 VARIABLE = "IRONLOOP"
@@ -45,6 +46,8 @@ def take_over() -> None:
         uvloop = None
     else:
         uvloop = AfterImport(("uvloop",), named_loops.put_in_uvloop)
+    # Put before the program imports it; a loop's names tell it what is imported already.
+    dill = None if "dill" in sys.modules else AfterImport(("dill",), teach_dill)
     watch = _Watch()
 
     def leave() -> None:
@@ -52,8 +55,9 @@ def take_over() -> None:
         _taken = False
         watch.end()
         named_loops.restore()
-        if uvloop is not None:
-            uvloop.end()
+        for expected in (uvloop, dill):
+            if expected is not None:
+                expected.end()
 
     on_uninstall(leave)
 
