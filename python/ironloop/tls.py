@@ -88,8 +88,8 @@ class TlsProtocol(sslproto.SSLProtocol):
         reader = protocol._stream_reader if isinstance(protocol, streams.StreamReaderProtocol) else None
         if reader is None:
             return
-        # From now on it gets its data from us, and it is us whom it pauses. What it has paused is resumed. (One that
-        # knows of no transport yet is told of ours by its protocol, once TLS stands.)
+        # From now on it gets its data from us, and it is us whom it pauses. What it has paused is resumed.
+        # (One that knows of no transport yet is told of ours by its protocol, once TLS stands.)
         if reader._transport is not None:
             reader._transport = self._app_transport
             reader._paused = False
