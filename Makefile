@@ -8,7 +8,7 @@
 # make soak    does it leak: 500 cycles of every kind of transport: make soak ARGS="--cycles 120"
 # make debug-builds  the tests on debug builds of CPython (python3.13-dbg…): make debug-builds ARGS="--series 3.13d tests/test_tasks.py"
 # make refleaks  the same again and again, and nothing may become more: make refleaks ARGS="tests/test_tasks.py -- --each"
-# make sanitize  the tests with AddressSanitizer in the native code
+# make sanitize  the tests, and programs that destroy, re-enter and raise at random, with AddressSanitizer in the native code
 # make races   the inbox in every order of its threads (loom), and all that threads share under ThreadSanitizer
 # make bench   the benchmark suite: make bench ARGS="--help"
 # make clean   remove what these made

@@ -2,8 +2,9 @@
 
     tools/sanitize.py [PYTEST ARGUMENTS…]
 
-The engine's and the driver's tests first; then pytest on a copy of ironloop that is built for it, with all of
-Python's objects in memory that the sanitizer watches. Run by tools/environments.py, in an environment.
+The engine's and the driver's tests first; then, on a copy of ironloop that is built for it, with all of
+Python's objects in memory that the sanitizer watches, the rough programs (tests/rough_programs) and pytest.
+Run by tools/environments.py, in an environment.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "target" / "sanitize"
+ROUGH_PROGRAMS = 1000
 # The compiler's own, stable as it is: the sanitizer is all that is taken from what is unstable.
 VARIABLES = {"RUSTC_BOOTSTRAP": "1", "RUSTFLAGS": "-Zsanitizer=address", "CARGO_TARGET_DIR": str(FOLDER)}
 
@@ -42,6 +44,8 @@ def main() -> int:
         "PYTHONMALLOC": "malloc",
         "PYTHONPATH": str(package),
     }
+    rough = [sys.executable, "-X", "dev", "-m", "rough_programs", "ironloop", "0", str(ROUGH_PROGRAMS)]
+    status = subprocess.run(rough, cwd=ROOT / "tests", env={**os.environ, **watched}).returncode or status
     # Programs that the guide and the examples start are measured against the clock.
     left_out = ["--ignore=tests/test_guide.py", "--ignore=tests/test_examples.py"]
     pytest = [sys.executable, "-m", "pytest", *left_out, *sys.argv[1:]]

@@ -12,6 +12,7 @@ use crate::cell::LoopCell;
 use crate::event_loop::LoopCore;
 use crate::ffi::asyncio::{GATHERING, IsFuture, View, own_getter, own_method};
 use crate::ffi::call::call_named;
+use crate::ffi::depth;
 use crate::ffi::derived::{Derived, DerivedClass, Own, track};
 use crate::ffi::fields::FutureFields;
 use crate::ffi::intern::intern;
@@ -91,6 +92,8 @@ fn cancel(py: Python<'_>, outer: &Own<Gathering>, arguments: Arguments<'_>) -> P
     if !View::of_own(outer).is_pending() {
         return Ok(truth(py, false));
     }
+    // A child may wait for this very future, and cancel it in its turn.
+    let _level = depth::enter()?;
     let names = imports::only_message(py)?.as_any();
     let cancelled = outer.payload().with_gather(py, |gather| {
         let (mut any, mut index) = (false, 0);
