@@ -4,6 +4,8 @@
 //! system calls stand in `sys`, the only place with `unsafe`. Nothing here knows of callbacks or of Python. Everything but
 //! [`Notifier`] belongs to the thread that runs the loop.
 
+#![deny(unsafe_code)]
+
 mod address;
 mod clock;
 pub mod datagram;
@@ -12,6 +14,7 @@ mod notifier;
 mod poller;
 pub mod socket;
 mod stack;
+#[allow(unsafe_code)]
 mod sys;
 mod thread;
 

@@ -1,13 +1,17 @@
 //! `ironloop._ironloop`: the native half of ironloop.
 
+#![deny(unsafe_code)]
+
 mod address;
 mod alarm;
 mod awaiting;
+#[allow(unsafe_code)]
 mod cell;
 mod combinators;
 mod datagram;
 mod error;
 mod event_loop;
+#[allow(unsafe_code)]
 mod ffi;
 mod future;
 mod handle;

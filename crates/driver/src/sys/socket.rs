@@ -89,7 +89,7 @@ pub(crate) fn local_address(fd: RawFd) -> io::Result<Option<Address>> {
 }
 
 pub(crate) fn peer_address(fd: RawFd) -> io::Result<Option<Address>> {
-    // SAFETY: as above.
+    // SAFETY: `named` hands over storage and its length.
     named(|storage, length| unsafe { libc::getpeername(fd, storage, length) })
 }
 
@@ -112,7 +112,7 @@ fn internet_address(storage: &libc::sockaddr_storage) -> Option<SocketAddr> {
             Some(SocketAddrV4::new(host, u16::from_be(address.sin_port)).into())
         }
         libc::AF_INET6 => {
-            // SAFETY: as above.
+            // SAFETY: the family says which address it is, and the storage is large and aligned enough for each.
             let address = unsafe { &*(&raw const *storage).cast::<libc::sockaddr_in6>() };
             let host = Ipv6Addr::from(address.sin6_addr.s6_addr);
             let port = u16::from_be(address.sin6_port);
@@ -210,7 +210,7 @@ fn raw_address(address: &Address) -> (libc::sockaddr_storage, libc::socklen_t) {
             size_of::<libc::sockaddr_in>()
         }
         Address::Internet(SocketAddr::V6(address)) => {
-            // SAFETY: as above.
+            // SAFETY: the storage is large and aligned enough for each address, and all zeros is a valid one.
             let raw = unsafe { &mut *place.cast::<libc::sockaddr_in6>() };
             raw.sin6_family = libc::AF_INET6 as libc::sa_family_t;
             raw.sin6_port = address.port().to_be();
@@ -222,7 +222,8 @@ fn raw_address(address: &Address) -> (libc::sockaddr_storage, libc::socklen_t) {
         Address::Unix(name) => {
             let bytes = name.as_bytes();
             let end_mark = usize::from(!bytes.is_empty() && !name.is_abstract());
-            // SAFETY: as above; a `UnixName` and its end mark, which is there already, fit into `sun_path`.
+            // SAFETY: the storage is large enough for each address; a `UnixName` and its end mark, which is there already, fit
+            // into `sun_path`.
             unsafe {
                 let raw = place.cast::<libc::sockaddr_un>();
                 (*raw).sun_family = libc::AF_UNIX as libc::sa_family_t;

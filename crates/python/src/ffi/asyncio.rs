@@ -79,14 +79,14 @@ impl<'a> View<'a> {
         let kind = unsafe { ffi::Py_TYPE(object.as_ptr()) };
         let stock =
             kind == STOCK_FUTURE.load(Ordering::Relaxed) || kind == STOCK_TASK.load(Ordering::Relaxed);
-        // SAFETY: as above; the layout was checked before the classes were remembered.
+        // SAFETY: an instance of exactly one of these classes; `lib.rs` has probed their layout before it had them remembered.
         stock.then(|| unsafe { Self::cast(object) })
     }
 
     /// # Safety
     /// The object is a future of asyncio's, or of a class below it.
     unsafe fn cast(object: &'a Object) -> Self {
-        // SAFETY: the caller's.
+        // SAFETY: the caller has looked at the object's class; all such objects begin with the fields.
         Self { object, fields: unsafe { &*object.as_ptr().cast() } }
     }
 
@@ -94,7 +94,7 @@ impl<'a> View<'a> {
     where
         Own<T>: IsFuture,
     {
-        // SAFETY: so says the trait.
+        // SAFETY: `IsFuture` is only implemented for classes that are made below asyncio's.
         unsafe { Self::cast(own.object()) }
     }
 
@@ -134,6 +134,7 @@ pub(crate) unsafe fn call_future(
 /// A method of our futures and tasks; the function is `fn(Python, View, Arguments) -> PyResult<Object>`.
 macro_rules! future_method {
     ($name:literal, $doc:literal, $function:expr) => {{
+        #[allow(unsafe_code)]
         unsafe extern "C" fn wrapped(
             receiver: *mut pyo3::ffi::PyObject,
             values: *const *mut pyo3::ffi::PyObject,
@@ -154,7 +155,8 @@ pub(crate) unsafe fn ask_future(
     receiver: *mut ffi::PyObject,
     body: impl FnOnce(Python<'_>, View<'_>) -> PyResult<Object>,
 ) -> *mut ffi::PyObject {
-    // SAFETY: as above.
+    // SAFETY: the interpreter calls on an attached thread, has checked the receiver's class, and keeps it for the time of the
+    // call.
     unsafe {
         let py = Python::assume_attached();
         let receiver = std::mem::ManuallyDrop::new(Object::from_owned(py, receiver));
@@ -165,6 +167,7 @@ pub(crate) unsafe fn ask_future(
 /// A read-only attribute of our futures and tasks; the function is `fn(Python, View) -> PyResult<Object>`.
 macro_rules! future_getter {
     ($name:literal, $function:expr) => {{
+        #[allow(unsafe_code)]
         unsafe extern "C" fn wrapped(
             receiver: *mut pyo3::ffi::PyObject,
             _closure: *mut std::ffi::c_void,
@@ -186,6 +189,7 @@ pub(crate) use future_getter;
 /// A slot that takes only the object, such as `__await__`; the function is as for an attribute.
 macro_rules! future_slot {
     ($slot:ident, $function:expr) => {{
+        #[allow(unsafe_code)]
         unsafe extern "C" fn wrapped(receiver: *mut pyo3::ffi::PyObject) -> *mut pyo3::ffi::PyObject {
             // SAFETY: called by the interpreter for an instance of one of these classes.
             unsafe { $crate::ffi::asyncio::ask_future(receiver, $function) }
@@ -204,7 +208,8 @@ pub(crate) unsafe fn call_own<T: Derived>(
     names: *mut ffi::PyObject,
     body: impl FnOnce(Python<'_>, &Own<T>, Arguments<'_>) -> PyResult<Object>,
 ) -> *mut ffi::PyObject {
-    // SAFETY: as above.
+    // SAFETY: the interpreter calls on an attached thread, has checked the receiver's class, and keeps it and the arguments for
+    // the time of the call.
     unsafe {
         let py = Python::assume_attached();
         let arguments = Arguments::new(values, count, names);
@@ -215,6 +220,7 @@ pub(crate) unsafe fn call_own<T: Derived>(
 /// A method of one class; the function is `fn(Python, &Own<T>, Arguments) -> PyResult<Object>`.
 macro_rules! own_method {
     ($class:ty, $name:literal, $doc:literal, $function:expr) => {{
+        #[allow(unsafe_code)]
         unsafe extern "C" fn wrapped(
             receiver: *mut pyo3::ffi::PyObject,
             values: *const *mut pyo3::ffi::PyObject,
@@ -232,6 +238,7 @@ pub(crate) use own_method;
 /// A read-only attribute of one class; the function is `fn(Python, &Own<T>) -> PyResult<Object>`.
 macro_rules! own_getter {
     ($class:ty, $name:literal, $function:expr) => {{
+        #[allow(unsafe_code)]
         unsafe extern "C" fn wrapped(
             receiver: *mut pyo3::ffi::PyObject,
             _closure: *mut std::ffi::c_void,
@@ -289,6 +296,7 @@ pub(crate) unsafe fn initialize<T: Derived>(
 /// The slot of `__init__`.
 macro_rules! initializer {
     ($class:ty, $function:expr) => {{
+        #[allow(unsafe_code)]
         unsafe extern "C" fn wrapped(
             receiver: *mut pyo3::ffi::PyObject,
             positional: *mut pyo3::ffi::PyObject,

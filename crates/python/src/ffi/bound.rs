@@ -68,7 +68,7 @@ impl BoundMethod {
         function: *mut ffi::PyObject,
         instance: *mut ffi::PyObject,
     ) -> *mut ffi::PyObject {
-        // SAFETY: the caller's.
+        // SAFETY: the descriptor's slot, which calls this, was given both by the interpreter; each gets a reference of its own.
         unsafe {
             let py = Python::assume_attached();
             let own = |object| Object::from_owned(py, ffi::Py_NewRef(object));
@@ -121,7 +121,7 @@ unsafe fn ask(
     bound: *mut ffi::PyObject,
     question: impl FnOnce(*mut ffi::PyObject) -> *mut ffi::PyObject,
 ) -> *mut ffi::PyObject {
-    // SAFETY: the caller's: an attached thread and an instance of the class.
+    // SAFETY: the slots that call this were called by the interpreter, on an attached thread with an instance of the class.
     unsafe {
         let py = Python::assume_attached();
         enter(py, || {
@@ -139,7 +139,7 @@ unsafe extern "C" fn attribute(bound: *mut ffi::PyObject, name: *mut ffi::PyObje
 }
 
 unsafe extern "C" fn repr(bound: *mut ffi::PyObject) -> *mut ffi::PyObject {
-    // SAFETY: as above.
+    // SAFETY: called by the interpreter on an attached thread with an instance of the class.
     unsafe { ask(bound, |plain| ffi::PyObject_Repr(plain)) }
 }
 
@@ -149,7 +149,8 @@ unsafe extern "C" fn compare(
     other: *mut ffi::PyObject,
     operator: c_int,
 ) -> *mut ffi::PyObject {
-    // SAFETY: as above. `other` is asked about the plain twin: it may be one of ours, and have a twin itself.
+    // SAFETY: called by the interpreter on an attached thread with an instance of the class, and a live object. `other` is
+    // asked about the plain twin: it may be one of ours, and have a twin itself.
     unsafe {
         match operator {
             ffi::Py_EQ | ffi::Py_NE => ask(bound, |plain| ffi::PyObject_RichCompare(other, plain, operator)),
@@ -159,7 +160,7 @@ unsafe extern "C" fn compare(
 }
 
 unsafe extern "C" fn hash(bound: *mut ffi::PyObject) -> ffi::Py_hash_t {
-    // SAFETY: as above.
+    // SAFETY: called by the interpreter on an attached thread with an instance of the class.
     unsafe {
         let mut hash = -1;
         let asked = ask(bound, |plain| {

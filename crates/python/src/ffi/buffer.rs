@@ -58,7 +58,8 @@ impl Buffer {
         if self.0.len == 0 || self.0.readonly != 0 {
             return &mut [];
         }
-        // SAFETY: as above, and the exporter has agreed to writing.
+        // SAFETY: the exporter keeps so many bytes in place while the view lives, and has agreed to writing; `&mut` is the only
+        // borrow.
         unsafe { slice::from_raw_parts_mut(self.0.buf.cast(), self.len()) }
     }
 }

@@ -79,7 +79,8 @@ impl ByteArray {
     /// Raises BufferError while somebody has a view of it. Runs no Python, nor do the others.
     pub(crate) fn append(&mut self, py: Python<'_>, bytes: &[u8]) -> PyResult<()> {
         let before = self.bytes().len();
-        // SAFETY: as above; after the call there is room for that many bytes.
+        // SAFETY: this is a bytearray, of which nobody has a view when the call has succeeded; then there is room for that many
+        // bytes.
         unsafe {
             if ffi::PyByteArray_Resize(self.0.as_ptr(), (before + bytes.len()) as ffi::Py_ssize_t) < 0 {
                 return Err(PyErr::fetch(py));

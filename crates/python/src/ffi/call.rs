@@ -30,7 +30,7 @@ pub(crate) fn call(py: Python<'_>, callable: &Object, arguments: &[&Object]) -> 
 
 /// `callable(*arguments)` with a ready-made tuple.
 pub(crate) fn call_tuple(py: Python<'_>, callable: &Object, arguments: &Object) -> PyResult<Object> {
-    // SAFETY: both are live, and `arguments` is a tuple wherever this is called; the result as above.
+    // SAFETY: both are live, and `arguments` is a tuple wherever this is called; the result is new, or an error is set.
     unsafe { Object::from_result(py, ffi::PyObject_CallObject(callable.as_ptr(), arguments.as_ptr())) }
 }
 
@@ -45,7 +45,7 @@ pub(crate) fn call_named(
     let keywords = names.map_or(Ok(0), |names| names.len())?;
     assert!(positional + keywords == values.len(), "a call needs a value for each name");
     let names = names.map_or(ptr::null_mut(), Bound::as_ptr);
-    // SAFETY: as many live objects as the call says; `Arg` has the layout of a pointer. The result as above.
+    // SAFETY: as many live objects as the call says; `Arg` has the layout of a pointer. The result is new, or an error is set.
     unsafe {
         let result = ffi::PyObject_Vectorcall(callable.as_ptr(), values.as_ptr().cast(), positional, names);
         Object::from_result(py, result)

@@ -19,7 +19,8 @@ pub(crate) unsafe extern "C" fn called<T: Callable>(
     count: usize,
     names: *mut ffi::PyObject,
 ) -> *mut ffi::PyObject {
-    // SAFETY: as above.
+    // SAFETY: the interpreter calls by the instance's own vectorcall field, and keeps instance and arguments for the time of
+    // the call.
     unsafe {
         let py = Python::assume_attached();
         let arguments = Arguments::new(values, ffi::PyVectorcall_NARGS(count), names);

@@ -319,7 +319,8 @@ pub(super) unsafe fn allocate(
 
 /// Gives back what `allocate` gave.
 pub(super) unsafe fn release(memory: *mut ffi::PyObject, tracked: bool) {
-    // SAFETY: the caller's; allocated accordingly.
+    // SAFETY: the deallocators and pools that call this have taken all out of the instance, and say how `allocate` was called
+    // for its class.
     unsafe {
         if tracked || cfg!(Py_GIL_DISABLED) {
             ffi::PyObject_GC_Del(memory.cast());
@@ -332,7 +333,8 @@ pub(super) unsafe fn release(memory: *mut ffi::PyObject, tracked: bool) {
 /// # Safety
 /// A live instance.
 unsafe fn has_weak_references(instance: *mut ffi::PyObject) -> bool {
-    // SAFETY: the caller's. Where the class has a place for them, it is so far from the instance.
+    // SAFETY: the deallocators that call this have the instance alone. Where its class has a place for weak references, it is
+    // so far from its beginning.
     unsafe {
         let offset = (*ffi::Py_TYPE(instance)).tp_weaklistoffset;
         offset != 0 && !instance.cast::<u8>().offset(offset).cast::<*mut ffi::PyObject>().read().is_null()
@@ -344,7 +346,8 @@ unsafe fn has_weak_references(instance: *mut ffi::PyObject) -> bool {
 /// # Safety
 /// Called by the deallocator of a collected class, on an attached thread, before it has taken anything from the instance.
 pub(super) unsafe fn say_last_words(instance: *mut ffi::PyObject) -> bool {
-    // SAFETY: the caller's. Who may live on must be known to the collector: it is a condition of the call.
+    // SAFETY: the deallocators that call this have the instance alone, and whole. Who may live on must be known to the
+    // collector: it is a condition of the call.
     unsafe {
         if ffi::PyObject_GC_IsTracked(instance) == 0 {
             ffi::PyObject_GC_Track(instance.cast());

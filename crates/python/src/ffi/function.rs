@@ -186,20 +186,22 @@ unsafe extern "C" fn set_attribute(
     name: *mut ffi::PyObject,
     value: *mut ffi::PyObject,
 ) -> c_int {
-    // SAFETY: as above; without a value the attribute is to go.
+    // SAFETY: called by the interpreter on an attached thread with an instance of the class; without a value the attribute is
+    // to go.
     unsafe {
         ffi::PyObject_SetAttr((*FUNCTION.payload::<Function>(function)).stands_for.as_ptr(), name, value)
     }
 }
 
 unsafe extern "C" fn repr(function: *mut ffi::PyObject) -> *mut ffi::PyObject {
-    // SAFETY: as above.
+    // SAFETY: called by the interpreter on an attached thread with an instance of the class.
     unsafe { ffi::PyObject_Repr((*FUNCTION.payload::<Function>(function)).stands_for.as_ptr()) }
 }
 
 /// What asks `object.__getattribute__` for it, as `help` does, and what a class has of the same name anyway.
 unsafe extern "C" fn shown(function: *mut ffi::PyObject, name: *mut c_void) -> *mut ffi::PyObject {
-    // SAFETY: as above; the name is one of `SHOWN`.
+    // SAFETY: called by the interpreter on an attached thread with an instance of the class; the name is one of `SHOWN`, by the
+    // table of attributes.
     unsafe {
         let stands_for = (*FUNCTION.payload::<Function>(function)).stands_for.as_ptr();
         ffi::PyObject_GetAttrString(stands_for, name.cast())
@@ -218,7 +220,7 @@ const SHOWN: [&CStr; 8] = [
 ];
 
 unsafe extern "C" fn reduce(function: *mut ffi::PyObject, _: *mut ffi::PyObject) -> *mut ffi::PyObject {
-    // SAFETY: as above.
+    // SAFETY: called by the interpreter on an attached thread with an instance of the class.
     unsafe {
         let py = Python::assume_attached();
         let stands_for = &(*FUNCTION.payload::<Function>(function)).stands_for;

@@ -55,7 +55,7 @@ impl Inspected {
                 drop(unsafe { Box::from_raw(new) });
             }
         }
-        // SAFETY: as above; it is there now.
+        // SAFETY: set once, here or by another, and only `drop` takes it away again.
         unsafe { &*self.0.load(Ordering::Acquire) }
     }
 
@@ -355,7 +355,7 @@ unsafe extern "C" fn set_qualified_name<C: Coroutine>(
     value: *mut ffi::PyObject,
     _closure: *mut c_void,
 ) -> c_int {
-    // SAFETY: as above.
+    // SAFETY: called by the interpreter for an attribute of the class; without a value it is to go.
     unsafe { rename::<C>(coroutine, value, "__qualname__", |details| &mut details.qualified_name) }
 }
 
@@ -367,7 +367,7 @@ unsafe fn rename<C: Coroutine>(
     attribute: &str,
     which: impl FnOnce(&mut Details) -> &mut Option<Object>,
 ) -> c_int {
-    // SAFETY: the caller's.
+    // SAFETY: whoever calls this is called by the interpreter itself, with the instance and the value that it keeps meanwhile.
     unsafe {
         let py = Python::assume_attached();
         let done = enter(py, || {

@@ -59,7 +59,8 @@ pub(crate) unsafe fn call_class<T: PyClass<Frozen = pyo3::pyclass::boolean_struc
     names: *mut ffi::PyObject,
     body: impl FnOnce(&Bound<'_, T>, Arguments<'_>) -> PyResult<Object>,
 ) -> *mut ffi::PyObject {
-    // SAFETY: as above.
+    // SAFETY: the interpreter calls on an attached thread, has checked the receiver's type, and keeps all alive for the time of
+    // the call.
     unsafe {
         let py = Python::assume_attached();
         let arguments = Arguments::new(values, count, names);
@@ -74,7 +75,8 @@ pub(crate) unsafe fn get<T: Native>(
     receiver: *mut ffi::PyObject,
     body: impl FnOnce(Python<'_>, &Instance<T>) -> PyResult<Object>,
 ) -> *mut ffi::PyObject {
-    // SAFETY: as above.
+    // SAFETY: the interpreter calls on an attached thread, has checked the receiver's type, and keeps it for the time of the
+    // call.
     unsafe {
         let py = Python::assume_attached();
         enter(py, || Instance::borrowed(&receiver, |receiver| body(py, receiver)).map(Object::into_ptr))
@@ -85,6 +87,7 @@ pub(crate) unsafe fn get<T: Native>(
 /// `fn(Python, &Instance<Payload>, Arguments) -> PyResult<Object>`.
 macro_rules! method {
     ($payload:ty, $name:literal, $doc:literal, $function:expr) => {{
+        #[allow(unsafe_code)]
         unsafe extern "C" fn wrapped(
             receiver: *mut pyo3::ffi::PyObject,
             values: *const *mut pyo3::ffi::PyObject,
@@ -121,6 +124,7 @@ pub(crate) use bare_method;
 /// The same for a PyO3 class; the function is `fn(&Bound<Class>, Arguments) -> PyResult<Object>`.
 macro_rules! method_of {
     ($class:ty, $name:literal, $doc:literal, $function:expr) => {{
+        #[allow(unsafe_code)]
         unsafe extern "C" fn wrapped(
             receiver: *mut pyo3::ffi::PyObject,
             values: *const *mut pyo3::ffi::PyObject,
@@ -138,6 +142,7 @@ pub(crate) use method_of;
 /// A read-only attribute of a native class; the function is `fn(Python, &Instance<Payload>) -> PyResult<Object>`.
 macro_rules! getter {
     ($payload:ty, $name:literal, $function:expr) => {{
+        #[allow(unsafe_code)]
         unsafe extern "C" fn wrapped(
             receiver: *mut pyo3::ffi::PyObject,
             _closure: *mut std::ffi::c_void,
@@ -159,6 +164,7 @@ pub(crate) use getter;
 /// A slot of a native class that takes only the object, such as `__next__`; the function is as for an attribute.
 macro_rules! object_slot {
     ($slot:ident, $payload:ty, $function:expr) => {{
+        #[allow(unsafe_code)]
         unsafe extern "C" fn wrapped(receiver: *mut pyo3::ffi::PyObject) -> *mut pyo3::ffi::PyObject {
             // SAFETY: called by the interpreter for an instance of this class.
             unsafe { $crate::ffi::method::get::<$payload>(receiver, $function) }

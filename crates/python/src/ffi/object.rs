@@ -20,7 +20,7 @@ impl Object {
     /// # Safety
     /// `pointer` is a valid object, and the caller gives up one reference to it.
     pub(crate) unsafe fn from_owned(py: Python<'_>, pointer: *mut ffi::PyObject) -> Self {
-        // SAFETY: passed on to the caller.
+        // SAFETY: the caller gives up the reference that is taken over here (see above).
         Self(ManuallyDrop::new(unsafe { Bound::from_owned_ptr(py, pointer) }.unbind()))
     }
 

@@ -25,7 +25,7 @@ impl Input {
     /// # Safety
     /// On an attached thread, with a live object.
     unsafe fn of(py: Python<'_>, value: *mut ffi::PyObject) -> Self {
-        // SAFETY: the caller's; None is only compared.
+        // SAFETY: the slots that call this were given the value by the interpreter, which keeps it; None is only compared.
         unsafe {
             let sent = (value != ffi::Py_None()).then(|| Object::from_owned(py, ffi::Py_NewRef(value)));
             Self::Next(sent)
@@ -141,7 +141,7 @@ unsafe extern "C" fn itself(object: *mut ffi::PyObject) -> *mut ffi::PyObject {
 /// A panic becomes an exception, as everywhere.
 unsafe fn resume<R: Resumable>(object: *mut ffi::PyObject, input: Input) -> PyResult<Step> {
     use std::panic::{AssertUnwindSafe, catch_unwind};
-    // SAFETY: the caller's: an attached thread, and a live instance of the class.
+    // SAFETY: the slots that call this were called by the interpreter, on an attached thread with an instance of the class.
     unsafe {
         let py = Python::assume_attached();
         catch_unwind(AssertUnwindSafe(|| {
@@ -174,7 +174,8 @@ unsafe extern "C" fn send_slot<R: Resumable>(
     value: *mut ffi::PyObject,
     result: *mut *mut ffi::PyObject,
 ) -> ffi::PySendResult {
-    // SAFETY: as above; `result` is the caller's place for the answer.
+    // SAFETY: called by the interpreter on an attached thread with an instance of the class; `result` is the caller's place for
+    // the answer.
     unsafe {
         let py = Python::assume_attached();
         match resume::<R>(object, Input::of(py, value)) {

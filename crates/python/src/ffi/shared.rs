@@ -87,7 +87,7 @@ impl<T: PyClass> Usual<T> {
         object: Borrowed<'a, 'py, PyAny>,
     ) -> PyResult<Borrowed<'a, 'py, T>> {
         if self.is_of(&object) {
-            // SAFETY: as above.
+            // SAFETY: the class is below `T`, as `learn` has seen to.
             return Ok(unsafe { object.cast_unchecked() });
         }
         Ok(object.cast()?)

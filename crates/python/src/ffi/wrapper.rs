@@ -62,7 +62,8 @@ unsafe extern "C" fn wrap(coroutine: *mut ffi::PyObject, _: *mut ffi::PyObject) 
 /// # Safety
 /// An instance of the class.
 unsafe fn inner(wrapper: *mut ffi::PyObject) -> *mut ffi::PyObject {
-    // SAFETY: the caller's.
+    // SAFETY: the callers are slots and methods of the class: the interpreter has checked the instance. Its payload is in place
+    // as long as it lives.
     unsafe { (*WRAPPER.payload::<Wrapper>(wrapper)).coroutine.as_ptr() }
 }
 

@@ -254,6 +254,6 @@ fn fields_of<'a>(future: &'a Bound<'_, PyAny>) -> &'a FutureFields {
 }
 
 fn task_fields_of<'a>(task: &'a Bound<'_, PyAny>) -> &'a TaskFields {
-    // SAFETY: as for futures, of the other type.
+    // SAFETY: an instance of a type that is as large as the struct, or of one below it; the first fields are a future's.
     unsafe { &*task.as_ptr().cast() }
 }
