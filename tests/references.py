@@ -17,6 +17,15 @@ WARM_UP = 4
 ROUNDS = 4
 
 
+def references() -> int:
+    """All there are, but for those of garbage and of the interpreter's caches."""
+    clear = getattr(sys, "_clear_internal_caches", None) or sys._clear_type_cache
+    clear()
+    for _ in range(3):
+        gc.collect()
+    return sys.gettotalrefcount()
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--each", action="store_true", help="count for each test, and not for all together")
 
@@ -56,9 +65,7 @@ class References:
                 return
             # Reports of tests that have passed, kept for the summary.
             reporter.stats.clear()
-            for _ in range(3):
-                gc.collect()
-            now = sys.gettotalrefcount()
+            now = references()
             if number >= WARM_UP:
                 yield now - before
             before = now

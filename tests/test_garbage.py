@@ -416,6 +416,128 @@ def test_what_another_thread_has_left_in_the_last_turn_goes_with_the_loop(loop_f
     assert collected(*dead)
 
 
+# What has a loop, kept where the loop leads
+
+
+def kept_future(loop, vocabulary):
+    return loop.create_future()
+
+
+def kept_done_future(loop, vocabulary):
+    future = loop.create_future()
+    future.set_result(1)
+    return future
+
+
+def kept_future_of_the_class(loop, vocabulary):
+    return vocabulary.Future()
+
+
+def kept_iterator(loop, vocabulary):
+    return loop.create_future().__await__()
+
+
+def kept_handle(loop, vocabulary):
+    return loop.call_soon(str)
+
+
+def kept_handle_of_another_thread(loop, vocabulary):
+    return loop.call_soon_threadsafe(str)
+
+
+def kept_timer(loop, vocabulary):
+    return loop.call_later(0, str)
+
+
+def kept_cancelled_handle(loop, vocabulary):
+    handle = loop.call_soon(str)
+    handle.cancel()
+    return handle
+
+
+def kept_cancelled_timer(loop, vocabulary):
+    timer = loop.call_later(3600, str)
+    timer.cancel()
+    return timer
+
+
+def kept_failed_handle(loop, vocabulary):
+    return loop.call_soon(int, "no number")
+
+
+def kept_task(loop, vocabulary):
+    return loop.create_task(vocabulary.sleep(0))
+
+
+def kept_cancelled_task(loop, vocabulary):
+    task = loop.create_task(vocabulary.sleep(3600))
+    loop.call_soon(task.cancel)
+    return task
+
+
+def kept_task_cancelled_at_its_end(loop, vocabulary):
+    async def ends():
+        task.cancel()
+
+    task = loop.create_task(ends())
+    return task
+
+
+def kept_sleep(loop, vocabulary):
+    coroutine = vocabulary.sleep(0.000_1)
+    loop.create_task(coroutine)
+    return coroutine
+
+
+def kept_gathering(loop, vocabulary):
+    return vocabulary.gather(vocabulary.sleep(0))
+
+
+KEPT = [
+    kept_future,
+    kept_done_future,
+    kept_future_of_the_class,
+    kept_iterator,
+    kept_handle,
+    kept_handle_of_another_thread,
+    kept_timer,
+    kept_cancelled_handle,
+    kept_cancelled_timer,
+    kept_failed_handle,
+    kept_task,
+    kept_cancelled_task,
+    kept_task_cancelled_at_its_end,
+    kept_sleep,
+    kept_gathering,
+]
+
+
+def keep(loop, vocabulary, make):
+    """The loop leads to its exception handler, and so to what is made."""
+
+    def handler(loop, context):
+        reports.append(context)
+
+    async def main():
+        thing.kept = make(asyncio.get_running_loop(), vocabulary)
+        await asyncio.sleep(0.01)
+
+    thing, reports = Thing(), []
+    handler.thing = thing
+    loop.set_exception_handler(handler)
+    loop.run_until_complete(main())
+    loop.close()
+    return weakref.ref(loop), weakref.ref(thing)
+
+
+@pytest.mark.usefixtures("without_debug")
+@pytest.mark.parametrize("make", KEPT, ids=lambda make: make.__name__)
+def test_what_has_a_loop_goes_with_it(loop_factory, vocabulary, make):
+    """It is kept where the loop leads."""
+    dead = keep(loop_factory(), vocabulary, make)
+    assert collected(*dead)
+
+
 # The dead
 
 

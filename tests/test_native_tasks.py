@@ -3,6 +3,7 @@
 import asyncio
 import contextvars
 import gc
+import struct
 import sys
 import weakref
 
@@ -493,3 +494,9 @@ def test_no_task_is_current_where_its_failed_step_is_reported(loop):
 
     loop.run_until_complete(main())
     assert current and set(current) == {None}
+
+
+def test_the_values_of_a_subclasss_attributes_are_aligned():
+    """From Python 3.14 on they stand right behind the base's fields, and ours."""
+    for kind in ironloop.Future, ironloop.Task:
+        assert kind.__basicsize__ % struct.calcsize("P") == 0

@@ -20,7 +20,7 @@ use crate::event_loop::LoopCore;
 use crate::ffi::arguments::tuple;
 use crate::ffi::call::{call, call_tuple};
 use crate::ffi::class::Pool;
-use crate::ffi::derived::is_tracked;
+use crate::ffi::derived::{is_tracked, track};
 use crate::ffi::{Arg, Arguments, Class, Context, Instance, Native, Object, Shared, Visit, getter, method};
 use crate::future;
 pub(crate) use threadsafe::ThreadSafeHandle;
@@ -230,6 +230,8 @@ impl Callback {
         if self.is_cancelled() {
             return Ok(false);
         }
+        // The loop lets go of it, whoever cancels it has not yet.
+        track(handle);
         let old = self.state.with(|state| std::mem::replace(state, State::Cancelled(None)));
         if !self.owner.get(py).is_debug() {
             return Ok(true);

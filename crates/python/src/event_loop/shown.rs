@@ -6,7 +6,7 @@ use pyo3::prelude::*;
 use super::{Item, LoopCore};
 use crate::combinators::Observer;
 use crate::ffi::asyncio::wakeup_of;
-use crate::ffi::derived::Own;
+use crate::ffi::derived::{Own, track};
 use crate::ffi::intern::intern;
 use crate::ffi::{Context, Instance, Native, Object};
 use crate::handle::{Callback, Handle};
@@ -52,7 +52,10 @@ impl Shown {
 
 fn made_for(slf: &Bound<'_, LoopCore>, function: &Object, argument: &Object) -> PyResult<Instance<Handle>> {
     let callback = Callback::of_done(slf, function, argument, Context::copy_current(slf.py())?);
-    Handle::class().instantiate(slf.py(), Handle(callback))
+    let made = Handle::class().instantiate(slf.py(), Handle(callback))?;
+    // It is for others to keep.
+    track(made.object());
+    Ok(made)
 }
 
 impl LoopCore {

@@ -4,6 +4,7 @@ use std::io;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 
+use crate::ffi::derived::track;
 use crate::ffi::ending::outlive_interpreter;
 use crate::ffi::intern::intern;
 use ironloop_driver::{
@@ -403,6 +404,10 @@ impl LoopCore {
         // In debug mode it stays whole, for the log of slow callbacks.
         if !slf.get().is_debug() {
             callback.spend();
+        }
+        // Whoever holds it now holds the loop by it, and may be reached from there.
+        if handle.references() > 1 {
+            track(handle);
         }
         Ok(())
     }

@@ -152,7 +152,7 @@ impl Class {
         let flags = if T::METHOD { flags | ffi::Py_TPFLAGS_METHOD_DESCRIPTOR } else { flags };
         let mut spec = ffi::PyType_Spec {
             name: T::NAME.as_ptr(),
-            basicsize: (payload + size_of::<T>()) as c_int,
+            basicsize: whole_words(payload + size_of::<T>()) as c_int,
             itemsize: 0,
             flags: flags as u32,
             slots: slots.as_mut_ptr(),
@@ -279,6 +279,11 @@ impl Drop for Pool {
             unsafe { release(memory.0.as_ptr(), false) };
         }
     }
+}
+
+/// The size of an instance: of a Python class below, the interpreter puts the values of attributes right behind it.
+pub(super) const fn whole_words(size: usize) -> usize {
+    size.next_multiple_of(size_of::<usize>())
 }
 
 /// What may stand before an object of a collected class: the collector's header, and where the interpreter keeps a

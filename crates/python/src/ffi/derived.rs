@@ -18,7 +18,7 @@ use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyTuple, PyType};
 
-use super::class::{BEFORE, NO_GETTER, Pool, allocate, leak, release, say_last_words};
+use super::class::{BEFORE, NO_GETTER, Pool, allocate, leak, release, say_last_words, whole_words};
 use super::{Object, Visit};
 
 /// What stands behind the base's struct.
@@ -114,9 +114,17 @@ fn payload<T: Derived>(instance: *mut ffi::PyObject) -> *mut T {
     instance.cast::<u8>().wrapping_add(payload_of::<T>()).cast()
 }
 
-/// `Py_TPFLAGS_INLINE_VALUES`
-#[cfg(Py_3_13)]
-const INLINE_VALUES: std::ffi::c_ulong = 1 << 2;
+/// From Python 3.14 on an instance carries room for about thirty attributes behind the payload, which `allocate` does not know
+/// of, and which hardly any future ever needs. Without this flag (`Py_TPFLAGS_INLINE_VALUES`) it has a dictionary when it needs one.
+///
+/// # Safety
+/// The type is new: there is no instance of it yet.
+#[cfg(Py_3_14)]
+unsafe fn keep_attributes_apart(kind: *mut ffi::PyTypeObject) {
+    const INLINE_VALUES: std::ffi::c_ulong = 1 << 2;
+    // SAFETY: the caller's.
+    unsafe { (*kind).tp_flags &= !INLINE_VALUES };
+}
 
 pub(crate) struct DerivedClass {
     kind: AtomicPtr<ffi::PyTypeObject>,
@@ -165,7 +173,7 @@ impl DerivedClass {
         let flags = ffi::Py_TPFLAGS_DEFAULT | ffi::Py_TPFLAGS_HAVE_GC | ffi::Py_TPFLAGS_BASETYPE;
         let mut spec = ffi::PyType_Spec {
             name: T::NAME.as_ptr(),
-            basicsize: (payload_of::<T>() + size_of::<T>()) as c_int,
+            basicsize: whole_words(payload_of::<T>() + size_of::<T>()) as c_int,
             itemsize: 0,
             flags: flags as u32,
             slots: slots.as_mut_ptr(),
@@ -176,12 +184,10 @@ impl DerivedClass {
             let made = ffi::PyType_FromModuleAndSpec(module.as_ptr(), &raw mut spec, bases.as_ptr());
             Object::from_result(module.py(), made)?
         };
-        // From Python 3.14 on instances would carry room for about thirty attributes behind the payload, which `allocate` does
-        // not know of, and which hardly any future ever needs. Without this they have a dictionary when they need one.
         // SAFETY: a new type, of which there is no instance yet.
-        #[cfg(Py_3_13)]
+        #[cfg(Py_3_14)]
         unsafe {
-            (*kind.as_ptr().cast::<ffi::PyTypeObject>()).tp_flags &= !INLINE_VALUES;
+            keep_attributes_apart(kind.as_ptr().cast());
         }
         let name = kind.bind(module.py()).cast::<PyType>()?.name()?;
         module.add(name, kind.bind(module.py()))?;
@@ -258,6 +264,9 @@ unsafe extern "C" fn new<T: Derived>(
     unsafe {
         let py = Python::assume_attached();
         if kind != class.kind() {
+            // A class and its base are to be alike in this. All instances are made here: before the first there is none.
+            #[cfg(Py_3_14)]
+            keep_attributes_apart(kind);
             let memory = ffi::PyType_GenericAlloc(kind, 0);
             if !memory.is_null() {
                 payload::<T>(memory).write(T::begin(&*memory.cast()));

@@ -88,18 +88,19 @@ fn advance(slf: &Bound<'_, LoopCore>, task: &Own<Task>, error: Option<Object>) -
         Ok(Resumed::Yielded(object)) => wait_for(slf, task, object),
         Ok(Resumed::Returned(result)) => {
             task.leave_roll();
-            if task.must_cancel() {
+            let ended = if task.must_cancel() {
                 // Cancelled just before the coroutine came to its end.
                 task.set_must_cancel(false);
                 let message = view.cancel_message.get(py);
-                return view.cancel(py, message).map(drop);
-            }
-            view.set_result(py, result)?;
+                view.cancel(py, message).map(drop)
+            } else {
+                view.set_result(py, result)
+            };
             // The loop held it. Whoever holds it now may be reached from its own context.
             if task.object().references() > HOLDERS {
                 track(task.object());
             }
-            Ok(())
+            ended
         }
         Err(error) => {
             task.leave_roll();
