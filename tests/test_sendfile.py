@@ -219,7 +219,9 @@ def test_a_peer_that_goes_away(run, large, kind, options):
 
 
 @system_call
-def test_cancel(run, large, kind, options):
+def test_cancel(run, loop_name, large, kind, options):
+    """By hand asyncio's transport keeps a view of the buffer into which the file is being read still."""
+
     async def main():
         loop = asyncio.get_running_loop()
         async with connected_to_socket() as (near, peer):
@@ -236,7 +238,8 @@ def test_cancel(run, large, kind, options):
             while data := await loop.sock_recv(peer, 1_000_000):
                 got += data
             assert got.endswith(b"after")
-            assert DATA.startswith(got.removesuffix(b"after"))
+            if loop_name == "ironloop" or not isinstance(kind(large), io.BytesIO):
+                assert DATA.startswith(got.removesuffix(b"after"))
 
     run(main)
 
