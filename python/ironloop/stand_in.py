@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copyreg
 import inspect
-import pkgutil
 import sys
 from abc import ABCMeta
 from types import GetSetDescriptorType, MemberDescriptorType
@@ -59,6 +58,8 @@ def _reduce(cls: StandIn) -> str | tuple[Any, ...]:
     stock = vars(cls).get("_stands_for")
     if stock is None:
         return str(cls.__qualname__)
+    import pkgutil  # Not before somebody pickles: start-up does without.
+
     return pkgutil.resolve_name, (f"{stock.__module__}:{stock.__qualname__}",)
 
 
