@@ -12,6 +12,12 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 TIMEOUT = 120.0
 
+# How Python shows warnings if nobody says otherwise. Debug builds show all then.
+DEFAULT_WARNINGS = (
+    "ignore::ResourceWarning,ignore::ImportWarning,ignore::PendingDeprecationWarning,ignore::DeprecationWarning,"
+    "default::DeprecationWarning:__main__"
+)
+
 
 def command_for(loop_name: str) -> list[str]:
     """The command that runs an unmodified program on that loop: append the program's path."""
@@ -26,7 +32,10 @@ def clean_environment(**variables: str) -> dict[str, str]:
         for name, value in os.environ.items()
         if not any(word in name.lower() for word in unwanted)
     }
-    return {**kept, "PYTHONIOENCODING": "utf-8", "PYTHONUNBUFFERED": "1", **variables}
+    own = {"PYTHONIOENCODING": "utf-8", "PYTHONUNBUFFERED": "1"}
+    if hasattr(sys, "gettotalrefcount"):
+        own["PYTHONWARNINGS"] = DEFAULT_WARNINGS
+    return {**kept, **own, **variables}
 
 
 def run_program(

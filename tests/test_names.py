@@ -318,8 +318,7 @@ kept = [loop, asyncio.sleep]
 loop.kept = kept
 print(loop.run_until_complete(asyncio.sleep(0, "done")))
 """
-    # A debug build shows these if nobody says otherwise.
-    done = run_program([sys.executable, "-W", "ignore::ResourceWarning", "-c", code])
+    done = run_program([sys.executable, "-c", code])
     assert (done.stdout, done.stderr) == ("done\n", "")
 
 

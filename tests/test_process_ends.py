@@ -11,7 +11,14 @@ import pytest
 from support import PATIENCE, until
 
 # A program that does what it reads from the FIFO named: lines of Python.
-OBEYS = (sys.executable, "-S", "-c", "import os, sys, time\nfor line in open(sys.argv[1]): exec(line)")
+OBEYS = (
+    sys.executable,
+    "-S",
+    "-W",
+    "ignore",
+    "-c",
+    "import os, sys, time\nfor line in open(sys.argv[1]): exec(line)",
+)
 
 
 @contextlib.asynccontextmanager
