@@ -13,15 +13,19 @@ class LeftOut:
 
     modules: frozenset[str]
     tests: frozenset[str]
+    # Those of the tests that not every patch release has.
+    backported: frozenset[str]
 
     @classmethod
     def read(cls, path: Path, python: tuple[int, ...], native: bool) -> LeftOut:
         """A group may say `since = "3.12"`, `until = "3.13"` or both; a test "NAME since 3.12 until 3.13".
 
-        With `native = true` (or false) it is for the runs with (or without) the native vocabulary.
+        With `native = true` (or false) it is for the runs with (or without) the native vocabulary. With
+        `backported = true` its tests came with a patch release, and earlier ones do not have them.
         """
         modules: set[str] = set()
         tests: set[str] = set()
+        backported: set[str] = set()
         for group in tomllib.loads(path.read_text())["group"]:
             if not group["reason"].strip():
                 raise SystemExit(f"{path.name}: a group without a reason")
@@ -29,8 +33,11 @@ class LeftOut:
                 group.get("since"), group.get("until"), python
             ):
                 modules.update(group.get("modules", ()))
-                tests.update(name for line in group.get("tests", ()) if (name := _name(line, python)))
-        return cls(frozenset(modules), frozenset(tests))
+                names = {name for line in group.get("tests", ()) if (name := _name(line, python))}
+                tests |= names
+                if group.get("backported"):
+                    backported |= names
+        return cls(frozenset(modules), frozenset(tests), frozenset(backported))
 
 
 def _name(line: str, python: tuple[int, ...]) -> str | None:

@@ -133,7 +133,7 @@ def hold(subject: Subject, options: argparse.Namespace) -> tuple[str, bool]:
         return str(result), bool(result.bad)
     stale = [f"LEFT OUT, AND PASSES: {outcome.name}" for outcome in result.out if outcome.kind == "passed"]
     if not options.only and not options.test:
-        gone = left_out.tests - {outcome.name for outcome in outcomes}
+        gone = left_out.tests - left_out.backported - {outcome.name for outcome in outcomes}
         stale += [f"LEFT OUT, AND NOT IN THE SUITE: {name}" for name in sorted(gone)]
     print("\n".join(stale), end="\n" if stale else "")
     return str(result), bool(result.bad or stale or not result.on_loop)

@@ -347,7 +347,7 @@ class Loop(  # type: ignore[misc]
     def _accept_connection(
         self, protocol_factory: Callable[[], Any], sock: socket.socket, *more: Any, **context: Any
     ) -> None:
-        if sock.fileno() < 0:
+        if sock.fileno() == -1:
             # Closed by its owner while a copy lives, which is reported for ever: the error is told once.
             self._remove_reader(sock)
         super()._accept_connection(protocol_factory, sock, *more, **context)
