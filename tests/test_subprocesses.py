@@ -244,7 +244,7 @@ def test_exit_codes(run, code):
         (lambda process: process.kill(), signal.SIGKILL),
         (lambda process: process.terminate(), signal.SIGTERM),
         (lambda process: process.send_signal(signal.SIGUSR1), signal.SIGUSR1),
-        (lambda process: os.kill(process.pid, signal.SIGHUP), signal.SIGHUP),
+        (lambda process: os.kill(process.pid, signal.SIGUSR2), signal.SIGUSR2),
     ],
     ids=["kill", "terminate", "send_signal", "from outside"],
 )

@@ -238,3 +238,18 @@ def test_classes_put_in_the_place_of_asyncios_own_are_used(loop, monkeypatch):
     assert not isinstance(task, Task)
     loop.run_until_complete(task)
     assert not isinstance(loop.create_future(), Future)
+
+
+@pytest.mark.skipif(sys.version_info < (3, 15), reason="begun anew before Python 3.15")
+def test_what_has_begun_cannot_begin_again(loop, vocabulary):
+    async def main():
+        task, future, again = loop.create_task(answer()), vocabulary.Future(), answer()
+        with pytest.raises(RuntimeError, match="object is already initialized"):
+            task.__init__(again, loop=loop)
+        with pytest.raises(RuntimeError, match="object is already initialized"):
+            future.__init__(loop=loop)
+        again.close()
+        assert not task.done() and not future.done()
+        assert await task == 42
+
+    loop.run_until_complete(main())

@@ -102,10 +102,11 @@ impl View<'_> {
     }
 }
 
-/// It is a future of the loop's. In debug mode the base begins it, and writes down where that was.
+/// It is a future of the loop's. In debug mode the base begins it, and writes down where that was. One that has begun it begins anew,
+/// or refuses to: from Python 3.15 on.
 pub(crate) fn own(owner: &Bound<'_, LoopCore>, future: View<'_>) -> PyResult<()> {
     let py = owner.py();
-    if !owner.get().is_debug() {
+    if !owner.get().is_debug() && future.owner.is_empty() {
         future.owner.set(py, owner.into());
         return Ok(());
     }
