@@ -101,6 +101,7 @@ impl Hooks {
     }
 
     /// What of them the object has still.
+    #[inline(always)]
     pub(crate) fn intact<T>(&self, object: &Bound<'_, T>, own: &Own) -> Intact {
         let version = class_version(object.as_any());
         let entry = self.classes[version as usize % REMEMBERED].load(Ordering::Relaxed);

@@ -59,11 +59,13 @@ impl Kept {
 
 impl LoopCore {
     /// The parts that nobody has replaced.
+    #[inline(always)]
     pub(crate) fn kept(slf: &Bound<'_, Self>) -> Kept {
         Kept(HOOKS.intact(slf, &slf.get().own))
     }
 
     /// Whether nobody has replaced any of these.
+    #[inline(always)]
     pub(crate) fn keeps(slf: &Bound<'_, Self>, parts: Parts) -> bool {
         Self::kept(slf).has(parts)
     }

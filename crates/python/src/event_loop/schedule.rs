@@ -70,11 +70,17 @@ impl LoopCore {
     }
 
     /// A task's turn is in the next batch.
+    #[inline(always)]
     pub(crate) fn step_soon(slf: &Bound<'_, Self>, task: Own<Task>) -> PyResult<()> {
         if Self::may_push(slf)? {
             slf.get().push(Item::Step(task));
             return Ok(());
         }
+        Self::step_by_name(slf, &task)
+    }
+
+    #[cold]
+    fn step_by_name(slf: &Bound<'_, Self>, task: &Own<Task>) -> PyResult<()> {
         let (py, context) = (slf.py(), task.context.get(slf.py()));
         let step = wakeup_of(py, task.object())?;
         call_soon_by_name(slf, &step, &Object::none(py), context.as_ref())
@@ -94,7 +100,18 @@ impl LoopCore {
     }
 
     /// Whether `loop.call_soon` is ours, so that an item can take the place of a handle. Checks what it would check.
+    #[inline(always)]
     fn may_push(slf: &Bound<'_, Self>) -> PyResult<bool> {
+        let core = slf.get();
+        // What each step of a task comes to.
+        if Self::keeps(slf, Parts::CALL_SOON) && !core.is_closed() && !core.is_debug() {
+            return Ok(true);
+        }
+        Self::look_whether_to_push(slf)
+    }
+
+    #[cold]
+    fn look_whether_to_push(slf: &Bound<'_, Self>) -> PyResult<bool> {
         let core = slf.get();
         core.check_open()?;
         let ours = Self::keeps(slf, Parts::CALL_SOON);
