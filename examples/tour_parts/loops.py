@@ -1,6 +1,7 @@
 """The second half of the tour: the same work on stock asyncio and on ironloop."""
 
 import asyncio
+import os
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -42,7 +43,11 @@ async def compare(workload: str, bars: Bars) -> Rates:
 
 
 def measure(loop: str, workload: str) -> float:
-    # A session of its own: a Ctrl-C in the terminal is for the tour, and the worker ends by itself at once.
     command = [sys.executable, str(WORKER), loop, workload]
-    done = subprocess.run(command, stdout=subprocess.PIPE, check=True, timeout=30, start_new_session=True)
+    # Children of `python -m ironloop` inherit it; the worker says itself which loop.
+    own = {**os.environ, "IRONLOOP": "0"}
+    # A session of its own: a Ctrl-C in the terminal is for the tour, and the worker ends by itself at once.
+    done = subprocess.run(
+        command, env=own, stdout=subprocess.PIPE, check=True, timeout=30, start_new_session=True
+    )
     return float(done.stdout)

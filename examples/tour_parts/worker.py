@@ -29,6 +29,9 @@ def main(loop: str, workload: str) -> None:
     else:
         new_event_loop = asyncio.new_event_loop
     with asyncio.Runner(loop_factory=new_event_loop) as runner:
+        made = type(runner.get_loop()).__module__.partition(".")[0]
+        if made != loop:
+            sys.exit(f"this would measure {made}, not {loop}")
         print(runner.run(rate(workload)))
 
 
