@@ -327,9 +327,14 @@ impl LoopCore {
     /// Nothing follows any more what the last callback has written.
     fn push_held(&self) {
         let mut held = self.state.with(|state| std::mem::take(&mut state.held));
+        // The last reference to one may go here, and what runs then may write: that is pushed next.
         held.drain(..).for_each(|transport| transport.push());
-        // Its room serves the next callback.
-        self.state.with(|state| state.held = held);
+        self.state.with(|state| {
+            if state.held.is_empty() {
+                // Its room serves the next callback.
+                std::mem::swap(&mut state.held, &mut held);
+            }
+        });
     }
 
     fn perform(slf: &Bound<'_, Self>, item: Item) -> PyResult<()> {
