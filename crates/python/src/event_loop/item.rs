@@ -5,14 +5,14 @@ use std::ffi::c_int;
 use ironloop_driver::Ready;
 use ironloop_engine::Slot;
 
-use crate::combinators::Observer;
-use crate::datagram::DatagramTransport;
+use crate::event_loop::future::{self, Future};
+use crate::event_loop::handle::{Handle, ThreadSafeHandle, TimerHandle};
+use crate::event_loop::task::Task;
 use crate::ffi::derived::{Own, track};
 use crate::ffi::{Instance, Object, Visit};
-use crate::future::{self, Future};
-use crate::handle::{Handle, ThreadSafeHandle, TimerHandle};
-use crate::task::Task;
-use crate::transport::Transport;
+use crate::io::datagram::DatagramTransport;
+use crate::io::stream::Transport;
+use crate::waiting::combinators::Observer;
 
 /// What is ready to run.
 pub(crate) enum Item {

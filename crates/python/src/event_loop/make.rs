@@ -5,12 +5,14 @@ use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 
 use super::{Item, LoopCore, Parts};
-use crate::datagram::DatagramTransport;
+use crate::event_loop::future;
+use crate::event_loop::task::{self, Task};
 use crate::ffi::call::call_named;
 use crate::ffi::derived::{Own, track};
+use crate::ffi::imports;
 use crate::ffi::{Arg, Arguments, Context, Object, method_of};
-use crate::task::{self, Task};
-use crate::{future, imports, transport};
+use crate::io::datagram::DatagramTransport;
+use crate::io::stream;
 
 fn create_future(slf: &Bound<'_, LoopCore>, arguments: Arguments<'_>) -> PyResult<Object> {
     let py = slf.py();
@@ -102,7 +104,7 @@ fn stream_transport(slf: &Bound<'_, LoopCore>, arguments: Arguments<'_>) -> PyRe
     let (socket, protocol) = (socket.bind(py), protocol.bind(py));
     let (extra, server) = (extra.bind(py), server.bind(py));
     let context = Context::from_argument(py, Some(context))?;
-    let made = transport::from_socket(slf, &socket, &protocol, &extra, &server, context)?;
+    let made = stream::from_socket(slf, &socket, &protocol, &extra, &server, context)?;
     slf.get().push(Item::Made(made.clone_ref(py)));
     Ok(made.into_object())
 }

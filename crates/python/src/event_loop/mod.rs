@@ -1,20 +1,19 @@
 //! The native half of a loop: what runs per callback and per byte. The Python half is `python/ironloop/loop.py`.
 
-mod callbacks;
 mod clock;
+pub(crate) mod future;
+pub(crate) mod handle;
 mod item;
-mod listener;
 mod make;
-mod operations;
 mod parts;
-mod registration;
 mod report;
+pub(crate) mod running;
 mod schedule;
 mod select;
 mod shown;
 mod sources;
+pub(crate) mod task;
 mod turn;
-mod watch;
 
 use std::collections::VecDeque;
 use std::ffi::c_int;
@@ -29,20 +28,17 @@ use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::PyType;
 
-use crate::cell::LoopCell;
-use crate::error::os_error;
+use crate::ffi::cell::LoopCell;
 use crate::ffi::class::Pool;
 use crate::ffi::ending::outlive_interpreter;
+use crate::ffi::error::os_error;
+use crate::ffi::hooks::Own;
 use crate::ffi::method::add_methods;
 use crate::ffi::{Instance, Object, Usual, Visit};
-use crate::hooks::Own;
-use crate::running;
-use crate::transport::Transport;
+use crate::io::stream::Transport;
 pub(crate) use item::{Item, Timer};
-pub(crate) use listener::Listener;
 pub(crate) use make::create_native_task;
 pub(crate) use parts::Parts;
-pub(crate) use registration::Registration;
 pub(crate) use schedule::call_soon_by_name;
 use shown::Shown;
 pub(crate) use sources::{Source, Sources};
@@ -253,7 +249,7 @@ impl LoopCore {
         self.thread.load(Ordering::Relaxed) != 0
     }
 
-    fn is_closed(&self) -> bool {
+    pub(crate) fn is_closed(&self) -> bool {
         self.closed.load(Ordering::Relaxed)
     }
 
@@ -437,9 +433,9 @@ fn native_methods<'py>(class: &Bound<'py, PyType>) -> PyResult<Bound<'py, PyType
         schedule::methods(),
         turn::methods(),
         select::methods(),
-        callbacks::methods(),
-        operations::methods(),
-        listener::methods(),
+        crate::io::readers::methods(),
+        crate::io::operations::methods(),
+        crate::io::listener::methods(),
         clock::methods(),
         make::methods(),
     ] {

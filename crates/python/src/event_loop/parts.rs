@@ -7,8 +7,8 @@ use pyo3::prelude::*;
 use pyo3::types::PyType;
 
 use super::LoopCore;
+use crate::ffi::hooks::Hooks;
 use crate::ffi::intern::intern;
-use crate::hooks::Hooks;
 
 static HOOKS: Hooks = Hooks::new();
 
@@ -49,7 +49,7 @@ impl Parts {
 
 /// Has the parts of one loop, of a moment: whoever runs Python asks again.
 #[derive(Clone, Copy)]
-pub(crate) struct Kept(crate::hooks::Intact);
+pub(crate) struct Kept(crate::ffi::hooks::Intact);
 
 impl Kept {
     pub(crate) fn has(self, parts: Parts) -> bool {

@@ -7,12 +7,12 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
 use super::LoopCore;
+use crate::event_loop::task;
 use crate::ffi::Object;
-use crate::task;
 
 impl LoopCore {
     /// `SystemExit` and `KeyboardInterrupt` leave the loop; all else is for the exception handler.
-    pub(super) fn passes_through(py: Python<'_>, error: &PyErr) -> bool {
+    pub(crate) fn passes_through(py: Python<'_>, error: &PyErr) -> bool {
         error.is_instance_of::<PySystemExit>(py) || error.is_instance_of::<PyKeyboardInterrupt>(py)
     }
 

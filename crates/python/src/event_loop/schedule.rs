@@ -7,15 +7,15 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyFloat, PyTuple};
 
 use super::{Item, LoopCore, Parts, Timer};
-use crate::combinators::Observer;
+use crate::event_loop::handle::{Callback, Handle, ThreadSafeHandle, TimerHandle};
+use crate::event_loop::task::Task;
 use crate::ffi::asyncio::wakeup_of;
 use crate::ffi::call::call_named;
 use crate::ffi::derived::{Own, track};
 use crate::ffi::ending::outlive_interpreter;
+use crate::ffi::imports;
 use crate::ffi::{Arg, Arguments, Context, Instance, Native, Object, method_of};
-use crate::handle::{Callback, Handle, ThreadSafeHandle, TimerHandle};
-use crate::imports;
-use crate::task::Task;
+use crate::waiting::combinators::Observer;
 
 /// `loop.call_soon(callback, argument, context=context)`, whosever it is.
 pub(crate) fn call_soon_by_name(

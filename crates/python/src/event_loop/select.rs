@@ -75,7 +75,7 @@ impl LoopCore {
                 Some(if left.is_nan() { LONGEST_WAIT } else { left.clamp(0.0, LONGEST_WAIT) })
             }
         };
-        crate::task::vacate(slf)?;
+        crate::event_loop::task::vacate(slf)?;
         let events = slf
             .getattr(intern!(slf.py(), "_selector"))?
             .call_method1(intern!(slf.py(), "select"), (timeout,))?;

@@ -4,13 +4,13 @@
 use pyo3::prelude::*;
 
 use super::{Item, LoopCore};
-use crate::combinators::Observer;
+use crate::event_loop::handle::{Callback, Handle};
+use crate::event_loop::task::Task;
 use crate::ffi::asyncio::wakeup_of;
 use crate::ffi::derived::{Own, track};
 use crate::ffi::intern::intern;
 use crate::ffi::{Context, Instance, Native, Object};
-use crate::handle::{Callback, Handle};
-use crate::task::Task;
+use crate::waiting::combinators::Observer;
 
 /// What is ready, as one sees it.
 pub(super) enum Shown {

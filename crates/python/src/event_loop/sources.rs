@@ -7,11 +7,11 @@ use ironloop_driver::{Interest, Poller, RawFd, Token, Trigger, Watched};
 use ironloop_engine::{Slot, Slots};
 use pyo3::ffi::PyObject;
 
-use super::Listener;
-use super::watch::Watch;
-use crate::datagram::DatagramTransport;
 use crate::ffi::{Instance, Visit};
-use crate::transport::Transport;
+use crate::io::Listener;
+use crate::io::datagram::DatagramTransport;
+use crate::io::stream::Transport;
+use crate::io::watch::Watch;
 
 /// Who is told when a descriptor becomes ready.
 pub(crate) enum Source {
@@ -49,7 +49,7 @@ impl Sources {
     }
 
     /// The descriptor of a source.
-    pub(super) fn fd(&self, slot: Slot) -> Option<RawFd> {
+    pub(crate) fn fd(&self, slot: Slot) -> Option<RawFd> {
         let fd =
             self.by_fd.iter().position(|place| place.as_ref().is_some_and(|place| place.slot == slot))?;
         RawFd::try_from(fd).ok()
@@ -72,7 +72,7 @@ impl Sources {
     }
 
     /// The descriptor that was watched by way of a file object.
-    pub(super) fn fd_of(&self, file: *mut PyObject) -> Option<RawFd> {
+    pub(crate) fn fd_of(&self, file: *mut PyObject) -> Option<RawFd> {
         let is_for = |place: &Place| match self.slots.get(place.slot) {
             Some(Source::Watch(watch)) => watch.file.as_ref().is_some_and(|known| known.as_ptr() == file),
             Some(Source::Listener(listener)) => listener.socket().as_ptr() == file,
@@ -131,7 +131,7 @@ impl Sources {
     }
 
     /// The same of what is known to the kernel already. A number that has another owner by now is left alone.
-    pub(super) fn modify(
+    pub(crate) fn modify(
         &mut self,
         poller: &Poller,
         fd: RawFd,
@@ -146,7 +146,7 @@ impl Sources {
     }
 
     /// Tells the kernel what a watch wants by now.
-    pub(super) fn rewatch_slot(&mut self, poller: &Poller, slot: Slot) -> io::Result<()> {
+    pub(crate) fn rewatch_slot(&mut self, poller: &Poller, slot: Slot) -> io::Result<()> {
         let wanted = match self.slots.get(slot) {
             Some(Source::Watch(watch)) => Some(watch.wanted()),
             _ => None,
@@ -174,7 +174,7 @@ impl Sources {
     /// was watched for could not be taken back. `others` are watched beside the sources, unless they are sources by now.
     ///
     /// Hands over the slots of those who have lost their descriptors in the same way and do not know yet.
-    pub(super) fn renew(
+    pub(crate) fn renew(
         &self,
         poller: &Poller,
         others: impl IntoIterator<Item = Watched>,
@@ -215,17 +215,17 @@ impl Sources {
         self.slots.iter().map(each).find(|result| *result != 0).unwrap_or(0)
     }
 
-    pub(super) fn listens(&self, slot: Slot) -> bool {
+    pub(crate) fn listens(&self, slot: Slot) -> bool {
         matches!(self.slots.get(slot), Some(Source::Listener(_)))
     }
 
     /// The descriptors of all watches.
-    pub(super) fn watched(&self) -> Vec<RawFd> {
+    pub(crate) fn watched(&self) -> Vec<RawFd> {
         let fds = (0..self.by_fd.len()).filter_map(|fd| RawFd::try_from(fd).ok());
         fds.filter(|fd| matches!(self.at(*fd), Some(Source::Watch(_)))).collect()
     }
 
-    pub(super) fn watches(&mut self) -> impl Iterator<Item = &mut Watch> {
+    pub(crate) fn watches(&mut self) -> impl Iterator<Item = &mut Watch> {
         self.slots.iter_mut().filter_map(|source| match source {
             Source::Watch(watch) => Some(watch),
             _ => None,

@@ -17,14 +17,15 @@ use pyo3::prelude::*;
 use super::parts::Kept;
 use super::shown::Shown;
 use super::{Item, LoopCore, NOTIFIER, Parts, SIGNALS, Source, State};
-use crate::combinators::Observer;
-use crate::datagram::DatagramTransport;
-use crate::error::os_error;
+use crate::event_loop::future;
+use crate::event_loop::handle::{Callback, Handle};
+use crate::event_loop::task;
+use crate::ffi::error::os_error;
 use crate::ffi::{Arg, Arguments, Context, Instance, Native, Object, method_of};
-use crate::handle::{Callback, Handle};
-use crate::task;
-use crate::transport::Transport;
-use crate::{alarm, future};
+use crate::io::datagram::DatagramTransport;
+use crate::io::stream::Transport;
+use crate::waiting::alarm;
+use crate::waiting::combinators::Observer;
 
 /// Events that one wait brings at most.
 pub(super) const EVENTS: usize = 1024;
@@ -47,7 +48,7 @@ enum Reaction {
     Operations,
     Stream(Instance<Transport>),
     Datagram(Instance<DatagramTransport>),
-    Accept(super::Listener),
+    Accept(crate::io::Listener),
     /// The descriptor was given up in the meantime.
     Nothing,
 }

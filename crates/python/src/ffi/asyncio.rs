@@ -13,8 +13,8 @@ use super::derived::{Derived, DerivedClass, Own};
 use super::fields::FutureFields;
 use super::method::enter;
 use super::{Arguments, Object};
+use crate::event_loop::task::Task;
 use crate::event_loop::{self, LoopCore};
-use crate::task::Task;
 
 /// Our future class, exactly.
 pub(crate) static FUTURE: DerivedClass = DerivedClass::new();
@@ -321,7 +321,7 @@ pub(crate) fn call_slot() -> ffi::PyType_Slot {
         unsafe {
             let py = Python::assume_attached();
             enter(py, || {
-                Own::<Task>::borrowed(task, |task| crate::task::called(py, task))
+                Own::<Task>::borrowed(task, |task| crate::event_loop::task::called(py, task))
                     .map(|()| Object::none(py).into_ptr())
             })
         }
@@ -349,7 +349,9 @@ pub(crate) fn wakeup_of(py: Python<'_>, task: &Object) -> PyResult<Object> {
         unsafe {
             let py = Python::assume_attached();
             let task = std::mem::ManuallyDrop::new(Object::from_owned(py, task));
-            enter(py, || crate::task::woken_by_call(py, &task).map(|()| Object::none(py).into_ptr()))
+            enter(py, || {
+                crate::event_loop::task::woken_by_call(py, &task).map(|()| Object::none(py).into_ptr())
+            })
         }
     }
 

@@ -234,7 +234,7 @@ impl Class {
 
 /// The memory of dead instances of one class, none of them from the collector's allocator, owned by one loop: making a handle then asks no allocator.
 #[derive(Default)]
-pub(crate) struct Pool(crate::cell::LoopCell<Vec<Memory>>);
+pub(crate) struct Pool(crate::ffi::cell::LoopCell<Vec<Memory>>);
 
 struct Memory(NonNull<ffi::PyObject>);
 
@@ -246,7 +246,7 @@ impl Pool {
     const MOST: usize = 16 * 1024;
 
     pub(crate) const fn new() -> Self {
-        Self(crate::cell::LoopCell::new(Vec::new()))
+        Self(crate::ffi::cell::LoopCell::new(Vec::new()))
     }
 
     pub(super) fn take(&self) -> Option<NonNull<ffi::PyObject>> {

@@ -5,7 +5,7 @@ use pyo3::ffi;
 use pyo3::prelude::*;
 
 use super::{Arg, Object};
-use crate::running;
+use crate::event_loop::running;
 
 /// A `contextvars.Context`.
 pub(crate) struct Context(Object);

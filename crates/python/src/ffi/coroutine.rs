@@ -280,7 +280,7 @@ fn warn_never_awaited<C: Coroutine>(py: Python<'_>, instance: &Instance<C>) -> P
     let text = format!("coroutine '{name}' was never awaited");
     let category = py.get_type::<pyo3::exceptions::PyRuntimeWarning>();
     let (stacklevel, source) = (1, coroutine.bind(py));
-    crate::imports::warn(py)?.call1((text, category, stacklevel, source)).map(drop)
+    crate::ffi::imports::warn(py)?.call1((text, category, stacklevel, source)).map(drop)
 }
 
 fn coroutine_slots<C: Coroutine>() -> [ffi::PyType_Slot; 3] {

@@ -18,7 +18,7 @@ use super::code::Code;
 use super::method::enter;
 use super::{Arguments, Class, Instance, Native, Object, Visit};
 use crate::event_loop::LoopCore;
-use crate::running::Running;
+use crate::event_loop::running::Running;
 
 /// What a call runs.
 pub(crate) enum Body {

@@ -20,7 +20,7 @@ use super::derived::track;
 use super::intern::intern;
 use super::method::{enter, get};
 use super::{Instance, Object, Visit};
-use crate::cell::LoopCell;
+use crate::ffi::cell::LoopCell;
 
 /// What a coroutine has been given, or asked for.
 #[derive(Default)]

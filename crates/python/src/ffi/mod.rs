@@ -1,4 +1,4 @@
-//! CPython's C interface where PyO3 costs too much on the hot path. With `cell.rs` the only `unsafe` of this crate.
+//! CPython's C interface where PyO3 costs too much on the hot path. The only `unsafe` of this crate.
 //!
 //! What holds everywhere in here: whoever has a `Python<'_>` token is attached to the interpreter, and an [`Object`] lives
 //! and dies on attached threads only.
@@ -11,6 +11,7 @@ pub(crate) mod buffer;
 pub(crate) mod bytes;
 pub(crate) mod call;
 pub(crate) mod callable;
+pub(crate) mod cell;
 pub(crate) mod class;
 pub(crate) mod code;
 pub(crate) mod context;
@@ -19,9 +20,12 @@ pub(crate) mod depth;
 pub(crate) mod derived;
 pub(crate) mod dict;
 pub(crate) mod ending;
+pub(crate) mod error;
 pub(crate) mod fields;
 pub(crate) mod function;
 pub(crate) mod handled;
+pub(crate) mod hooks;
+pub(crate) mod imports;
 pub(crate) mod inspection;
 pub(crate) mod instance;
 pub(crate) mod intern;
@@ -33,6 +37,7 @@ pub(crate) mod resumable;
 pub(crate) mod roll;
 pub(crate) mod shared;
 pub(crate) mod socket;
+pub(crate) mod stock;
 pub(crate) mod stop;
 pub(crate) mod wrapper;
 

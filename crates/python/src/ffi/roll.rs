@@ -12,7 +12,7 @@ use pyo3::ffi;
 use pyo3::prelude::*;
 
 use super::Object;
-use crate::cell::LoopCell;
+use crate::ffi::cell::LoopCell;
 
 /// A task's place in the roll; it leaves it by itself.
 pub(crate) struct Place(Cell<u32>);

@@ -13,8 +13,8 @@ use pyo3::types::PyType;
 
 use super::Object;
 use super::object::new_instance;
+use crate::ffi::imports;
 use crate::ffi::intern::intern;
-use crate::imports;
 
 /// The number of a socket that is closed: every system call refuses it.
 pub(crate) const CLOSED: RawFd = -1;

@@ -1,0 +1,130 @@
+//! The handle of `call_soon_threadsafe` from Python 3.14 on: another thread that cancels it, or asks whether it is cancelled,
+//! waits as long as its callback runs.
+
+use std::ffi::{CStr, c_int};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Condvar, Mutex, PoisonError};
+
+use pyo3::prelude::*;
+
+use super::{AnyHandle, Callback, get_cancelled, getters};
+use crate::ffi::object::current_thread;
+use crate::ffi::{Arguments, Class, Instance, Native, Object, Visit, getter, method};
+
+/// `asyncio.events._ThreadSafeHandle`
+pub(crate) struct ThreadSafeHandle {
+    callback: Callback,
+    /// The thread that runs the callback; 0 if none does.
+    runner: AtomicU64,
+}
+
+static THREAD_SAFE_HANDLE: Class = Class::new();
+
+/// Threads that wait for some handle: hardly ever one.
+static WAITING: AtomicUsize = AtomicUsize::new(0);
+static ENDED: (Mutex<()>, Condvar) = (Mutex::new(()), Condvar::new());
+
+impl ThreadSafeHandle {
+    pub(crate) fn new(callback: Callback) -> Self {
+        Self { callback, runner: AtomicU64::new(0) }
+    }
+
+    pub(crate) fn callback(&self) -> &Callback {
+        &self.callback
+    }
+
+    /// While `body` runs, other threads wait.
+    pub(crate) fn running<R>(&self, body: impl FnOnce() -> R) -> R {
+        self.runner.store(current_thread(), Ordering::SeqCst);
+        let result = body();
+        self.runner.store(0, Ordering::SeqCst);
+        if WAITING.load(Ordering::SeqCst) > 0 {
+            drop(ENDED.0.lock().unwrap_or_else(PoisonError::into_inner));
+            ENDED.1.notify_all();
+        }
+        result
+    }
+
+    fn runs_elsewhere(&self) -> bool {
+        let runner = self.runner.load(Ordering::SeqCst);
+        runner != 0 && runner != current_thread()
+    }
+
+    /// Returns when no other thread runs the callback.
+    fn wait(&self, py: Python<'_>) {
+        if !self.runs_elsewhere() {
+            return;
+        }
+        py.detach(|| {
+            WAITING.fetch_add(1, Ordering::SeqCst);
+            let mut guard = ENDED.0.lock().unwrap_or_else(PoisonError::into_inner);
+            while self.runs_elsewhere() {
+                guard = ENDED.1.wait(guard).unwrap_or_else(PoisonError::into_inner);
+            }
+            drop(guard);
+            WAITING.fetch_sub(1, Ordering::SeqCst);
+        });
+    }
+}
+
+impl AnyHandle for ThreadSafeHandle {
+    fn callback(&self) -> &Callback {
+        &self.callback
+    }
+}
+
+impl Native for ThreadSafeHandle {
+    const NAME: &'static CStr = c"ironloop.ThreadSafeHandle";
+    const DOC: &'static CStr = c"A callback scheduled by any thread; see asyncio.Handle.";
+    const OPEN: bool = false;
+    const TRACKED: bool = false;
+    const FINALIZES: bool = false;
+
+    fn class() -> &'static Class {
+        &THREAD_SAFE_HANDLE
+    }
+
+    fn traverse(&self, visit: &mut Visit<'_>) -> c_int {
+        self.callback.traverse(visit)
+    }
+
+    fn clear(&self, _py: Python<'_>) {
+        self.callback.spend();
+    }
+}
+
+fn cancel(py: Python<'_>, handle: &Instance<ThreadSafeHandle>, _: Arguments<'_>) -> PyResult<Object> {
+    handle.wait(py);
+    handle.callback.cancel(py, handle.object())?;
+    Ok(Object::none(py))
+}
+
+fn cancelled(py: Python<'_>, handle: &Instance<ThreadSafeHandle>, _: Arguments<'_>) -> PyResult<Object> {
+    handle.wait(py);
+    get_cancelled(py, handle)
+}
+
+/// Adds the class to the module, where this Python has such handles.
+pub(super) fn add_class(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    let Some(base) = crate::ffi::imports::thread_safe_handle(module.py())? else { return Ok(()) };
+    THREAD_SAFE_HANDLE.create::<ThreadSafeHandle>(
+        module,
+        &[base],
+        &[
+            method!(
+                ThreadSafeHandle,
+                c"cancel",
+                c"cancel($self)\n--\n\nKeeps the callback from running; waits while another thread runs it.",
+                cancel
+            ),
+            method!(
+                ThreadSafeHandle,
+                c"cancelled",
+                c"cancelled($self)\n--\n\nWhether it was cancelled; waits while another thread runs it.",
+                cancelled
+            ),
+        ],
+        &getters!(ThreadSafeHandle),
+        &[],
+    )
+}

@@ -1,0 +1,261 @@
+//! The transport of a datagram socket (`asyncio.DatagramTransport`): performs what the engine's machine decides.
+//!
+//! Datagrams come in through `receiving`, go out through `sending`, and all ends in `ending`. A transport belongs to its
+//! loop's thread; each borrow of its state lasts for one decision.
+//!
+//! A socket that is plain, and of a family whose addresses we can write, is served by system calls of our own. Any other
+//! is asked by its Python methods, as asyncio does: so is an address that takes a resolver, or is an error to be told of.
+
+mod ending;
+mod methods;
+mod receiving;
+mod sending;
+
+use std::ffi::{CStr, c_int};
+
+use crate::ffi::intern::intern;
+use ironloop_driver::{Address, Family, Interest, RawFd, Ready, datagram};
+use ironloop_engine::Datagrams;
+use pyo3::prelude::*;
+
+use crate::event_loop::{LoopCore, Source};
+use crate::ffi::call::call_method;
+use crate::ffi::cell::LoopCell;
+use crate::ffi::error::os_error;
+use crate::ffi::stock;
+use crate::ffi::{Chunk, Class, Context, Instance, Native, Object, PythonSocket, Shared, Visit};
+use crate::io::Registration;
+pub(crate) use methods::add_class;
+
+struct State {
+    datagrams: Datagrams<Chunk, Option<Object>>,
+    /// The Python socket, which owns the descriptor. `None` once it is closed.
+    socket: Option<Object>,
+    registration: Registration,
+    /// `None` once the protocol knows that all is over.
+    protocol: Option<Object>,
+    /// Where the last datagram came from, and the same for Python: it is likely to come and to go there again.
+    last_peer: Option<(Address, Object)>,
+    /// Why it all ended, and the context to tell the protocol in.
+    error: Option<Object>,
+    lost_in: Option<Context>,
+    /// Datagrams that came too late to be sent.
+    dropped: u32,
+}
+
+/// A socket without Python code of its own between it and the kernel, and of a family whose addresses we can write.
+struct Plain {
+    socket: PythonSocket,
+    family: Family,
+}
+
+impl Plain {
+    fn of(socket: &Bound<'_, PyAny>) -> PyResult<Option<Self>> {
+        let socket = PythonSocket::new(socket)?;
+        let family = datagram::family(socket.fd()).map_err(os_error)?;
+        Ok(family.map(|family| Self { socket, family }))
+    }
+}
+
+pub(crate) struct DatagramTransport {
+    owner: Shared<LoopCore>,
+    context: Context,
+    /// What its number was at first, to name it by; it may be another's by now.
+    number: RawFd,
+    /// For system calls of our own; `None` leaves all to the Python socket's methods.
+    plain: Option<Plain>,
+    /// Whether the socket has a peer: then addresses are not for the kernel.
+    connected: bool,
+    /// The only address that may be sent to, if one was given.
+    address: Option<Object>,
+    /// `get_extra_info`'s dictionary.
+    extra: Object,
+    state: LoopCell<State>,
+}
+
+static DATAGRAM_TRANSPORT: Class = Class::new();
+
+impl Native for DatagramTransport {
+    const NAME: &'static CStr = c"ironloop.DatagramTransport";
+    const DOC: &'static CStr = c"The transport of a datagram socket; see asyncio.DatagramTransport.";
+    const OPEN: bool = true;
+    const TRACKED: bool = true;
+    const FINALIZES: bool = true;
+
+    fn class() -> &'static Class {
+        &DATAGRAM_TRANSPORT
+    }
+
+    fn traverse(&self, visit: &mut Visit<'_>) -> c_int {
+        let fixed = [self.owner.object(), self.context.object(), &self.extra];
+        let plain = self.plain.as_ref().map(|plain| plain.socket.object());
+        let result = visit.all(fixed.into_iter().chain(&self.address).chain(plain));
+        if result != 0 {
+            return result;
+        }
+        let references = |state: &mut State| {
+            let others = [
+                state.socket.as_ref(),
+                state.protocol.as_ref(),
+                state.last_peer.as_ref().map(|(_, object)| object),
+                state.error.as_ref(),
+                state.lost_in.as_ref().map(Context::object),
+            ];
+            let addresses = state.datagrams.waiting().filter_map(|(_, address)| address.as_ref());
+            visit.all(others.into_iter().flatten().chain(addresses))
+        };
+        self.state.try_with(references).unwrap_or(0)
+    }
+
+    fn clear(&self, _py: Python<'_>) {
+        let references = self.state.with(|state| {
+            (state.protocol.take(), state.error.take(), state.lost_in.take(), state.datagrams.abort())
+        });
+        drop(references);
+    }
+
+    fn finalize(instance: &Instance<Self>, py: Python<'_>) {
+        Self::warn_if_open(instance, py);
+    }
+}
+
+impl DatagramTransport {
+    /// Makes the transport of a non-blocking socket. The protocol is told by `connection_made`.
+    ///
+    /// `extra` is `get_extra_info`'s dictionary, complete; `address` the remote address that the user gave, or
+    /// None; `plain` says that the socket has no Python code of its own between it and the kernel.
+    pub(crate) fn create(
+        owner: &Bound<'_, LoopCore>,
+        socket: &Bound<'_, PyAny>,
+        protocol: &Bound<'_, PyAny>,
+        address: &Bound<'_, PyAny>,
+        extra: &Bound<'_, PyAny>,
+        plain: bool,
+    ) -> PyResult<Instance<Self>> {
+        let py = owner.py();
+        let number: RawFd = socket.call_method0(intern!(py, "fileno"))?.extract()?;
+        let state = State {
+            datagrams: Datagrams::new(stock::datagrams(py)?.header),
+            socket: Some(socket.into()),
+            registration: Registration::default(),
+            protocol: Some(protocol.into()),
+            last_peer: None,
+            error: None,
+            lost_in: None,
+            dropped: 0,
+        };
+        let transport = Self {
+            owner: Shared::new(owner),
+            context: Context::copy_current(py)?,
+            number,
+            plain: if plain { Plain::of(socket)? } else { None },
+            connected: extra.get_item(intern!(py, "peername"))?.is_truthy()?,
+            address: if address.is_truthy()? { Some(address.into()) } else { None },
+            extra: extra.into(),
+            state: LoopCell::new(state),
+        };
+        Self::class().instantiate(py, transport)
+    }
+
+    fn protocol(&self, py: Python<'_>) -> Option<Object> {
+        self.state.with(|state| state.protocol.as_ref().map(|protocol| protocol.clone_ref(py)))
+    }
+
+    fn socket(&self, py: Python<'_>) -> Option<Object> {
+        self.state.with(|state| state.socket.as_ref().map(|socket| socket.clone_ref(py)))
+    }
+
+    /// The number for a system call now: what was closed behind our back gives one that the kernel refuses.
+    fn fd(&self) -> RawFd {
+        self.plain.as_ref().map_or(self.number, |plain| plain.socket.fd())
+    }
+
+    /// The protocol's `connection_made`, in a context of its own, as in asyncio; then datagrams may come.
+    pub(crate) fn connection_made(this: &Instance<Self>, py: Python<'_>) -> PyResult<()> {
+        if let Some(protocol) = this.protocol(py) {
+            let name = intern!(py, "connection_made");
+            let context = this.context.copy(py)?;
+            let told = context.run(py, || call_method(py, &protocol, name, &[this.object()]));
+            if let Err(error) = told {
+                Self::callback_failed(this, py, "connection_made", error)?;
+            }
+        }
+        this.state.with(|state| state.datagrams.start());
+        this.watch(this, py)
+            .or_else(|error| Self::fatal_error(this, py, error, "Fatal error on datagram transport"))
+    }
+
+    /// The kernel has reported the socket.
+    pub(crate) fn ready(this: &Instance<Self>, py: Python<'_>, ready: Ready) -> PyResult<()> {
+        this.context.run(py, || {
+            let may_read = this.state.with(|state| state.datagrams.wants_to_read());
+            if ready.readable && may_read {
+                Self::receive_batch(this, py)?;
+            }
+            // Asked only now: what was received may have closed the transport.
+            let may_write = this.state.with(|state| state.datagrams.wants_to_write());
+            if ready.writable && may_write {
+                Self::send_waiting(this, py)?;
+            }
+            if (ready.readable && !may_read) || (ready.writable && !may_write) {
+                this.watch_no_more_than_wanted(py);
+            }
+            if this.plain.as_ref().is_some_and(|plain| plain.socket.is_gone()) {
+                return Self::descriptor_is_gone(this, py);
+            }
+            Ok(())
+        })
+    }
+
+    /// The socket was closed behind our back, while a copy of its descriptor lives. Nothing that the kernel reports of that can
+    /// be for us, and each datagram that waits to be sent has its error.
+    fn descriptor_is_gone(this: &Instance<Self>, py: Python<'_>) -> PyResult<()> {
+        this.unwatch(py);
+        for _ in 0..this.state.with(|state| state.datagrams.waiting().count()) {
+            Self::send_waiting(this, py)?;
+        }
+        Ok(())
+    }
+
+    /// A method of the protocol has raised. The transport lives on.
+    fn callback_failed(this: &Instance<Self>, py: Python<'_>, name: &str, error: PyErr) -> PyResult<()> {
+        let protocol = this.protocol(py);
+        let method = protocol.as_ref().and_then(|protocol| protocol.bind(py).getattr(name).ok());
+        let message =
+            format!("Exception in callback {}", method.map_or_else(|| name.into(), |it| it.to_string()));
+        let about = [("transport", Some(this.object())), ("protocol", protocol.as_ref())];
+        LoopCore::report(this.owner.bind(py), &message, error, &about)
+    }
+
+    fn watch(&self, this: &Instance<Self>, py: Python<'_>) -> PyResult<()> {
+        let core = self.owner.get(py);
+        let mut bin = Vec::new();
+        let result = self.state.with(|state| {
+            let wanted = wanted(state);
+            let source = || Source::Datagram(this.clone_ref(py));
+            state.registration.widen(core, self.fd(), wanted, source, &mut bin)
+        });
+        drop(bin);
+        result
+    }
+
+    fn watch_no_more_than_wanted(&self, py: Python<'_>) {
+        let (core, fd) = (self.owner.get(py), self.fd());
+        // Where this fails, the socket is gone, which `ready` looks for.
+        let removed = self.state.with(|state| {
+            let wanted = wanted(state);
+            state.registration.narrow(core, fd, wanted)
+        });
+        drop(removed);
+    }
+
+    fn unwatch(&self, py: Python<'_>) {
+        let core = self.owner.get(py);
+        let removed = self.state.with(|state| state.registration.end(core));
+        drop(removed);
+    }
+}
+
+fn wanted(state: &State) -> Interest {
+    Interest { readable: state.datagrams.wants_to_read(), writable: state.datagrams.wants_to_write() }
+}

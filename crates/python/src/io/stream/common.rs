@@ -1,0 +1,101 @@
+//! What transports of all kinds do alike.
+
+use crate::ffi::intern::intern;
+use ironloop_engine::stream::{FlowChange, Limits};
+use pyo3::exceptions::{PyOSError, PyResourceWarning, PyValueError};
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+
+use crate::event_loop::LoopCore;
+use crate::ffi::call::call_method;
+use crate::ffi::imports;
+use crate::ffi::{Arg, Arguments, Object};
+
+/// After so many sends through a transport that is closed or broken a warning is logged, as in asyncio.
+const DROPPED_SENDS_BEFORE_WARNING: u32 = 5;
+
+/// A number of bytes; fractions and what no memory could hold are cut to fit.
+fn size(py: Python<'_>, argument: Option<Arg<'_>>) -> PyResult<Option<isize>> {
+    let number = |argument: Arg<'_>| match argument.bind(py).extract::<isize>() {
+        Ok(number) => Ok(number),
+        Err(_) => argument.bind(py).extract::<f64>().map(|number| number as isize),
+    };
+    argument.filter(|argument| !argument.is_none()).map(number).transpose()
+}
+
+/// The arguments of `set_write_buffer_limits`.
+pub(crate) fn write_buffer_limits(py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Limits> {
+    let [high, low] = arguments.bind(py, "set_write_buffer_limits", ["high", "low"], 0)?;
+    let (high, low) = (size(py, high)?, size(py, low)?);
+    let default = Limits::default();
+    let high = high.or_else(|| low.map(|low| low.saturating_mul(4))).unwrap_or(default.high as isize);
+    let low = low.unwrap_or(high / 4);
+    if !(high >= low && low >= 0) {
+        return Err(PyValueError::new_err(format!("high ({high}) must be >= low ({low}) must be >= 0")));
+    }
+    Ok(Limits { high: high as usize, low: low as usize })
+}
+
+/// Tells a protocol to write less, or that it may write again.
+pub(crate) fn tell_of_flow(
+    owner: &Bound<'_, LoopCore>,
+    transport: &Object,
+    protocol: &Object,
+    change: FlowChange,
+) -> PyResult<()> {
+    let py = owner.py();
+    let (name, message) = match change {
+        FlowChange::Pause => (intern!(py, "pause_writing"), "protocol.pause_writing() failed"),
+        FlowChange::Resume => (intern!(py, "resume_writing"), "protocol.resume_writing() failed"),
+    };
+    let Err(error) = call_method(py, protocol, name, &[]) else {
+        return Ok(());
+    };
+    let about = [("transport", Some(transport)), ("protocol", Some(protocol))];
+    LoopCore::report(owner, message, error, &about)
+}
+
+/// Something was sent, for the `count`th time, through a transport that is closed or broken.
+pub(crate) fn warn_of_dropped(py: Python<'_>, count: u32) -> PyResult<()> {
+    if count >= DROPPED_SENDS_BEFORE_WARNING {
+        let logger = py.import(intern!(py, "asyncio.log"))?.getattr(intern!(py, "logger"))?;
+        logger.call_method1(intern!(py, "warning"), ("socket.send() raised exception.",))?;
+    }
+    Ok(())
+}
+
+/// Tells of an error that a transport does not survive: one of the operating system in debug mode only.
+pub(crate) fn report_fatal(
+    owner: &Bound<'_, LoopCore>,
+    transport: &Object,
+    protocol: Option<&Object>,
+    error: PyErr,
+    message: &str,
+) -> PyResult<()> {
+    let py = owner.py();
+    if !error.is_instance_of::<PyOSError>(py) {
+        return LoopCore::report(
+            owner,
+            message,
+            error,
+            &[("transport", Some(transport)), ("protocol", protocol)],
+        );
+    }
+    if owner.get().is_debug() {
+        owner.call_method1(intern!(py, "_log_lost"), (transport.bind(py), message, error))?;
+    }
+    Ok(())
+}
+
+/// The `ResourceWarning` for a transport that nobody closed and nobody refers to.
+pub(crate) fn warn_unclosed(py: Python<'_>, transport: &Object) {
+    let warned = (|| {
+        let text = format!("unclosed transport {}", transport.bind(py).repr()?);
+        let source = PyDict::new(py);
+        source.set_item("source", transport.bind(py))?;
+        imports::warn(py)?.call((text, py.get_type::<PyResourceWarning>()), Some(&source)).map(drop)
+    })();
+    if let Err(error) = warned {
+        error.write_unraisable(py, Some(transport.bind(py)));
+    }
+}

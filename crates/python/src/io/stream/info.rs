@@ -1,0 +1,159 @@
+//! What users can ask of a connection: `get_extra_info`.
+
+use std::os::fd::{AsRawFd, IntoRawFd};
+
+use crate::ffi::intern::intern;
+use ironloop_driver::{Address, Family};
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+
+use super::{Descriptor, Transport};
+use crate::ffi::imports;
+use crate::ffi::{Instance, Object, PythonSocket};
+use crate::io::address;
+
+impl Transport {
+    /// The dictionary behind `get_extra_info`, made and filled when first asked for.
+    pub(super) fn extra<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let known = self.state.with(|state| state.extra.as_ref().map(|extra| extra.clone_ref(py)));
+        if let Some(known) = known {
+            return Ok(known.bind(py).cast()?.clone());
+        }
+        let extra = PyDict::new(py);
+        let own = Object::from(&extra);
+        let old = self.state.with(|state| state.extra.replace(own));
+        drop(old);
+        Ok(extra)
+    }
+
+    pub(super) fn extra_info(&self, py: Python<'_>, name: &Bound<'_, PyAny>) -> PyResult<Option<Object>> {
+        let extra = self.extra(py)?;
+        if let Some(known) = extra.get_item(name)? {
+            return Ok(Some(known.into()));
+        }
+        let found = match name.extract::<&str>().unwrap_or_default() {
+            "socket" => self.transport_socket(py)?,
+            "sockname" => self.name(py, self.own.as_ref(), "getsockname")?,
+            "peername" => self.name(py, self.peer.as_ref(), "getpeername")?,
+            _ => return Ok(None),
+        };
+        // None is known too, as in asyncio.
+        let found = found.unwrap_or_else(|| Object::none(py));
+        extra.set_item(name, found.bind(py))?;
+        Ok(Some(found))
+    }
+
+    /// All that asyncio keeps there.
+    pub(super) fn complete_extra<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        for name in [intern!(py, "socket"), intern!(py, "sockname"), intern!(py, "peername")] {
+            self.extra_info(py, name)?;
+        }
+        self.extra(py)
+    }
+
+    /// The `TransportSocket`. From now on a Python socket owns the descriptor.
+    fn transport_socket(&self, py: Python<'_>) -> PyResult<Option<Object>> {
+        Ok(match self.raw_socket(py)?.or_else(|| self.closed_socket(py)) {
+            Some(socket) => Some(imports::transport_socket(py)?.call1((socket.bind(py),))?.into()),
+            None => None,
+        })
+    }
+
+    /// The Python socket; nothing once it is closed.
+    pub(super) fn raw_socket(&self, py: Python<'_>) -> PyResult<Option<Object>> {
+        let (native, known) = self.state.with(|state| match &state.descriptor {
+            Descriptor::Native(fd) => (Some(fd.as_raw_fd()), None),
+            Descriptor::Python(socket) => (None, Some(socket.object().clone_ref(py))),
+            Descriptor::Closed(_) => (None, None),
+        });
+        let Some(fd) = native else { return Ok(known) };
+        let keywords = PyDict::new(py);
+        keywords.set_item(intern!(py, "fileno"), fd)?;
+        let socket = imports::socket(py)?.call((), Some(&keywords))?;
+        let own = PythonSocket::new(&socket)?;
+        let changed = self.state.with(|state| {
+            let Descriptor::Native(_) = state.descriptor else { return Some(own) };
+            if let Descriptor::Native(owned) =
+                std::mem::replace(&mut state.descriptor, Descriptor::Python(own))
+            {
+                // The Python socket closes it.
+                let _ = owned.into_raw_fd();
+            }
+            None
+        });
+        if changed.is_some() {
+            // Somebody else's code ran meanwhile, and asked for the socket or closed it.
+            socket.call_method0(intern!(py, "detach"))?;
+            return self.raw_socket(py);
+        }
+        socket.call_method1(intern!(py, "setblocking"), (false,))?;
+        Ok(Some(socket.into()))
+    }
+
+    /// The Python socket that it was. If it was none, nobody has seen it, and any that is closed will do.
+    fn closed_socket(&self, py: Python<'_>) -> Option<Object> {
+        let was = self.state.with(|state| match &state.descriptor {
+            Descriptor::Closed(was) => was.as_ref().map(|was| was.clone_ref(py)),
+            _ => None,
+        });
+        was.or_else(|| closed_socket_of(py, self.own.as_ref()?.family()).ok())
+    }
+
+    fn name(&self, py: Python<'_>, known: Option<&Address>, method: &str) -> PyResult<Option<Object>> {
+        if let Some(known) = known {
+            return Ok(Some(address::to_python(py, known)?.into()));
+        }
+        // Of another family: as the Python socket writes it.
+        Ok(match self.raw_socket(py)? {
+            Some(socket) => socket.bind(py).call_method0(method).ok().map(Object::from),
+            None => None,
+        })
+    }
+
+    /// The socket is about to be closed, and what `get_extra_info` tells must be known after that.
+    pub(super) fn remember_names(&self, py: Python<'_>) -> PyResult<()> {
+        if self.own.is_some() {
+            return Ok(());
+        }
+        self.complete_extra(py).map(drop)
+    }
+}
+
+fn closed_socket_of(py: Python<'_>, family: Family) -> PyResult<Object> {
+    let (family, protocol) = match family {
+        Family::V4 => ("AF_INET", "IPPROTO_TCP"),
+        Family::V6 => ("AF_INET6", "IPPROTO_TCP"),
+        Family::Unix => ("AF_UNIX", "IPPROTO_IP"),
+    };
+    let [family, kind, protocol] =
+        [family, "SOCK_STREAM", protocol].map(|name| py.import("socket")?.getattr(name));
+    let socket = imports::socket(py)?.call1((family?, kind?, protocol?))?;
+    socket.call_method0(intern!(py, "close"))?;
+    Ok(socket.into())
+}
+
+/// asyncio's representation, with our name.
+pub(super) fn repr(this: &Instance<Transport>, py: Python<'_>) -> PyResult<Object> {
+    let (fd, closing, reading, full, buffered) = this.state.with(|state| {
+        let stream = &state.stream;
+        (
+            state.descriptor.number(),
+            stream.is_closing(),
+            stream.wants_to_read(),
+            stream.wants_to_write(),
+            stream.buffered(),
+        )
+    });
+    let mut parts = vec!["StreamTransport".to_owned()];
+    if fd < 0 {
+        parts.push("closed".into());
+    } else {
+        if closing {
+            parts.push("closing".into());
+        }
+        parts.push(format!("fd={fd}"));
+        parts.push(format!("read={}", if reading { "polling" } else { "idle" }));
+        parts.push(format!("write=<{}, bufsize={buffered}>", if full { "polling" } else { "idle" }));
+    }
+    Ok(pyo3::types::PyString::new(py, &format!("<{}>", parts.join(" "))).into())
+}

@@ -1,0 +1,256 @@
+//! From the protocol to the kernel.
+//!
+//! What is written is the kernel's when `write` returns, as far as it has room: nobody can tell when our bytes leave from when
+//! asyncio's do. Where a connection is known to write several times in a row (a head, then a body) the kernel is told that more
+//! follows, and makes one segment of it (`docs/design/writes-in-bursts.md`).
+
+use std::io::{self, IoSlice};
+
+use ironloop_driver::RawFd;
+use ironloop_driver::socket::{self, Follow, MAX_SLICES};
+use ironloop_engine::Stream;
+use ironloop_engine::stream::{AfterEof, FlowChange, Outgoing, Step, Way};
+use pyo3::exceptions::PyRuntimeError;
+use pyo3::prelude::*;
+
+use super::{Transport, common};
+use crate::ffi::buffer::Buffer;
+use crate::ffi::error::os_error;
+use crate::ffi::stock::{self, Taker};
+use crate::ffi::{Arg, Chunk, Instance};
+
+const SEND_FAILED: &str = "Fatal write error on socket transport";
+
+/// What the kernel said to an offer.
+enum Offer {
+    Done,
+    Again,
+    Failed(io::Error),
+}
+
+fn after_eof(_: AfterEof) -> PyErr {
+    PyRuntimeError::new_err("Cannot call write() after write_eof()")
+}
+
+/// Bytes on their way to the kernel, and how what it leaves of them is kept.
+enum Written<'a> {
+    /// Never change, and are kept as they are.
+    Whole(Chunk),
+    /// May change once we return: the rest is copied.
+    Borrowed(&'a [u8]),
+}
+
+impl Written<'_> {
+    fn bytes(&self) -> &[u8] {
+        match self {
+            Self::Whole(chunk) => chunk.as_ref(),
+            Self::Borrowed(bytes) => bytes,
+        }
+    }
+
+    /// All but the first `sent` bytes.
+    fn keep(self, py: Python<'_>, stream: &mut Stream<Chunk>, sent: usize) {
+        match self {
+            Self::Whole(chunk) => stream.keep(chunk, sent),
+            Self::Borrowed(bytes) => stream.keep(Chunk::copy_of(py, &bytes[sent..]), 0),
+        }
+    }
+}
+
+impl Transport {
+    pub(crate) fn write(this: &Instance<Self>, py: Python<'_>, data: Arg<'_>) -> PyResult<()> {
+        if let Some(chunk) = Chunk::from_bytes(py, data) {
+            return this.send_or_keep(this, py, Written::Whole(chunk));
+        }
+        let object = data.bind(py);
+        let Ok(buffer) = Buffer::readable(&object) else {
+            return Err(stock::refusal(&object, Taker::Write));
+        };
+        this.send_or_keep(this, py, Written::Borrowed(buffer.bytes()))
+    }
+
+    /// What the kernel has no room for is kept.
+    fn send_or_keep(&self, this: &Instance<Self>, py: Python<'_>, written: Written<'_>) -> PyResult<()> {
+        let way = self.state.with(|state| state.stream.way()).map_err(after_eof)?;
+        self.check_not_lent()?;
+        if written.bytes().is_empty() {
+            return Ok(());
+        }
+        let sent = match way {
+            Way::Nowhere => return self.warn_of_dropped_write(py),
+            Way::Wait => 0,
+            Way::Kernel => match self.send(this, py, written.bytes()) {
+                Ok(sent) if sent == written.bytes().len() => return Ok(()),
+                Ok(sent) => sent,
+                Err(error) => return Self::fatal_error(this, py, os_error(error), SEND_FAILED),
+            },
+        };
+        self.state.with(|state| written.keep(py, &mut state.stream, sent));
+        Self::follow_up(this, py)
+    }
+
+    /// How many bytes the kernel takes.
+    fn send(&self, this: &Instance<Self>, py: Python<'_>, bytes: &[u8]) -> io::Result<usize> {
+        let core = self.owner.get(py);
+        let callback = if core.runs_here() { Some(core.callback()) } else { None };
+        let (result, first) = self.state.with(|state| {
+            let more = match (&mut state.bursts, callback) {
+                (Some(bursts), Some(callback)) => bursts.write(callback),
+                _ => false,
+            };
+            let follow = if more { Follow::More } else { Follow::Nothing };
+            let fd = state.descriptor.fd();
+            let result = loop {
+                match socket::send(fd, bytes, follow) {
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => break Ok(0),
+                    result => break result,
+                }
+            };
+            let was_held = std::mem::replace(&mut state.held, more);
+            (result, more && !was_held)
+        });
+        if first {
+            let this = this.clone_ref(py);
+            core.state.with(|state| state.held.push(this));
+        }
+        result
+    }
+
+    /// Whoever writes has nothing more to write for now: what the kernel has waited with goes out.
+    pub(crate) fn push(&self) {
+        self.state.with(|state| {
+            if std::mem::take(&mut state.held) {
+                // A broken connection is met by who reads or writes next.
+                let _ = socket::push(state.descriptor.fd());
+            }
+        });
+    }
+
+    /// `drain`: what is written now is a burst of its own.
+    pub(crate) fn end_burst(&self) {
+        self.push();
+        self.state.with(|state| {
+            if let Some(bursts) = &mut state.bursts {
+                bursts.end();
+            }
+        });
+    }
+
+    fn warn_of_dropped_write(&self, py: Python<'_>) -> PyResult<()> {
+        let count = self.state.with(|state| {
+            state.dropped_writes = state.dropped_writes.saturating_add(1);
+            state.dropped_writes
+        });
+        common::warn_of_dropped(py, count)
+    }
+
+    /// The kernel has room again: it is offered what waits.
+    pub(super) fn send_rest(this: &Instance<Self>, py: Python<'_>) -> PyResult<()> {
+        this.state.with(|state| state.stream.writable());
+        loop {
+            match this.offer() {
+                Offer::Again => {}
+                Offer::Done => break,
+                Offer::Failed(error) => {
+                    return Self::fatal_error(this, py, os_error(error), SEND_FAILED);
+                }
+            }
+        }
+        Self::follow_up(this, py)
+    }
+
+    /// Does what follows from what the kernel has left.
+    pub(super) fn follow_up(this: &Instance<Self>, py: Python<'_>) -> PyResult<()> {
+        match Self::take_steps(this, py)? {
+            // The peer is gone: who reads hears how.
+            Err(error) if error.kind() != io::ErrorKind::NotConnected => {
+                return Self::fatal_error(this, py, os_error(error), SEND_FAILED);
+            }
+            _ => {}
+        }
+        let (full, drained) = this
+            .state
+            .with(|state| (state.stream.wants_to_write(), state.loan.awaited() && state.stream.is_drained()));
+        if drained {
+            this.tell_of_drained(py)?;
+        }
+        if full { this.watch_what_is_wanted(this, py) } else { Ok(()) }
+    }
+
+    fn offer(&self) -> Offer {
+        self.state.with(|state| {
+            let Some(outgoing) = state.stream.offer() else {
+                return Offer::Done;
+            };
+            let fd = state.descriptor.fd();
+            let (result, offered) = match outgoing.single() {
+                Some(bytes) => (socket::send(fd, bytes, Follow::Nothing), bytes.len()),
+                None => Self::offer_slices(fd, outgoing),
+            };
+            match result {
+                Ok(sent) => {
+                    state.stream.sent(sent);
+                    // A short send has filled the kernel's buffer: asking again would only be refused.
+                    if sent < offered {
+                        state.stream.refused();
+                    }
+                    Offer::Again
+                }
+                Err(error) => match error.kind() {
+                    io::ErrorKind::WouldBlock => {
+                        state.stream.refused();
+                        Offer::Done
+                    }
+                    io::ErrorKind::Interrupted => Offer::Again,
+                    _ => Offer::Failed(error),
+                },
+            }
+        })
+    }
+
+    /// Sends several chunks in one call; returns how much was offered as well.
+    fn offer_slices(fd: RawFd, outgoing: &Outgoing<Chunk>) -> (io::Result<usize>, usize) {
+        let mut slices = [IoSlice::new(&[]); MAX_SLICES];
+        let mut count = 0;
+        for (place, bytes) in slices.iter_mut().zip(outgoing.slices()) {
+            *place = IoSlice::new(bytes);
+            count += 1;
+        }
+        let slices = &slices[..count];
+        (socket::send_vectored(fd, slices), slices.iter().map(|slice| slice.len()).sum())
+    }
+
+    /// Does all that the stream machine asks for. The inner error is a failed shutdown.
+    pub(super) fn take_steps(this: &Instance<Self>, py: Python<'_>) -> PyResult<io::Result<()>> {
+        while let Some(step) = this.state.with(|state| state.stream.step()) {
+            match step {
+                Step::Flow(change) => this.tell_of_flow(this, py, change)?,
+                Step::Lose => Self::lose(this, py)?,
+                Step::ShutDown => {
+                    let fd = this.state.with(|state| state.descriptor.fd());
+                    if let Err(error) = socket::shutdown_write(fd) {
+                        return Ok(Err(error));
+                    }
+                }
+            }
+        }
+        Ok(Ok(()))
+    }
+
+    fn tell_of_flow(&self, this: &Instance<Self>, py: Python<'_>, change: FlowChange) -> PyResult<()> {
+        let Some(protocol) = self.protocol(py) else {
+            return Ok(());
+        };
+        let hold = self.state.with(|state| state.stream.hold());
+        let told = common::tell_of_flow(self.owner.bind(py), this.object(), &protocol, change);
+        self.state.with(|state| state.stream.release(hold));
+        told
+    }
+
+    /// An end of file that the kernel refuses is the caller's business, as in asyncio.
+    pub(super) fn write_eof(this: &Instance<Self>, py: Python<'_>) -> PyResult<()> {
+        this.state.with(|state| state.stream.write_eof());
+        Self::take_steps(this, py)?.map_err(os_error)
+    }
+}

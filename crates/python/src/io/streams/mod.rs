@@ -1,0 +1,66 @@
+//! Streams: `StreamReader`, `StreamWriter` and the protocol between them and the transport.
+//!
+//! Each class is asyncio's own, with the state of its hot methods in Rust: the attributes of asyncio's code are properties here,
+//! so whatever is cold is asyncio's code, inherited (`python/ironloop/streams.py`). A method that is native does what asyncio's
+//! does as long as nobody has replaced what it would call (`crate::ffi::hooks`); else asyncio's method does it.
+
+mod buffer;
+mod protocol;
+mod read;
+mod reader;
+mod transport;
+mod until;
+mod writer;
+
+use pyo3::prelude::*;
+
+use crate::ffi::Object;
+use crate::ffi::cell::LoopCell;
+use crate::ffi::function::equip;
+use crate::ffi::imports;
+pub(crate) use protocol::{is_plain_protocol, receive};
+
+/// An object that a state keeps, None where there is none.
+fn shown<S>(
+    py: Python<'_>,
+    state: &LoopCell<S>,
+    place: impl FnOnce(&mut S) -> &mut Option<Object>,
+) -> Py<PyAny> {
+    let found = state.with(|state| place(state).as_ref().map(|object| object.clone_ref(py)));
+    found.map_or_else(|| py.None(), |object| object.as_py().clone_ref(py))
+}
+
+/// Puts an object there; None is none.
+fn put<S>(state: &LoopCell<S>, object: &Bound<'_, PyAny>, place: impl FnOnce(&mut S) -> &mut Option<Object>) {
+    let object = (!object.is_none()).then(|| Object::from(object));
+    let old = state.with(|state| std::mem::replace(place(state), object));
+    drop(old);
+}
+
+/// Gives the three Python classes their native methods.
+#[pyfunction]
+fn equip_streams(
+    reader: &Bound<'_, PyAny>,
+    writer: &Bound<'_, PyAny>,
+    protocol: &Bound<'_, PyAny>,
+) -> PyResult<()> {
+    let py = reader.py();
+    equip(reader, imports::stock_stream_reader(py)?, reader::METHODS)?;
+    equip(reader, imports::stock_stream_reader(py)?, read::METHODS)?;
+    equip(writer, imports::stock_stream_writer(py)?, writer::METHODS)?;
+    equip(protocol, imports::stock_stream_protocol(py)?, protocol::METHODS)?;
+    reader::USUAL.learn(reader)?;
+    writer::USUAL.learn(writer)?;
+    protocol::USUAL.learn(protocol)?;
+    reader::HOOKS.learn(&[(reader, reader::HOOK_NAMES)])?;
+    protocol::HOOKS.learn(&[(protocol, protocol::HOOK_NAMES)])
+}
+
+pub(crate) fn add(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_class::<reader::StreamReaderCore>()?;
+    module.add_class::<writer::StreamWriterCore>()?;
+    module.add_class::<protocol::StreamReaderProtocolCore>()?;
+    read::add_classes(module.py())?;
+    writer::add_class(module.py())?;
+    module.add_function(wrap_pyfunction!(equip_streams, module)?)
+}

@@ -1,0 +1,170 @@
+//! `StreamReaderProtocol`: from the transport to the reader.
+
+use pyo3::gc::{PyTraverseError, PyVisit};
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyDict, PyTuple, PyWeakrefMethods, PyWeakrefReference};
+
+use super::reader::{self, StreamReaderCore};
+use super::{put, shown};
+use crate::ffi::call::call_method;
+use crate::ffi::cell::LoopCell;
+use crate::ffi::function::Method;
+use crate::ffi::hooks::{Hooks, Own};
+use crate::ffi::intern::intern;
+use crate::ffi::{Arguments, Chunk, Context, Object, Usual};
+
+/// What is native in place of calling it.
+pub(super) const HOOK_NAMES: &[&str] = &["data_received", "_stream_reader", "_drain_helper"];
+
+pub(super) static HOOKS: Hooks = Hooks::new();
+
+pub(super) static USUAL: Usual<StreamReaderProtocolCore> = Usual::new();
+
+#[derive(Default)]
+struct State {
+    /// A weak reference: who has forgotten the reader wants no data.
+    reader: Option<Object>,
+    paused: bool,
+    connection_lost: bool,
+}
+
+/// The native half of a `StreamReaderProtocol`.
+#[pyclass(subclass, frozen, module = "ironloop._ironloop")]
+pub(crate) struct StreamReaderProtocolCore {
+    state: LoopCell<State>,
+    own_hooks: Own,
+}
+
+impl StreamReaderProtocolCore {
+    fn is_plain(slf: &Bound<'_, Self>) -> bool {
+        HOOKS.intact(slf, &slf.get().own_hooks).has_all()
+    }
+
+    fn reader<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        let Some(weak) = self.state.with(|state| state.reader.as_ref().map(|weak| weak.clone_ref(py))) else {
+            return Ok(None);
+        };
+        match weak.bind(py).cast::<PyWeakrefReference>() {
+            Ok(weak) => Ok(weak.upgrade()),
+            // Somebody has put something else there.
+            Err(_) => weak.bind(py).call0().map(|found| (!found.is_none()).then_some(found)),
+        }
+    }
+
+    /// Whether `_drain_helper` would have nothing to wait for, and nothing to raise.
+    fn is_writable(&self) -> bool {
+        self.state.with(|state| !state.paused && !state.connection_lost)
+    }
+}
+
+/// Whether `receive` does what the protocol's `data_received` would do.
+pub(crate) fn is_plain_protocol(protocol: &Bound<'_, PyAny>) -> bool {
+    USUAL.cast(protocol).is_some_and(StreamReaderProtocolCore::is_plain)
+}
+
+/// Data for the reader of a protocol that was plain. Code of others runs in the context, if one is given.
+pub(crate) fn receive(protocol: &Bound<'_, PyAny>, data: &[u8], context: Option<&Context>) -> PyResult<()> {
+    let py = protocol.py();
+    let Some(native) = USUAL.cast(protocol) else { return Ok(()) };
+    let (receiver, method) = if !StreamReaderProtocolCore::is_plain(native) {
+        // Somebody has replaced it since.
+        (protocol.clone(), intern!(py, "data_received"))
+    } else {
+        let Some(reader) = native.get().reader(py)? else { return Ok(()) };
+        if let Some(native) = reader::USUAL.cast(&reader)
+            && StreamReaderCore::is_plain(native)
+        {
+            return native.get().feed(py, data);
+        }
+        (reader, intern!(py, "feed_data"))
+    };
+    let hand_over = || receiver.call_method1(method, (PyBytes::new(py, data),)).map(drop);
+    match context {
+        Some(context) => context.run(py, hand_over),
+        None => hand_over(),
+    }
+}
+
+/// Whether a writer with this protocol need not wait at all.
+pub(super) fn is_free(protocol: &Bound<'_, PyAny>) -> bool {
+    USUAL
+        .cast(protocol)
+        .is_some_and(|native| StreamReaderProtocolCore::is_plain(native) && native.get().is_writable())
+}
+
+#[pymethods]
+impl StreamReaderProtocolCore {
+    #[new]
+    #[pyo3(signature = (*_args, **_kwargs))]
+    fn new(_args: &Bound<'_, PyTuple>, _kwargs: Option<&Bound<'_, PyDict>>) -> Self {
+        Self { state: LoopCell::default(), own_hooks: Own::default() }
+    }
+
+    #[getter]
+    fn _stream_reader_wr(&self, py: Python<'_>) -> Py<PyAny> {
+        shown(py, &self.state, |state| &mut state.reader)
+    }
+
+    #[setter(_stream_reader_wr)]
+    fn set_stream_reader_wr(&self, weak: &Bound<'_, PyAny>) {
+        put(&self.state, weak, |state| &mut state.reader);
+    }
+
+    #[getter]
+    fn _paused(&self) -> bool {
+        self.state.with(|state| state.paused)
+    }
+
+    #[setter(_paused)]
+    fn set_paused(&self, paused: &Bound<'_, PyAny>) -> PyResult<()> {
+        let paused = paused.is_truthy()?;
+        self.state.with(|state| state.paused = paused);
+        Ok(())
+    }
+
+    #[getter]
+    fn _connection_lost(&self) -> bool {
+        self.state.with(|state| state.connection_lost)
+    }
+
+    #[setter(_connection_lost)]
+    fn set_connection_lost(&self, lost: &Bound<'_, PyAny>) -> PyResult<()> {
+        let lost = lost.is_truthy()?;
+        self.state.with(|state| state.connection_lost = lost);
+        Ok(())
+    }
+
+    fn __setattr__(slf: &Bound<'_, Self>, name: &Bound<'_, PyAny>, value: &Bound<'_, PyAny>) -> PyResult<()> {
+        HOOKS.set_attribute(slf, &slf.get().own_hooks, name, Some(value))
+    }
+
+    fn __delattr__(slf: &Bound<'_, Self>, name: &Bound<'_, PyAny>) -> PyResult<()> {
+        HOOKS.set_attribute(slf, &slf.get().own_hooks, name, None)
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        let show = |state: &mut State| visit.call(state.reader.as_ref().map(Object::as_py));
+        self.state.try_with(show).unwrap_or(Ok(()))
+    }
+
+    fn __clear__(&self) {
+        drop(self.state.with(|state| state.reader.take()));
+    }
+}
+
+fn data_received(py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
+    let (protocol, rest) = arguments.split_receiver()?;
+    let [data] = rest.exactly(py, "StreamReaderProtocol.data_received", ["data"])?;
+    let protocol = protocol.bind(py);
+    if let (Some(chunk), true) = (Chunk::from_bytes(py, data), is_plain_protocol(&protocol)) {
+        receive(&protocol, chunk.as_ref(), None)?;
+    } else {
+        let reader = Object::from(protocol.getattr(intern!(py, "_stream_reader"))?);
+        if !reader.bind(py).is_none() {
+            call_method(py, &reader, intern!(py, "feed_data"), &[&data.to_object(py)])?;
+        }
+    }
+    Ok(Object::none(py))
+}
+
+pub(super) const METHODS: &[(&str, Method)] = &[("data_received", data_received)];

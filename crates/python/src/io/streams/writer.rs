@@ -1,0 +1,218 @@
+//! `StreamWriter`: `write` goes straight into a transport of ours, and `drain` waits only if it must.
+
+use std::ffi::c_int;
+
+use pyo3::exceptions::PyTypeError;
+use pyo3::gc::{PyTraverseError, PyVisit};
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyTuple};
+
+use super::reader::{self, StreamReaderCore};
+use super::{protocol, put, shown, transport};
+use crate::ffi::call::call;
+use crate::ffi::cell::LoopCell;
+use crate::ffi::coroutine::{self, Coroutine, Kind, Life};
+use crate::ffi::function::Method;
+use crate::ffi::imports;
+use crate::ffi::intern::intern;
+use crate::ffi::resumable::{Input, Step};
+use crate::ffi::{Arguments, Instance, Object, Shared, Usual, Visit};
+use crate::waiting::awaiting::Awaited;
+
+pub(super) static USUAL: Usual<StreamWriterCore> = Usual::new();
+
+/// All of asyncio's attributes: an instance without a dictionary is one whose methods the interpreter finds at once.
+#[derive(Default)]
+struct State {
+    transport: Option<Object>,
+    protocol: Option<Object>,
+    reader: Option<Object>,
+    owner: Option<Object>,
+    complete: Option<Object>,
+}
+
+/// The native half of a `StreamWriter`.
+#[pyclass(subclass, frozen, module = "ironloop._ironloop")]
+pub(crate) struct StreamWriterCore {
+    state: LoopCell<State>,
+}
+
+impl StreamWriterCore {
+    fn transport(&self, py: Python<'_>) -> Object {
+        let transport = self.state.with(|state| state.transport.as_ref().map(|found| found.clone_ref(py)));
+        transport.unwrap_or_else(|| Object::none(py))
+    }
+
+    /// Whether `drain` has nothing to wait for, and nothing to raise.
+    fn is_free(&self, py: Python<'_>) -> PyResult<bool> {
+        let (reader, protocol) = self.state.with(|state| {
+            let reader = state.reader.as_ref().map(|reader| reader.clone_ref(py));
+            (reader, state.protocol.as_ref().map(|protocol| protocol.clone_ref(py)))
+        });
+        if let Some(reader) = reader {
+            match reader::USUAL.cast(reader.bind(py)) {
+                Some(reader) if StreamReaderCore::is_plain(reader) && !reader.get().has_failed() => {}
+                _ => return Ok(false),
+            }
+        }
+        let Some(protocol) = protocol else { return Ok(false) };
+        Ok(protocol::is_free(protocol.bind(py)) && !transport::is_closing(py, &self.transport(py))?)
+    }
+}
+
+#[pymethods]
+impl StreamWriterCore {
+    #[new]
+    #[pyo3(signature = (*_args, **_kwargs))]
+    fn new(_args: &Bound<'_, PyTuple>, _kwargs: Option<&Bound<'_, PyDict>>) -> Self {
+        Self { state: LoopCell::default() }
+    }
+
+    #[getter]
+    fn _transport(&self, py: Python<'_>) -> Py<PyAny> {
+        shown(py, &self.state, |state| &mut state.transport)
+    }
+
+    #[setter(_transport)]
+    fn set_transport(&self, transport: &Bound<'_, PyAny>) {
+        put(&self.state, transport, |state| &mut state.transport);
+    }
+
+    #[getter]
+    fn _protocol(&self, py: Python<'_>) -> Py<PyAny> {
+        shown(py, &self.state, |state| &mut state.protocol)
+    }
+
+    #[setter(_protocol)]
+    fn set_protocol(&self, protocol: &Bound<'_, PyAny>) {
+        put(&self.state, protocol, |state| &mut state.protocol);
+    }
+
+    #[getter]
+    fn _reader(&self, py: Python<'_>) -> Py<PyAny> {
+        shown(py, &self.state, |state| &mut state.reader)
+    }
+
+    #[setter(_reader)]
+    fn set_reader(&self, reader: &Bound<'_, PyAny>) {
+        put(&self.state, reader, |state| &mut state.reader);
+    }
+
+    #[getter]
+    fn _loop(&self, py: Python<'_>) -> Py<PyAny> {
+        shown(py, &self.state, |state| &mut state.owner)
+    }
+
+    #[setter(_loop)]
+    fn set_loop(&self, owner: &Bound<'_, PyAny>) {
+        put(&self.state, owner, |state| &mut state.owner);
+    }
+
+    #[getter]
+    fn _complete_fut(&self, py: Python<'_>) -> Py<PyAny> {
+        shown(py, &self.state, |state| &mut state.complete)
+    }
+
+    #[setter(_complete_fut)]
+    fn set_complete_fut(&self, future: &Bound<'_, PyAny>) {
+        put(&self.state, future, |state| &mut state.complete);
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        let show = |state: &mut State| {
+            let all = [&state.transport, &state.protocol, &state.reader, &state.owner, &state.complete];
+            all.into_iter().flatten().try_for_each(|object| visit.call(object.as_py()))
+        };
+        self.state.try_with(show).unwrap_or(Ok(()))
+    }
+
+    fn __clear__(&self) {
+        drop(self.state.with(std::mem::take));
+    }
+}
+
+/// `StreamWriter.drain`
+struct Drain {
+    life: Life,
+    writer: Shared<StreamWriterCore>,
+    /// asyncio's own coroutine, if there is something to wait for.
+    waiting: LoopCell<Option<Awaited>>,
+}
+
+static DRAIN: Kind = Kind::new();
+
+impl Coroutine for Drain {
+    const QUALIFIED_NAME: &'static str = "StreamWriter.drain";
+
+    fn kind() -> &'static Kind {
+        &DRAIN
+    }
+
+    fn life(&self) -> &Life {
+        &self.life
+    }
+
+    fn advance(py: Python<'_>, drain: &Instance<Self>, first: bool, input: Input) -> PyResult<Step> {
+        if first {
+            transport::end_burst(&drain.writer.get(py).transport(py));
+        }
+        let waiting = if !first {
+            drain.waiting.with(Option::take)
+        } else if drain.writer.get(py).is_free(py)? {
+            None
+        } else {
+            let stock = imports::stock_stream_writer(py)?.getattr(intern!(py, "drain"))?.into();
+            Some(Awaited::of(py, &call(py, &stock, &[drain.writer.object()])?)?)
+        };
+        let Some(waiting) = waiting else { return Ok(Step::nothing(py)) };
+        let step = waiting.resume(py, input)?;
+        if let Step::Yield(_) = step {
+            drain.waiting.with(|place| *place = Some(waiting));
+        }
+        Ok(step)
+    }
+
+    fn deputy(&self, py: Python<'_>) -> Option<Object> {
+        self.waiting.with(|waiting| waiting.as_ref().map(|waiting| waiting.object().clone_ref(py)))
+    }
+
+    fn traverse(&self, visit: &mut Visit<'_>) -> c_int {
+        match visit.object(self.writer.object()) {
+            0 => {
+                let show = |waiting: &mut Option<Awaited>| visit.all(waiting.as_ref().map(Awaited::object));
+                self.waiting.try_with(show).unwrap_or(0)
+            }
+            result => result,
+        }
+    }
+
+    fn clear(&self, _py: Python<'_>) {
+        drop(self.waiting.with(Option::take));
+    }
+}
+
+fn receiver<'a, 'py>(writer: &'a Bound<'py, PyAny>) -> PyResult<&'a Bound<'py, StreamWriterCore>> {
+    USUAL.cast(writer).ok_or_else(|| PyTypeError::new_err("a StreamWriter is required"))
+}
+
+fn write(py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
+    let (writer, rest) = arguments.split_receiver()?;
+    let [data] = rest.exactly(py, "StreamWriter.write", ["data"])?;
+    let transport = receiver(&writer.bind(py))?.get().transport(py);
+    transport::write(py, &transport, data)?;
+    Ok(Object::none(py))
+}
+
+fn drain(py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
+    let (writer, rest) = arguments.split_receiver()?;
+    let [] = rest.exactly(py, "StreamWriter.drain", [])?;
+    let writer = Shared::new(receiver(&writer.bind(py))?);
+    let drain = Drain { life: Life::new(), writer, waiting: LoopCell::default() };
+    drain.make(py).map(Instance::into_object)
+}
+
+pub(super) const METHODS: &[(&str, Method)] = &[("write", write), ("drain", drain)];
+
+pub(super) fn add_class(py: Python<'_>) -> PyResult<()> {
+    coroutine::add_class::<Drain>(py)
+}

@@ -1,0 +1,147 @@
+//! What `gather` returns: a future that passes its cancellation on to the children.
+
+use std::cell::Cell;
+use std::ffi::{CStr, c_int};
+
+use pyo3::prelude::*;
+use pyo3::types::{PyBool, PyType};
+
+use super::gather::Gather;
+use super::observer::{Observer, Role};
+use crate::event_loop::LoopCore;
+use crate::event_loop::future;
+use crate::ffi::asyncio::{GATHERING, IsFuture, View, own_getter, own_method};
+use crate::ffi::call::call_named;
+use crate::ffi::cell::LoopCell;
+use crate::ffi::depth;
+use crate::ffi::derived::{Derived, DerivedClass, Own, track};
+use crate::ffi::fields::FutureFields;
+use crate::ffi::imports;
+use crate::ffi::intern::intern;
+use crate::ffi::{Arg, Arguments, Instance, Object, Visit};
+
+/// What stands behind the fields of the future.
+pub(crate) struct Gathering {
+    observer: LoopCell<Option<Instance<Observer>>>,
+    cancel_requested: Cell<bool>,
+}
+
+impl Derived for Gathering {
+    const NAME: &'static CStr = c"ironloop._GatheringFuture";
+    const DOC: &'static CStr = c"The results of several awaitables. (asyncio: gather)";
+    type Fields = FutureFields;
+
+    fn class() -> &'static DerivedClass {
+        &GATHERING
+    }
+
+    fn begin(_: &FutureFields) -> Self {
+        Self { observer: LoopCell::new(None), cancel_requested: Cell::new(false) }
+    }
+
+    fn has_last_words(fields: &FutureFields) -> bool {
+        fields.logs_traceback()
+    }
+
+    fn end(&self, _: &FutureFields) {}
+
+    fn traverse(&self, visit: &mut Visit<'_>) -> c_int {
+        self.observer.try_with(|observer| visit.all(observer.as_ref().map(Instance::object))).unwrap_or(0)
+    }
+
+    fn clear(&self) {
+        drop(self.observer.with(Option::take));
+    }
+}
+
+impl IsFuture for Own<Gathering> {}
+
+impl Gathering {
+    pub(super) fn is_cancel_requested(&self) -> bool {
+        self.cancel_requested.get()
+    }
+
+    /// Lends what is known of the children.
+    fn with_gather<R>(
+        &self,
+        py: Python<'_>,
+        body: impl FnOnce(&Gather) -> PyResult<R>,
+    ) -> PyResult<Option<R>> {
+        let observer =
+            self.observer.with(|observer| observer.as_ref().map(|observer| observer.clone_ref(py)));
+        match observer.as_ref().map(|observer| &observer.role) {
+            Some(Role::Gather(gather)) => body(gather).map(Some),
+            _ => Ok(None),
+        }
+    }
+}
+
+/// The future of a gather whose children are known.
+pub(super) fn create(owner: &Bound<'_, LoopCore>, observer: &Instance<Observer>) -> PyResult<Own<Gathering>> {
+    let py = owner.py();
+    let outer = GATHERING.instantiate::<Gathering>(py)?;
+    future::own(owner, View::of_own(&outer))?;
+    drop(outer.payload().observer.with(|place| place.replace(observer.clone_ref(py))));
+    track(outer.object());
+    Ok(outer)
+}
+
+/// Cancels the children that are not done: once all are, the future fails as cancelled. False if there is none.
+fn cancel(py: Python<'_>, outer: &Own<Gathering>, arguments: Arguments<'_>) -> PyResult<Object> {
+    let [message] = arguments.bind(py, "cancel", ["msg"], 0)?;
+    let message = message.map_or_else(|| Object::none(py), |message| message.to_object(py));
+    if !View::of_own(outer).is_pending() {
+        return Ok(truth(py, false));
+    }
+    // A child may wait for this very future, and cancel it in its turn.
+    let _level = depth::enter()?;
+    let names = imports::only_message(py)?.as_any();
+    let cancelled = outer.payload().with_gather(py, |gather| {
+        let (mut any, mut index) = (false, 0);
+        while let Some(child) = gather.child(py, index) {
+            let method = child.bind(py).getattr(intern!(py, "cancel"))?;
+            any |= call_named(&method, &[Arg::of(message.bind(py))], 0, Some(names))?.bind(py).is_truthy()?;
+            index += 1;
+        }
+        Ok(any)
+    })?;
+    let cancelled = cancelled.unwrap_or(false);
+    if cancelled {
+        outer.payload().cancel_requested.set(true);
+    }
+    Ok(truth(py, cancelled))
+}
+
+fn truth(py: Python<'_>, value: bool) -> Object {
+    PyBool::new(py, value).to_owned().into()
+}
+
+fn children(py: Python<'_>, outer: &Own<Gathering>) -> PyResult<Object> {
+    let children = outer.payload().with_gather(py, |gather| gather.children(py))?;
+    Ok(children.unwrap_or_else(|| pyo3::types::PyList::empty(py).into()))
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "as all attributes")]
+fn cancel_requested(py: Python<'_>, outer: &Own<Gathering>) -> PyResult<Object> {
+    Ok(truth(py, outer.payload().is_cancel_requested()))
+}
+
+pub(super) fn add_class(py: Python<'_>, base: &Bound<'_, PyType>) -> PyResult<()> {
+    let hidden = PyModule::new(py, "ironloop._ironloop")?;
+    let [add, remove] = future::shared_methods();
+    let [set_result, set_exception] = future::setters();
+    let cancel = own_method!(
+        Gathering,
+        c"cancel",
+        c"cancel($self, msg=None)\n--\n\nCancels the children that are not done; False if there is none. (asyncio: gather)",
+        cancel
+    );
+    let [callbacks] = future::shared_getters();
+    let getters = [
+        callbacks,
+        own_getter!(Gathering, c"_children", children),
+        own_getter!(Gathering, c"_cancel_requested", cancel_requested),
+    ];
+    let methods = [add, remove, set_result, set_exception, cancel];
+    GATHERING.create::<Gathering>(&hidden, base, &methods, &getters, &future::shared_slots())
+}

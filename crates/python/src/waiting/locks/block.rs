@@ -1,0 +1,204 @@
+//! `async with` a primitive. Where no subclass and no tool has put a method of its own, `__aenter__` is the native wait itself;
+//! else the methods are called by name, as asyncio does.
+
+use std::ffi::c_int;
+
+use pyo3::Borrowed;
+use pyo3::prelude::*;
+
+use super::core::{Hook, PrimitiveCore};
+use super::waiting::{Answer, Primitive, Wait};
+use crate::ffi::call::call_method;
+use crate::ffi::cell::LoopCell;
+use crate::ffi::coroutine::{self, Coroutine, Kind, Life};
+use crate::ffi::function::Method;
+use crate::ffi::intern::intern;
+use crate::ffi::resumable::{Input, Step};
+use crate::ffi::{Arguments, Instance, Object, Visit};
+use crate::waiting::awaiting::Awaited;
+use crate::waiting::momentary::{self, Deed};
+
+pub(super) const ENTERS: &str = "_ContextManagerMixin.__aenter__";
+const EXITS: &str = "_ContextManagerMixin.__aexit__";
+
+/// A primitive that is held for a while.
+pub(super) trait Block: Primitive {
+    /// As asyncio's methods.
+    const RELEASES: &'static str;
+    const LOCKED: &'static str;
+
+    fn give_back(slf: &Bound<'_, Self>) -> PyResult<()>;
+    fn locked(slf: &Bound<'_, Self>) -> PyResult<Object>;
+}
+
+/// The methods of one.
+pub(super) fn methods<P: Block>() -> [(&'static str, Method); 5] {
+    [
+        ("locked", locked::<P>),
+        ("acquire", acquire::<P>),
+        ("release", release::<P>),
+        ("__aenter__", enter::<P>),
+        ("__aexit__", exit::<P>),
+    ]
+}
+
+fn locked<P: Block>(py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
+    P::locked(P::usual().require(&arguments.only_receiver(py, P::LOCKED)?.bind(py))?)
+}
+
+fn acquire<P: Block>(py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
+    Wait::make(P::usual().require(&arguments.only_receiver(py, P::WAITS)?.bind(py))?, Answer::True)
+}
+
+fn release<P: Block>(py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
+    release_as::<P>(py, arguments, P::RELEASES)
+}
+
+pub(super) fn release_as<P: Block>(py: Python<'_>, arguments: Arguments<'_>, name: &str) -> PyResult<Object> {
+    P::give_back(P::usual().require(&arguments.only_receiver(py, name)?.bind(py))?)?;
+    Ok(Object::none(py))
+}
+
+fn enter<P: Block>(py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
+    let receiver = arguments.only_receiver(py, ENTERS)?.bind(py);
+    let primitive = P::usual().require(&receiver)?;
+    if PrimitiveCore::is_intact(primitive.as_super(), Hook::Acquire) {
+        return Wait::make(primitive, Answer::Nothing);
+    }
+    enter_by_name(&receiver)
+}
+
+fn exit<P: Block>(py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
+    let receiver = exited(py, &arguments)?;
+    let primitive = P::usual().require(&receiver)?;
+    let is_intact = PrimitiveCore::is_intact(primitive.as_super(), Hook::Release);
+    let release = if is_intact { release_natively::<P> } else { release_by_name };
+    make_exit(&receiver, release)
+}
+
+/// Gives a primitive back.
+type Release = fn(&Bound<'_, PyAny>) -> PyResult<()>;
+
+fn release_natively<P: Block>(primitive: &Bound<'_, PyAny>) -> PyResult<()> {
+    P::give_back(P::usual().require(primitive)?)
+}
+
+pub(super) fn release_by_name(primitive: &Bound<'_, PyAny>) -> PyResult<()> {
+    primitive.call_method0(intern!(primitive.py(), "release")).map(drop)
+}
+
+/// `__aexit__`: never suspends.
+struct Exit {
+    primitive: Object,
+    release: Release,
+}
+
+impl Deed for Exit {
+    const QUALIFIED_NAME: &'static str = EXITS;
+
+    fn kind() -> &'static Kind {
+        static KIND: Kind = Kind::new();
+        &KIND
+    }
+
+    fn perform(self, py: Python<'_>) -> PyResult<Object> {
+        (self.release)(self.primitive.bind(py))?;
+        Ok(Object::none(py))
+    }
+
+    fn traverse(&self, visit: &mut Visit<'_>) -> c_int {
+        visit.object(&self.primitive)
+    }
+}
+
+pub(super) fn exit_by_name(py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
+    make_exit(&*exited(py, &arguments)?, release_by_name)
+}
+
+fn exited<'a, 'py>(py: Python<'py>, arguments: &Arguments<'a>) -> PyResult<Borrowed<'a, 'py, PyAny>> {
+    let (primitive, arguments) = arguments.split_receiver()?;
+    let [_, _, _] = arguments.exactly(py, EXITS, ["exc_type", "exc", "tb"])?;
+    Ok(primitive.bind(py))
+}
+
+fn make_exit(primitive: &Bound<'_, PyAny>, release: Release) -> PyResult<Object> {
+    momentary::make(primitive.py(), Exit { primitive: primitive.into(), release })
+}
+
+/// `__aenter__` by name: `await self.acquire()`.
+struct Enter {
+    life: Life,
+    stage: LoopCell<Stage>,
+}
+
+enum Stage {
+    Asked { primitive: Object },
+    Acquiring(Awaited),
+    Over,
+}
+
+static ENTER: Kind = Kind::new();
+
+impl Coroutine for Enter {
+    const QUALIFIED_NAME: &'static str = ENTERS;
+
+    fn kind() -> &'static Kind {
+        &ENTER
+    }
+
+    fn life(&self) -> &Life {
+        &self.life
+    }
+
+    fn advance(py: Python<'_>, enter: &Instance<Self>, _first: bool, input: Input) -> PyResult<Step> {
+        let acquiring = match enter.stage.with(|stage| std::mem::replace(stage, Stage::Over)) {
+            Stage::Asked { primitive } => {
+                Awaited::of(py, &call_method(py, &primitive, intern!(py, "acquire"), &[])?)?
+            }
+            Stage::Acquiring(acquiring) => acquiring,
+            Stage::Over => return Ok(Step::nothing(py)),
+        };
+        let step = acquiring.resume(py, input)?;
+        if let Step::Return(_) = step {
+            return Ok(Step::nothing(py));
+        }
+        enter.put(Stage::Acquiring(acquiring));
+        Ok(step)
+    }
+
+    fn awaits(&self, py: Python<'_>) -> Option<Object> {
+        self.stage.with(|stage| match stage {
+            Stage::Acquiring(awaited) => Some(awaited.object().clone_ref(py)),
+            Stage::Asked { .. } | Stage::Over => None,
+        })
+    }
+
+    fn traverse(&self, visit: &mut Visit<'_>) -> c_int {
+        let visited = self.stage.try_with(|stage| match stage {
+            Stage::Asked { primitive } => visit.object(primitive),
+            Stage::Acquiring(awaited) => visit.object(awaited.object()),
+            Stage::Over => 0,
+        });
+        visited.unwrap_or(0)
+    }
+
+    fn clear(&self, _py: Python<'_>) {
+        self.put(Stage::Over);
+    }
+}
+
+impl Enter {
+    fn put(&self, stage: Stage) {
+        drop(self.stage.with(|old| std::mem::replace(old, stage)));
+    }
+}
+
+pub(super) fn enter_by_name(primitive: &Bound<'_, PyAny>) -> PyResult<Object> {
+    let stage = LoopCell::new(Stage::Asked { primitive: primitive.into() });
+    Enter { life: Life::new(), stage }.make(primitive.py()).map(Instance::into_object)
+}
+
+pub(super) fn prepare(py: Python<'_>) -> PyResult<()> {
+    momentary::add_class::<Exit>(py)?;
+    coroutine::add_class::<Enter>(py)
+}

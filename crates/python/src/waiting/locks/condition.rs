@@ -1,0 +1,332 @@
+//! `Condition`: those who wait let go of a lock, and take it again when they are notified.
+//!
+//! The lock is anybody's. The condition's own `locked`, `acquire` and `release` are the lock's, attributes of the instance, and
+//! are called by name.
+
+use std::ffi::c_int;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use pyo3::exceptions::PyRuntimeError;
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyTuple};
+
+use super::core::{Family, Hook, PrimitiveCore};
+use super::waiters::Waiters;
+use super::{block, truth, with_methods};
+use crate::ffi::call::call_method;
+use crate::ffi::cell::LoopCell;
+use crate::ffi::coroutine::{self, Coroutine, Kind, Life};
+use crate::ffi::hooks::Hooks;
+use crate::ffi::imports;
+use crate::ffi::intern::intern;
+use crate::ffi::raise::{raised, set_context};
+use crate::ffi::resumable::{Input, Step};
+use crate::ffi::{Arguments, Instance, Object, Visit};
+use crate::waiting::awaiting::Awaited;
+use crate::waiting::waiter::Waiter;
+
+#[pyclass(extends = PrimitiveCore, subclass, frozen, module = "ironloop._ironloop")]
+pub(crate) struct ConditionCore;
+
+static FAMILY: Family = Family { hooks: Hooks::new(), value: "_value", is_lazy: false };
+
+/// Whether a notification that is lost by a cancellation goes to the next, and the cancellation is raised as it came: as
+/// asyncio does since some release of Python 3.12.
+static PASSES_ON: AtomicBool = AtomicBool::new(true);
+
+fn passes_on() -> bool {
+    PASSES_ON.load(Ordering::Relaxed)
+}
+
+/// `Condition.wait()`
+struct ConditionWait {
+    life: Life,
+    stage: LoopCell<Stage>,
+}
+
+enum Stage {
+    Asked { condition: Object },
+    Waiting { condition: Object, waiter: Waiter },
+    Acquiring { condition: Object, acquiring: Awaited, ending: Ending },
+    Over,
+}
+
+/// How the wait is to end once the lock is taken again.
+#[derive(Default)]
+struct Ending {
+    /// What the wait has failed with.
+    error: Option<Object>,
+    /// The last cancellation while the lock was to be taken.
+    cancelled: Option<Object>,
+}
+
+static WAIT: Kind = Kind::new();
+
+impl Coroutine for ConditionWait {
+    const QUALIFIED_NAME: &'static str = "Condition.wait";
+
+    fn kind() -> &'static Kind {
+        &WAIT
+    }
+
+    fn life(&self) -> &Life {
+        &self.life
+    }
+
+    fn advance(py: Python<'_>, wait: &Instance<Self>, _first: bool, input: Input) -> PyResult<Step> {
+        match (wait.take(), input) {
+            (Stage::Asked { condition }, Input::Next(_)) => Self::begin(py, wait, condition),
+            (Stage::Waiting { condition, waiter }, input) => {
+                let step = match input {
+                    Input::Next(sent) => waiter.resume(py, sent),
+                    Input::Throw(error) => Err(error),
+                };
+                wait.settle(py, condition, waiter, step)
+            }
+            (Stage::Acquiring { condition, acquiring, ending }, input) => {
+                let step = acquiring.resume(py, input);
+                wait.acquire(py, condition, Some((acquiring, step)), ending)
+            }
+            (_, Input::Throw(error)) => Err(error),
+            (Stage::Over, Input::Next(_)) => Ok(Step::nothing(py)),
+        }
+    }
+
+    fn awaits(&self, py: Python<'_>) -> Option<Object> {
+        self.stage.with(|stage| match stage {
+            Stage::Waiting { waiter, .. } => Some(waiter.awaited().clone_ref(py)),
+            Stage::Acquiring { acquiring, .. } => Some(acquiring.object().clone_ref(py)),
+            Stage::Asked { .. } | Stage::Over => None,
+        })
+    }
+
+    fn traverse(&self, visit: &mut Visit<'_>) -> c_int {
+        let visited = self.stage.try_with(|stage| match stage {
+            Stage::Asked { condition } => visit.object(condition),
+            Stage::Waiting { condition, waiter } => {
+                visit.all(waiter.objects().into_iter().flatten().chain([&*condition]))
+            }
+            Stage::Acquiring { condition, acquiring, ending } => {
+                let errors = ending.error.iter().chain(&ending.cancelled);
+                visit.all([&*condition, acquiring.object()].into_iter().chain(errors))
+            }
+            Stage::Over => 0,
+        });
+        visited.unwrap_or(0)
+    }
+
+    fn clear(&self, _py: Python<'_>) {
+        drop(self.take());
+    }
+}
+
+impl ConditionWait {
+    fn take(&self) -> Stage {
+        self.stage.with(|stage| std::mem::replace(stage, Stage::Over))
+    }
+
+    fn put(&self, stage: Stage) {
+        drop(self.stage.with(|old| std::mem::replace(old, stage)));
+    }
+
+    fn begin(py: Python<'_>, wait: &Instance<Self>, condition: Object) -> PyResult<Step> {
+        let slf = condition.bind(py);
+        if !is_locked(slf)? {
+            return Err(PyRuntimeError::new_err("cannot wait on un-acquired lock"));
+        }
+        let core = slf.cast::<PrimitiveCore>()?;
+        let made = if passes_on() {
+            let waiter = Waiters::make(core)?;
+            block::release_by_name(slf)?;
+            Ok(waiter)
+        } else {
+            block::release_by_name(slf)?;
+            Waiters::make(core)
+        };
+        let joined = made.and_then(|waiter| core.get().waiters.join(py, &waiter).map(|()| waiter));
+        match joined {
+            Ok(waiter) => {
+                let step = waiter.wait(py);
+                wait.settle(py, condition, waiter, step)
+            }
+            Err(error) => wait.acquire(py, condition, None, Ending::of(py, error)),
+        }
+    }
+
+    /// What the waiter says.
+    fn settle(
+        &self,
+        py: Python<'_>,
+        condition: Object,
+        waiter: Waiter,
+        step: PyResult<Step>,
+    ) -> PyResult<Step> {
+        if let Ok(Step::Yield(_)) = step {
+            self.put(Stage::Waiting { condition, waiter });
+            return step;
+        }
+        let left = core_of(condition.bind(py))?.get().waiters.leave(py, &waiter);
+        let ending = left.and(step).map_or_else(|error| Ending::of(py, error), |_| Ending::default());
+        self.acquire(py, condition, None, ending)
+    }
+
+    /// Takes the lock, whatever happens: who cancels has to wait until it is taken. `begun` is an attempt that goes on.
+    fn acquire(
+        &self,
+        py: Python<'_>,
+        condition: Object,
+        begun: Option<(Awaited, PyResult<Step>)>,
+        mut ending: Ending,
+    ) -> PyResult<Step> {
+        let mut attempt = begun.map_or_else(|| attempt(py, &condition), Ok);
+        loop {
+            match attempt {
+                Ok((acquiring, Ok(Step::Yield(yielded)))) => {
+                    self.put(Stage::Acquiring { condition, acquiring, ending });
+                    return Ok(Step::Yield(yielded));
+                }
+                Ok((_, Ok(Step::Return(_)))) => return end(py, &condition, ending.into_error(py)?),
+                Ok((_, Err(error))) | Err(error) => {
+                    if !error.matches(py, imports::cancelled_error(py)?)? {
+                        return end(py, &condition, Some(error));
+                    }
+                    ending.cancelled = Some(error.into_value(py).into());
+                }
+            }
+            attempt = self::attempt(py, &condition);
+        }
+    }
+}
+
+impl Ending {
+    fn of(py: Python<'_>, error: PyErr) -> Self {
+        Self { error: Some(error.into_value(py).into()), cancelled: None }
+    }
+
+    fn into_error(self, py: Python<'_>) -> PyResult<Option<PyErr>> {
+        let Some(cancelled) = self.cancelled else {
+            return Ok(self.error.map(|error| PyErr::from_value(error.bind(py).clone())));
+        };
+        let cancelled = if passes_on() { cancelled } else { imports::cancelled_error(py)?.call0()?.into() };
+        // It came while the other one was being handled.
+        match self.error {
+            Some(error) => set_context(&cancelled, error),
+            None => return Ok(Some(raised(py, &cancelled))),
+        }
+        Ok(Some(PyErr::from_value(cancelled.bind(py).clone())))
+    }
+}
+
+/// The first step of `await condition.acquire()`.
+fn attempt(py: Python<'_>, condition: &Object) -> PyResult<(Awaited, PyResult<Step>)> {
+    let acquiring = Awaited::of(py, &call_method(py, condition, intern!(py, "acquire"), &[])?)?;
+    let step = acquiring.resume(py, Input::Next(None));
+    Ok((acquiring, step))
+}
+
+fn end(py: Python<'_>, condition: &Object, error: Option<PyErr>) -> PyResult<Step> {
+    let Some(error) = error else {
+        return Ok(Step::Return(truth(py, true)));
+    };
+    if passes_on() {
+        // This one may have been notified, and nobody would know.
+        wake(core_of(condition.bind(py))?, None)?;
+    }
+    Err(error)
+}
+
+fn core_of<'a, 'py>(condition: &'a Bound<'py, PyAny>) -> PyResult<&'a Bound<'py, PrimitiveCore>> {
+    Ok(condition.cast::<PrimitiveCore>()?)
+}
+
+/// `self._notify(n)`; one if nothing is said.
+fn wake(condition: &Bound<'_, PrimitiveCore>, number: Option<&Bound<'_, PyAny>>) -> PyResult<()> {
+    let py = condition.py();
+    if passes_on() && !PrimitiveCore::is_intact(condition, Hook::Wake) {
+        let notify = intern!(py, "_notify");
+        return match number {
+            Some(number) => condition.call_method1(notify, (number,)),
+            None => condition.call_method1(notify, (1,)),
+        }
+        .map(drop);
+    }
+    let waiters = &condition.get().waiters;
+    let result = truth(py, false);
+    match number {
+        None => waiters.wake(py, &result, |woken| Ok(woken >= 1)),
+        Some(number) => match number.extract::<usize>() {
+            Ok(most) => waiters.wake(py, &result, |woken| Ok(woken >= most)),
+            // Python compares, if there is anybody.
+            Err(_) => waiters.wake(py, &result, |woken| woken.into_pyobject(py)?.ge(number)),
+        },
+    }
+}
+
+fn is_locked(condition: &Bound<'_, PyAny>) -> PyResult<bool> {
+    condition.call_method0(intern!(condition.py(), "locked"))?.is_truthy()
+}
+
+fn wait(py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
+    let condition = arguments.only_receiver(py, "Condition.wait")?.bind(py);
+    condition.cast::<ConditionCore>()?;
+    let stage = LoopCell::new(Stage::Asked { condition: (&*condition).into() });
+    ConditionWait { life: Life::new(), stage }.make(py).map(Instance::into_object)
+}
+
+fn notify(py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
+    let (condition, arguments) = arguments.split_receiver()?;
+    let [number] = arguments.bind(py, "Condition.notify", ["n"], 0)?;
+    let condition = condition.bind(py);
+    if !is_locked(&condition)? {
+        return Err(PyRuntimeError::new_err("cannot notify on un-acquired lock"));
+    }
+    wake(core_of(&condition)?, number.map(|number| number.bind(py)).as_deref())?;
+    Ok(Object::none(py))
+}
+
+fn notify_all(py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
+    let condition = arguments.only_receiver(py, "Condition.notify_all")?.bind(py);
+    let all = core_of(&condition)?.get().waiters.len(py)?;
+    condition.call_method1(intern!(py, "notify"), (all,))?;
+    Ok(Object::none(py))
+}
+
+fn enter(py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
+    block::enter_by_name(&arguments.only_receiver(py, block::ENTERS)?.bind(py))
+}
+
+#[pymethods]
+impl ConditionCore {
+    #[new]
+    #[pyo3(signature = (*_args, **_kwargs))]
+    fn new(_args: &Bound<'_, PyTuple>, _kwargs: Option<&Bound<'_, PyDict>>) -> PyClassInitializer<Self> {
+        PyClassInitializer::from(PrimitiveCore::new(&FAMILY)).add_subclass(Self)
+    }
+}
+
+/// Gives `Condition` its methods.
+#[pyfunction]
+fn native_condition(class: Bound<'_, PyAny>) -> PyResult<Bound<'_, PyAny>> {
+    // The method came with the change.
+    let passes_on = class.getattr("_stands_for")?.hasattr("_notify")?;
+    PASSES_ON.store(passes_on, Ordering::Relaxed);
+    let class = with_methods(
+        class,
+        &[
+            ("wait", wait),
+            ("notify", notify),
+            ("notify_all", notify_all),
+            ("__aenter__", enter),
+            ("__aexit__", block::exit_by_name),
+        ],
+    )?;
+    let hooks: &[_] = if passes_on { &["_get_loop", "_notify"] } else { &["_get_loop"] };
+    FAMILY.hooks.learn(&[(&class, hooks)])?;
+    Ok(class)
+}
+
+pub(super) fn add(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    coroutine::add_class::<ConditionWait>(module.py())?;
+    module.add_class::<ConditionCore>()?;
+    module.add_function(wrap_pyfunction!(native_condition, module)?)
+}

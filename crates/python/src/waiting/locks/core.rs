@@ -1,0 +1,128 @@
+//! What all primitives have: a value, who waits, and hooks.
+
+use pyo3::gc::{PyTraverseError, PyVisit};
+use pyo3::prelude::*;
+
+use super::value::Value;
+use super::waiters::Waiters;
+use crate::ffi::Object;
+use crate::ffi::cell::LoopCell;
+use crate::ffi::hooks::{Hooks, Own};
+
+/// What asyncio's code of a primitive calls by name, in the order in which it is learnt.
+#[derive(Clone, Copy)]
+pub(super) enum Hook {
+    GetLoop,
+    Wake,
+    Acquire,
+    Release,
+    Locked,
+    /// `BoundedSemaphore` has one of its own.
+    ReleaseBounded,
+}
+
+/// What the instances of one of asyncio's classes have in common.
+pub(super) struct Family {
+    pub(super) hooks: Hooks,
+    /// The name of the value.
+    pub(super) value: &'static str,
+    /// Whether `_waiters` is None until somebody waits.
+    pub(super) is_lazy: bool,
+}
+
+#[pyclass(subclass, frozen, module = "ironloop._ironloop")]
+pub(crate) struct PrimitiveCore {
+    family: &'static Family,
+    /// `_locked` or `_value`; a condition has none.
+    pub(super) value: LoopCell<Value>,
+    pub(super) waiters: Waiters,
+    own_hooks: Own,
+}
+
+impl PrimitiveCore {
+    pub(super) fn new(family: &'static Family) -> Self {
+        Self {
+            family,
+            value: LoopCell::new(Value::Missing),
+            waiters: Waiters::default(),
+            own_hooks: Own::default(),
+        }
+    }
+
+    /// As after `__init__`; the loop stays.
+    pub(super) fn begin(&self, value: Value) {
+        self.set_value(value);
+        self.waiters.forget();
+    }
+
+    pub(super) fn set_value(&self, value: Value) {
+        drop(self.value.with(|old| std::mem::replace(old, value)));
+    }
+
+    /// The value as Python sees it. An AttributeError if there is none.
+    pub(super) fn shown_value<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        let core = slf.get();
+        let value = core.value.with(|value| value.clone_ref(slf.py()));
+        value.show(slf, core.family.value)
+    }
+
+    /// Whether the value is true.
+    pub(super) fn is_on(slf: &Bound<'_, Self>) -> PyResult<bool> {
+        match slf.get().value.with(|value| value.truth()) {
+            Some(truth) => Ok(truth),
+            None => Self::shown_value(slf)?.is_truthy(),
+        }
+    }
+
+    /// Whether what asyncio would call is what we know.
+    pub(super) fn is_intact(slf: &Bound<'_, Self>, hook: Hook) -> bool {
+        let core = slf.get();
+        let intact = core.family.hooks.intact(slf, &core.own_hooks);
+        let is_bounded = matches!(hook, Hook::Release) && intact.has(Hook::ReleaseBounded as usize);
+        intact.has(hook as usize) || is_bounded
+    }
+}
+
+#[pymethods]
+impl PrimitiveCore {
+    #[getter(_waiters)]
+    fn waiters(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        let shown = self.waiters.show(py, self.family.is_lazy)?;
+        Ok(shown.map_or_else(|| py.None(), |shown| shown.as_py().clone_ref(py)))
+    }
+
+    #[setter(_waiters)]
+    fn set_waiters(&self, waiters: Option<&Bound<'_, PyAny>>) {
+        self.waiters.replace(waiters);
+    }
+
+    #[getter(_loop)]
+    fn owner(&self, py: Python<'_>) -> Option<Py<PyAny>> {
+        self.waiters.owner(py).map(|owner| owner.as_py().clone_ref(py))
+    }
+
+    #[setter(_loop)]
+    fn set_owner(&self, owner: Option<Bound<'_, PyAny>>) {
+        self.waiters.bind(owner.map(Object::from));
+    }
+
+    fn __setattr__(slf: &Bound<'_, Self>, name: &Bound<'_, PyAny>, value: &Bound<'_, PyAny>) -> PyResult<()> {
+        let core = slf.get();
+        core.family.hooks.set_attribute(slf, &core.own_hooks, name, Some(value))
+    }
+
+    fn __delattr__(slf: &Bound<'_, Self>, name: &Bound<'_, PyAny>) -> PyResult<()> {
+        let core = slf.get();
+        core.family.hooks.set_attribute(slf, &core.own_hooks, name, None)
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        self.value.try_with(|value| value.traverse(&visit)).unwrap_or(Ok(()))?;
+        self.waiters.traverse(&visit)
+    }
+
+    fn __clear__(&self) {
+        self.set_value(Value::Missing);
+        self.waiters.clear();
+    }
+}

@@ -1,0 +1,116 @@
+//! `Event`: a flag, and those who wait until it is set.
+
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyTuple};
+
+use super::core::{Family, PrimitiveCore};
+use super::value::Value;
+use super::waiting::{Answer, Primitive, Wait};
+use super::{truth, with_methods};
+use crate::ffi::coroutine::Kind;
+use crate::ffi::hooks::Hooks;
+use crate::ffi::{Arguments, Object, Usual};
+use crate::waiting::waiter::Waiter;
+
+#[pyclass(extends = PrimitiveCore, subclass, frozen, module = "ironloop._ironloop")]
+pub(crate) struct EventCore;
+
+static FAMILY: Family = Family { hooks: Hooks::new(), value: "_value", is_lazy: false };
+
+static WAIT: Kind = Kind::new();
+static USUAL: Usual<EventCore> = Usual::new();
+
+impl Primitive for EventCore {
+    const WAITS: &'static str = "Event.wait";
+
+    fn kind() -> &'static Kind {
+        &WAIT
+    }
+
+    fn usual() -> &'static Usual<Self> {
+        &USUAL
+    }
+
+    fn take(slf: &Bound<'_, Self>) -> PyResult<bool> {
+        PrimitiveCore::is_on(slf.as_super())
+    }
+
+    fn woken(_slf: &Bound<'_, Self>) -> PyResult<()> {
+        Ok(())
+    }
+
+    fn failed(_slf: &Bound<'_, Self>, _waiter: &Waiter, _error: &PyErr) -> PyResult<()> {
+        Ok(())
+    }
+}
+
+fn initialize(py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
+    let (event, arguments) = arguments.split_receiver()?;
+    let [] = arguments.exactly(py, "Event.__init__", [])?;
+    USUAL.require(&event.bind(py))?.as_super().get().begin(Value::Truth(false));
+    Ok(Object::none(py))
+}
+
+fn is_set(py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
+    let event = arguments.only_receiver(py, "Event.is_set")?.bind(py);
+    PrimitiveCore::shown_value(USUAL.require(&event)?.as_super()).map(Object::from)
+}
+
+fn set(py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
+    let event = arguments.only_receiver(py, "Event.set")?.bind(py);
+    let event = USUAL.require(&event)?;
+    let event = event.as_super();
+    if !PrimitiveCore::is_on(event)? {
+        event.get().set_value(Value::Truth(true));
+        event.get().waiters.wake(py, &truth(py, true), |_| Ok(false))?;
+    }
+    Ok(Object::none(py))
+}
+
+fn clear(py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
+    let event = arguments.only_receiver(py, "Event.clear")?.bind(py);
+    USUAL.require(&event)?.as_super().get().set_value(Value::Truth(false));
+    Ok(Object::none(py))
+}
+
+fn wait(py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
+    let event = arguments.only_receiver(py, "Event.wait")?.bind(py);
+    Wait::make(USUAL.require(&event)?, Answer::True)
+}
+
+#[pymethods]
+impl EventCore {
+    #[new]
+    #[pyo3(signature = (*_args, **_kwargs))]
+    fn new(_args: &Bound<'_, PyTuple>, _kwargs: Option<&Bound<'_, PyDict>>) -> PyClassInitializer<Self> {
+        PyClassInitializer::from(PrimitiveCore::new(&FAMILY)).add_subclass(Self)
+    }
+
+    #[getter(_value)]
+    fn value<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        PrimitiveCore::shown_value(slf.as_super())
+    }
+
+    #[setter(_value)]
+    fn set_value(slf: &Bound<'_, Self>, value: &Bound<'_, PyAny>) {
+        slf.as_super().get().set_value(Value::of(value));
+    }
+}
+
+/// Gives `Event` its methods.
+#[pyfunction]
+fn native_event(class: Bound<'_, PyAny>) -> PyResult<Bound<'_, PyAny>> {
+    USUAL.learn(&class)?;
+    let class = with_methods(
+        class,
+        &[("__init__", initialize), ("is_set", is_set), ("set", set), ("clear", clear), ("wait", wait)],
+    )?;
+    FAMILY.hooks.learn(&[(&class, &["_get_loop"])])?;
+    Ok(class)
+}
+
+pub(super) fn add(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    Wait::<EventCore>::prepare(module.py())?;
+    module.add_class::<EventCore>()?;
+    module.add_function(wrap_pyfunction!(native_event, module)?)
+}

@@ -1,0 +1,13 @@
+//! What a coroutine waits for, but for I/O: time, several futures at once, queues, locks, groups of tasks.
+
+pub(crate) mod alarm;
+pub(crate) mod awaiting;
+pub(crate) mod combinators;
+pub(crate) mod locks;
+pub(crate) mod momentary;
+pub(crate) mod queue;
+pub(crate) mod sleep;
+pub(crate) mod task_group;
+pub(crate) mod timeouts;
+pub(crate) mod wait_for;
+pub(crate) mod waiter;
