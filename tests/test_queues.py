@@ -291,6 +291,36 @@ def test_whatever_is_put_where_the_waiters_are(run, vocabulary):
     run(main)
 
 
+def test_who_looks_changes_nothing(run, vocabulary):
+    """Those who came before, those who go meanwhile, and those who come after are served in their order."""
+
+    async def serve(looks):
+        queue = vocabulary.Queue()
+        served = []
+
+        async def get(name):
+            served.append((name, await queue.get()))
+
+        tasks = [asyncio.create_task(get(name)) for name in "abcd"]
+        await turns()
+        tasks[1].cancel()
+        await turns()
+        if looks:
+            waiting = queue._getters
+            assert [getter.done() for getter in waiting] == [False, False, False]
+            assert queue._getters is waiting
+        tasks.append(asyncio.create_task(get("e")))
+        await turns()
+        tasks[3].cancel()
+        for item in range(3):
+            queue.put_nowait(item)
+        await turns()
+        assert not queue._getters
+        return served
+
+    assert run(lambda: serve(True)) == run(lambda: serve(False)) == [("a", 0), ("c", 1), ("e", 2)]
+
+
 @pytest.mark.usefixtures("without_debug")
 def test_put_and_get_are_coroutines(run, vocabulary):
     async def main():

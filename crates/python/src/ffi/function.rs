@@ -93,6 +93,15 @@ pub(crate) fn equip(
     })
 }
 
+/// The same for a class that names the one that it stands for: the body of a decorator.
+pub(crate) fn equip_stand_in<'py>(
+    class: Bound<'py, PyAny>,
+    methods: &[(&str, Method)],
+) -> PyResult<Bound<'py, PyAny>> {
+    equip(&class, &class.getattr("_stands_for")?, methods)?;
+    Ok(class)
+}
+
 impl Function {
     pub(crate) fn make(py: Python<'_>, body: Body, stands_for: Object) -> PyResult<Object> {
         FUNCTION.instantiate(py, Self::begin(py, body, stands_for, None)?).map(Instance::into_object)

@@ -5,7 +5,7 @@ use std::ptr;
 
 use pyo3::ffi;
 use pyo3::prelude::*;
-use pyo3::types::{PyTuple, PyType};
+use pyo3::types::{PyBool, PyTuple, PyType};
 
 /// A strong reference to a Python object.
 ///
@@ -38,6 +38,10 @@ impl Object {
 
     pub(crate) fn none(py: Python<'_>) -> Self {
         py.None().into()
+    }
+
+    pub(crate) fn truth(py: Python<'_>, value: bool) -> Self {
+        PyBool::new(py, value).to_owned().into()
     }
 
     pub(crate) fn bind<'py>(&self, py: Python<'py>) -> &Bound<'py, PyAny> {

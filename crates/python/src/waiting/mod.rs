@@ -3,7 +3,9 @@
 pub(crate) mod alarm;
 pub(crate) mod awaiting;
 pub(crate) mod combinators;
+mod line;
 pub(crate) mod locks;
+mod loop_bound;
 pub(crate) mod momentary;
 pub(crate) mod queue;
 pub(crate) mod sleep;

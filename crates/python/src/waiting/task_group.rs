@@ -92,7 +92,7 @@ fn forget(group: &Bound<'_, PyAny>, tasks: &Bound<'_, PySet>, task: View<'_>) ->
     }
     let waiter = Object::from(group.getattr(intern!(py, "_on_completed_fut"))?);
     if !waiter.bind(py).is_none() && tasks.is_empty() && !future_is_done(py, &waiter)? {
-        set_result(py, &waiter, true.into_pyobject(py)?.to_owned().into())?;
+        set_result(py, &waiter, Object::truth(py, true))?;
     }
     Ok(())
 }

@@ -10,12 +10,12 @@ use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
+use super::block;
 use super::core::{Family, Hook, PrimitiveCore};
-use super::waiters::Waiters;
-use super::{block, truth, with_methods};
 use crate::ffi::call::call_method;
 use crate::ffi::cell::LoopCell;
 use crate::ffi::coroutine::{self, Coroutine, Kind, Life};
+use crate::ffi::function::equip_stand_in;
 use crate::ffi::hooks::Hooks;
 use crate::ffi::imports;
 use crate::ffi::intern::intern;
@@ -136,12 +136,12 @@ impl ConditionWait {
         }
         let core = slf.cast::<PrimitiveCore>()?;
         let made = if passes_on() {
-            let waiter = Waiters::make(core)?;
+            let waiter = PrimitiveCore::make_waiter(core)?;
             block::release_by_name(slf)?;
             Ok(waiter)
         } else {
             block::release_by_name(slf)?;
-            Waiters::make(core)
+            PrimitiveCore::make_waiter(core)
         };
         let joined = made.and_then(|waiter| core.get().waiters.join(py, &waiter).map(|()| waiter));
         match joined {
@@ -226,7 +226,7 @@ fn attempt(py: Python<'_>, condition: &Object) -> PyResult<(Awaited, PyResult<St
 
 fn end(py: Python<'_>, condition: &Object, error: Option<PyErr>) -> PyResult<Step> {
     let Some(error) = error else {
-        return Ok(Step::Return(truth(py, true)));
+        return Ok(Step::Return(Object::truth(py, true)));
     };
     if passes_on() {
         // This one may have been notified, and nobody would know.
@@ -251,7 +251,7 @@ fn wake(condition: &Bound<'_, PrimitiveCore>, number: Option<&Bound<'_, PyAny>>)
         .map(drop);
     }
     let waiters = &condition.get().waiters;
-    let result = truth(py, false);
+    let result = Object::truth(py, false);
     match number {
         None => waiters.wake(py, &result, |woken| Ok(woken >= 1)),
         Some(number) => match number.extract::<usize>() {
@@ -310,7 +310,7 @@ fn native_condition(class: Bound<'_, PyAny>) -> PyResult<Bound<'_, PyAny>> {
     // The method came with the change.
     let passes_on = class.getattr("_stands_for")?.hasattr("_notify")?;
     PASSES_ON.store(passes_on, Ordering::Relaxed);
-    let class = with_methods(
+    let class = equip_stand_in(
         class,
         &[
             ("wait", wait),

@@ -1,13 +1,15 @@
-//! What all primitives have: a value, who waits, and hooks.
+//! What all primitives have: a value, who waits, the loop that they wait on, and hooks.
 
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 
 use super::value::Value;
-use super::waiters::Waiters;
 use crate::ffi::Object;
 use crate::ffi::cell::LoopCell;
 use crate::ffi::hooks::{Hooks, Own};
+use crate::waiting::line::Line;
+use crate::waiting::loop_bound::{self, LoopBound};
+use crate::waiting::waiter::Waiter;
 
 /// What asyncio's code of a primitive calls by name, in the order in which it is learnt.
 #[derive(Clone, Copy)]
@@ -35,7 +37,8 @@ pub(crate) struct PrimitiveCore {
     family: &'static Family,
     /// `_locked` or `_value`; a condition has none.
     pub(super) value: LoopCell<Value>,
-    pub(super) waiters: Waiters,
+    pub(super) waiters: Line,
+    bound: LoopBound,
     own_hooks: Own,
 }
 
@@ -44,7 +47,8 @@ impl PrimitiveCore {
         Self {
             family,
             value: LoopCell::new(Value::Missing),
-            waiters: Waiters::default(),
+            waiters: Line::default(),
+            bound: LoopBound::default(),
             own_hooks: Own::default(),
         }
     }
@@ -81,29 +85,43 @@ impl PrimitiveCore {
         let is_bounded = matches!(hook, Hook::Release) && intact.has(Hook::ReleaseBounded as usize);
         intact.has(hook as usize) || is_bounded
     }
+
+    /// A new future of the loop that `_get_loop` names.
+    pub(super) fn make_waiter(slf: &Bound<'_, Self>) -> PyResult<Waiter> {
+        if Self::is_intact(slf, Hook::GetLoop) {
+            slf.get().bound.make_waiter(slf)
+        } else {
+            loop_bound::make_waiter_by_name(slf)
+        }
+    }
 }
 
 #[pymethods]
 impl PrimitiveCore {
     #[getter(_waiters)]
     fn waiters(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
-        let shown = self.waiters.show(py, self.family.is_lazy)?;
-        Ok(shown.map_or_else(|| py.None(), |shown| shown.as_py().clone_ref(py)))
+        if self.family.is_lazy && self.waiters.is_new() {
+            return Ok(py.None());
+        }
+        Ok(self.waiters.show(py)?.as_py().clone_ref(py))
     }
 
     #[setter(_waiters)]
     fn set_waiters(&self, waiters: Option<&Bound<'_, PyAny>>) {
-        self.waiters.replace(waiters);
+        match waiters {
+            Some(waiters) => self.waiters.replace(waiters),
+            None => self.waiters.forget(),
+        }
     }
 
     #[getter(_loop)]
     fn owner(&self, py: Python<'_>) -> Option<Py<PyAny>> {
-        self.waiters.owner(py).map(|owner| owner.as_py().clone_ref(py))
+        self.bound.get(py).map(|owner| owner.as_py().clone_ref(py))
     }
 
     #[setter(_loop)]
     fn set_owner(&self, owner: Option<Bound<'_, PyAny>>) {
-        self.waiters.bind(owner.map(Object::from));
+        self.bound.set(owner.map(Object::from));
     }
 
     fn __setattr__(slf: &Bound<'_, Self>, name: &Bound<'_, PyAny>, value: &Bound<'_, PyAny>) -> PyResult<()> {
@@ -118,11 +136,13 @@ impl PrimitiveCore {
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         self.value.try_with(|value| value.traverse(&visit)).unwrap_or(Ok(()))?;
-        self.waiters.traverse(&visit)
+        self.waiters.traverse(&visit)?;
+        self.bound.traverse(&visit)
     }
 
     fn __clear__(&self) {
         self.set_value(Value::Missing);
-        self.waiters.clear();
+        self.waiters.forget();
+        self.bound.set(None);
     }
 }

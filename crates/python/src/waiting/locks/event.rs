@@ -6,8 +6,8 @@ use pyo3::types::{PyDict, PyTuple};
 use super::core::{Family, PrimitiveCore};
 use super::value::Value;
 use super::waiting::{Answer, Primitive, Wait};
-use super::{truth, with_methods};
 use crate::ffi::coroutine::Kind;
+use crate::ffi::function::equip_stand_in;
 use crate::ffi::hooks::Hooks;
 use crate::ffi::{Arguments, Object, Usual};
 use crate::waiting::waiter::Waiter;
@@ -62,7 +62,7 @@ fn set(py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
     let event = event.as_super();
     if !PrimitiveCore::is_on(event)? {
         event.get().set_value(Value::Truth(true));
-        event.get().waiters.wake(py, &truth(py, true), |_| Ok(false))?;
+        event.get().waiters.wake(py, &Object::truth(py, true), |_| Ok(false))?;
     }
     Ok(Object::none(py))
 }
@@ -101,7 +101,7 @@ impl EventCore {
 #[pyfunction]
 fn native_event(class: Bound<'_, PyAny>) -> PyResult<Bound<'_, PyAny>> {
     USUAL.learn(&class)?;
-    let class = with_methods(
+    let class = equip_stand_in(
         class,
         &[("__init__", initialize), ("is_set", is_set), ("set", set), ("clear", clear), ("wait", wait)],
     )?;

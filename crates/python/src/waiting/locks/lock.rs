@@ -8,8 +8,8 @@ use super::block::{self, Block};
 use super::core::{Family, Hook, PrimitiveCore};
 use super::value::Value;
 use super::waiting::{Primitive, Wait};
-use super::{truth, with_methods};
 use crate::ffi::coroutine::Kind;
+use crate::ffi::function::equip_stand_in;
 use crate::ffi::hooks::Hooks;
 use crate::ffi::imports;
 use crate::ffi::intern::intern;
@@ -83,7 +83,7 @@ fn wake_first(slf: &Bound<'_, LockCore>) -> PyResult<()> {
         return slf.call_method0(intern!(py, "_wake_up_first")).map(drop);
     }
     match slf.as_super().get().waiters.first(py)? {
-        Some(future) if !future_is_done(py, &future)? => set_result(py, &future, truth(py, true)),
+        Some(future) if !future_is_done(py, &future)? => set_result(py, &future, Object::truth(py, true)),
         _ => Ok(()),
     }
 }
@@ -118,8 +118,8 @@ impl LockCore {
 #[pyfunction]
 fn native_lock(class: Bound<'_, PyAny>) -> PyResult<Bound<'_, PyAny>> {
     USUAL.learn(&class)?;
-    let class = with_methods(class, &[("__init__", initialize)])?;
-    let class = with_methods(class, &block::methods::<LockCore>())?;
+    let class = equip_stand_in(class, &[("__init__", initialize)])?;
+    let class = equip_stand_in(class, &block::methods::<LockCore>())?;
     FAMILY.hooks.learn(&[(&class, &["_get_loop", "_wake_up_first", "acquire", "release", "locked"])])?;
     Ok(class)
 }

@@ -14,9 +14,9 @@ use super::block::{self, Block};
 use super::core::{Family, Hook, PrimitiveCore};
 use super::value::Value;
 use super::waiting::{Primitive, Wait};
-use super::{truth, with_methods};
 use crate::ffi::cell::LoopCell;
 use crate::ffi::coroutine::Kind;
+use crate::ffi::function::equip_stand_in;
 use crate::ffi::hooks::Hooks;
 use crate::ffi::imports;
 use crate::ffi::intern::intern;
@@ -99,7 +99,7 @@ impl Block for SemaphoreCore {
     }
 
     fn locked(slf: &Bound<'_, Self>) -> PyResult<Object> {
-        Ok(truth(slf.py(), is_locked(slf)?))
+        Ok(Object::truth(slf.py(), is_locked(slf)?))
     }
 }
 
@@ -167,7 +167,7 @@ fn wake_next(slf: &Bound<'_, SemaphoreCore>) -> PyResult<bool> {
         return Ok(false);
     };
     count_down(slf)?;
-    set_result(py, &future, truth(py, true))?;
+    set_result(py, &future, Object::truth(py, true))?;
     Ok(true)
 }
 
@@ -253,14 +253,14 @@ fn native_semaphore(class: Bound<'_, PyAny>) -> PyResult<Bound<'_, PyAny>> {
     // This Python's answer tells its generation: it says whether somebody was woken, or nothing.
     let says = class.getattr("_stands_for")?.call0()?.call_method0("_wake_up_next")?;
     LETS_ALL_IN.store(!says.is_none(), Ordering::Relaxed);
-    let class = with_methods(class, &[("__init__", initialize)])?;
-    with_methods(class, &block::methods::<SemaphoreCore>())
+    let class = equip_stand_in(class, &[("__init__", initialize)])?;
+    equip_stand_in(class, &block::methods::<SemaphoreCore>())
 }
 
 /// Gives `BoundedSemaphore`, which is below `Semaphore`, the methods that differ.
 #[pyfunction]
 fn native_bounded_semaphore(class: Bound<'_, PyAny>) -> PyResult<Bound<'_, PyAny>> {
-    let class = with_methods(class, &[("__init__", initialize_bounded), ("release", release_bounded)])?;
+    let class = equip_stand_in(class, &[("__init__", initialize_bounded), ("release", release_bounded)])?;
     let semaphore = class.getattr("__mro__")?.get_item(1)?;
     FAMILY.hooks.learn(&[
         (&semaphore, &["_get_loop", "_wake_up_next", "acquire", "release", "locked"]),

@@ -7,7 +7,6 @@ use pyo3::prelude::*;
 use pyo3::pyclass::boolean_struct::True;
 
 use super::core::PrimitiveCore;
-use super::waiters::Waiters;
 use crate::ffi::cell::LoopCell;
 use crate::ffi::coroutine::{self, Coroutine, Kind, Life};
 use crate::ffi::resumable::{Input, Step};
@@ -119,7 +118,7 @@ impl<P: Primitive> Wait<P> {
 
     fn answer(&self, py: Python<'_>) -> Step {
         match self.answer {
-            Answer::True => Step::Return(super::truth(py, true)),
+            Answer::True => Step::Return(Object::truth(py, true)),
             Answer::Nothing => Step::nothing(py),
         }
     }
@@ -130,7 +129,7 @@ impl<P: Primitive> Wait<P> {
             return Ok(wait.answer(py));
         }
         let core = slf.as_super();
-        let waiter = Waiters::make(core)?;
+        let waiter = PrimitiveCore::make_waiter(core)?;
         core.get().waiters.join(py, &waiter)?;
         let step = waiter.wait(py);
         wait.settle(py, primitive, waiter, step)

@@ -2,7 +2,7 @@
 
 use pyo3::prelude::*;
 
-use super::QueueCore;
+use super::core::QueueCore;
 use crate::ffi::hooks::{self, Intact};
 
 /// What `_init` does.

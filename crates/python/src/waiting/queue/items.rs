@@ -8,7 +8,7 @@ use pyo3::exceptions::PyIndexError;
 use pyo3::prelude::*;
 use pyo3::types::PyList;
 
-use super::QueueCore;
+use super::core::QueueCore;
 use super::hooks::{Hooks, Init, Place, Plain, Take};
 use super::state::{Items, Limit};
 use crate::ffi::Object;

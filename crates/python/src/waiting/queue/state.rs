@@ -52,9 +52,6 @@ pub(super) struct State {
     pub(super) items: Items,
     pub(super) maxsize: Option<Object>,
     pub(super) limit: Limit,
-    /// Deques of futures, made when first somebody waits or looks.
-    pub(super) getters: Option<Object>,
-    pub(super) putters: Option<Object>,
     pub(super) unfinished: i64,
     /// Whether `event` is set, or would be.
     pub(super) finished: bool,
@@ -62,8 +59,6 @@ pub(super) struct State {
     pub(super) event: Option<Object>,
     #[cfg(Py_3_13)]
     pub(super) shut_down: bool,
-    /// The loop: the first on which anybody had to wait.
-    pub(super) owner: Option<Object>,
 }
 
 impl Default for State {
@@ -72,14 +67,11 @@ impl Default for State {
             items: Items::None,
             maxsize: None,
             limit: Limit::None,
-            getters: None,
-            putters: None,
             unfinished: 0,
             finished: true,
             event: None,
             #[cfg(Py_3_13)]
             shut_down: false,
-            owner: None,
         }
     }
 }
@@ -91,7 +83,7 @@ impl State {
             Items::Own(items) => Some(items),
             Items::None | Items::Shown(_) => None,
         };
-        let others = [&self.maxsize, &self.getters, &self.putters, &self.event, &self.owner];
+        let others = [&self.maxsize, &self.event];
         let others = others.into_iter().map(Option::as_ref).chain([self.items.shown()]);
         own.into_iter().flatten().chain(others.flatten())
     }

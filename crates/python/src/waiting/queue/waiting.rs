@@ -4,7 +4,7 @@ use std::ffi::c_int;
 
 use pyo3::prelude::*;
 
-use super::QueueCore;
+use super::core::QueueCore;
 use super::hooks::{Hooks, Plain};
 use super::waiters::Side;
 use crate::ffi::call::call_method;

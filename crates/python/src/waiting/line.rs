@@ -1,0 +1,233 @@
+//! A line of waiters: the futures that tasks wait for, in the order of arrival. Locks have one, queues one on either side.
+//!
+//! asyncio keeps them in a deque (`_waiters`, `_getters`, `_putters`), which programs count, reorder and take futures out of. So
+//! whoever asks for it gets the very container, which is used from then on, whatever it is; until then the line is ours, and no
+//! call is needed to reach it.
+//!
+//! Used by the thread that holds Python's lock. It knows nothing of the primitive that it belongs to.
+
+use std::collections::VecDeque;
+
+use pyo3::gc::{PyTraverseError, PyVisit};
+use pyo3::prelude::*;
+use pyo3::types::PyIterator;
+
+use super::waiter::{Waiter, future_is_cancelled, future_is_done, set_result};
+use crate::ffi::Object;
+use crate::ffi::call::call_method;
+use crate::ffi::cell::LoopCell;
+use crate::ffi::imports;
+use crate::ffi::intern::intern;
+
+#[derive(Default)]
+pub(crate) struct Line(LoopCell<State>);
+
+/// `New` becomes `Own` when first somebody waits; either becomes `Shown` when first somebody looks.
+#[derive(Default)]
+enum State {
+    /// Nobody has waited yet.
+    #[default]
+    New,
+    Own(VecDeque<Object>),
+    Shown(Object),
+}
+
+impl State {
+    fn shown(&self, py: Python<'_>) -> Option<Object> {
+        match self {
+            Self::Shown(container) => Some(container.clone_ref(py)),
+            Self::New | Self::Own(_) => None,
+        }
+    }
+
+    fn own(&self) -> Option<&VecDeque<Object>> {
+        match self {
+            Self::Own(futures) => Some(futures),
+            Self::New | Self::Shown(_) => None,
+        }
+    }
+}
+
+/// Those who wait, one after another.
+enum Each<'a, 'py> {
+    Own { line: &'a Line, place: usize },
+    Shown(Bound<'py, PyIterator>),
+}
+
+impl Each<'_, '_> {
+    fn next(&mut self, py: Python<'_>) -> PyResult<Option<Object>> {
+        match self {
+            Self::Own { line, place } => {
+                *place += 1;
+                let index = *place - 1;
+                Ok(line.0.with(|state| state.own()?.get(index).map(|future| future.clone_ref(py))))
+            }
+            Self::Shown(iterator) => iterator.next().transpose().map(|found| found.map(Object::from)),
+        }
+    }
+}
+
+impl Line {
+    pub(crate) fn join(&self, py: Python<'_>, waiter: &Waiter) -> PyResult<()> {
+        let future = waiter.future().clone_ref(py);
+        let shown = self.0.with(|state| {
+            match state {
+                State::New => *state = State::Own(VecDeque::from([future])),
+                State::Own(futures) => futures.push_back(future),
+                State::Shown(container) => return Some((container.clone_ref(py), future)),
+            }
+            None
+        });
+        match shown {
+            Some((container, future)) => {
+                call_method(py, &container, intern!(py, "append"), &[&future]).map(drop)
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// A `ValueError` if somebody has taken it out of the container.
+    pub(crate) fn leave(&self, py: Python<'_>, waiter: &Waiter) -> PyResult<()> {
+        if let Some(container) = self.shown(py) {
+            return call_method(py, &container, intern!(py, "remove"), &[waiter.future()]).map(drop);
+        }
+        let future = waiter.future().as_ptr();
+        drop(self.0.with(|state| {
+            let State::Own(futures) = state else { return None };
+            let place = futures.iter().position(|other| other.as_ptr() == future)?;
+            futures.remove(place)
+        }));
+        Ok(())
+    }
+
+    /// `len(self._waiters)`
+    pub(crate) fn len(&self, py: Python<'_>) -> PyResult<usize> {
+        match self.shown(py) {
+            Some(container) => container.bind(py).len(),
+            None => Ok(self.0.with(|state| state.own().map_or(0, VecDeque::len))),
+        }
+    }
+
+    fn each<'py>(&self, py: Python<'py>) -> PyResult<Each<'_, 'py>> {
+        match self.shown(py) {
+            Some(container) => container.bind(py).try_iter().map(Each::Shown),
+            None => Ok(Each::Own { line: self, place: 0 }),
+        }
+    }
+
+    pub(crate) fn first(&self, py: Python<'_>) -> PyResult<Option<Object>> {
+        self.each(py)?.next(py)
+    }
+
+    pub(crate) fn first_pending(&self, py: Python<'_>) -> PyResult<Option<Object>> {
+        let mut each = self.each(py)?;
+        while let Some(future) = each.next(py)? {
+            if !future_is_done(py, &future)? {
+                return Ok(Some(future));
+            }
+        }
+        Ok(None)
+    }
+
+    pub(crate) fn all_cancelled(&self, py: Python<'_>) -> PyResult<bool> {
+        let mut each = self.each(py)?;
+        while let Some(future) = each.next(py)? {
+            if !future_is_cancelled(py, &future)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Gives a result to those who have none, until so many are woken that it is enough. All stay in the line.
+    pub(crate) fn wake(
+        &self,
+        py: Python<'_>,
+        result: &Object,
+        is_enough: impl Fn(usize) -> PyResult<bool>,
+    ) -> PyResult<()> {
+        let mut each = self.each(py)?;
+        let mut woken = 0;
+        while let Some(future) = each.next(py)? {
+            if is_enough(woken)? {
+                break;
+            }
+            if !future_is_done(py, &future)? {
+                woken += 1;
+                set_result(py, &future, result.clone_ref(py))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives None to the first who has no result. It leaves the line, and so do those before it.
+    pub(crate) fn wake_next(&self, py: Python<'_>) -> PyResult<()> {
+        while let Some(future) = self.take_first(py)? {
+            if !future_is_done(py, &future)? {
+                return set_result(py, &future, Object::none(py));
+            }
+        }
+        Ok(())
+    }
+
+    fn take_first(&self, py: Python<'_>) -> PyResult<Option<Object>> {
+        let taken = self.0.with(|state| match state {
+            State::New => Ok(None),
+            State::Own(futures) => Ok(futures.pop_front()),
+            State::Shown(container) => Err(container.clone_ref(py)),
+        });
+        match taken {
+            Ok(first) => Ok(first),
+            Err(container) if container.bind(py).is_truthy()? => {
+                call_method(py, &container, intern!(py, "popleft"), &[]).map(Some)
+            }
+            Err(_) => Ok(None),
+        }
+    }
+
+    fn shown(&self, py: Python<'_>) -> Option<Object> {
+        self.0.with(|state| state.shown(py))
+    }
+
+    /// Nobody has waited or looked since it was made or forgotten.
+    pub(crate) fn is_new(&self) -> bool {
+        self.0.with(|state| matches!(state, State::New))
+    }
+
+    /// `self._waiters`
+    pub(crate) fn show(&self, py: Python<'_>) -> PyResult<Object> {
+        if let Some(container) = self.shown(py) {
+            return Ok(container);
+        }
+        let futures: Vec<Object> = self
+            .0
+            .with(|state| state.own().into_iter().flatten().map(|future| future.clone_ref(py)).collect());
+        let futures: Vec<&Bound<'_, PyAny>> = futures.iter().map(|future| future.bind(py)).collect();
+        let container = imports::deque(py)?.call1((futures,))?;
+        self.replace(&container);
+        Ok(container.into())
+    }
+
+    /// `self._waiters = container`
+    pub(crate) fn replace(&self, container: &Bound<'_, PyAny>) {
+        self.put(State::Shown(container.into()));
+    }
+
+    /// As new.
+    pub(crate) fn forget(&self) {
+        self.put(State::New);
+    }
+
+    fn put(&self, state: State) {
+        drop(self.0.with(|old| std::mem::replace(old, state)));
+    }
+
+    pub(crate) fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
+        let visited = self.0.try_with(|state| match state {
+            State::New => Ok(()),
+            State::Own(futures) => futures.iter().try_for_each(|future| visit.call(future.as_py())),
+            State::Shown(container) => visit.call(container.as_py()),
+        });
+        visited.unwrap_or(Ok(()))
+    }
+}

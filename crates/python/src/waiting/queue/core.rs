@@ -1,0 +1,36 @@
+//! The native half of a queue, which `python/ironloop/queues.py` puts below asyncio's classes.
+
+use pyo3::Borrowed;
+use pyo3::prelude::*;
+
+use super::state::State;
+use crate::ffi::cell::LoopCell;
+use crate::ffi::hooks::Own;
+use crate::ffi::{Arguments, Usual};
+use crate::waiting::line::Line;
+use crate::waiting::loop_bound::LoopBound;
+
+#[pyclass(subclass, frozen, module = "ironloop._ironloop")]
+#[derive(Default)]
+pub(crate) struct QueueCore {
+    pub(super) state: LoopCell<State>,
+    /// Who waits for an item.
+    pub(super) getters: Line,
+    /// Who waits for room.
+    pub(super) putters: Line,
+    pub(super) bound: LoopBound,
+    pub(super) own_hooks: Own,
+}
+
+pub(super) static USUAL: Usual<QueueCore> = Usual::new();
+
+impl QueueCore {
+    /// The instance that a method was called on, and the arguments behind it.
+    pub(super) fn receiver<'a, 'py>(
+        py: Python<'py>,
+        arguments: Arguments<'a>,
+    ) -> PyResult<(Borrowed<'a, 'py, Self>, Arguments<'a>)> {
+        let (receiver, arguments) = arguments.split_receiver()?;
+        Ok((USUAL.receiver(receiver.bind(py))?, arguments))
+    }
+}
