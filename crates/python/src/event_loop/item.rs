@@ -9,10 +9,10 @@ use crate::event_loop::future::{self, Future};
 use crate::event_loop::handle::{Handle, ThreadSafeHandle, TimerHandle};
 use crate::event_loop::task::Task;
 use crate::ffi::derived::{Own, track};
+use crate::ffi::observer::AnyObserver;
 use crate::ffi::{Instance, Object, Visit};
 use crate::io::datagram::DatagramTransport;
 use crate::io::stream::Transport;
-use crate::waiting::combinators::Observer;
 
 /// What is ready to run.
 pub(crate) enum Item {
@@ -30,7 +30,7 @@ pub(crate) enum Item {
     /// A sleep is over.
     Awake(Own<Future>),
     /// A combinator is to be told of a future that is done.
-    Told(Instance<Observer>, Object),
+    Told(AnyObserver, Object),
     /// A timeout is over: it, or the `wait_for` whose it is.
     Overdue(Object),
     /// A protocol is to be told of its connection.

@@ -1,6 +1,7 @@
 //! Callbacks: soon, at a time, and from other threads.
 
 use crate::ffi::intern::intern;
+use crate::ffi::observer::AnyObserver;
 use ironloop_engine::{Slot, deadline};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
@@ -15,7 +16,6 @@ use crate::ffi::derived::{Own, track};
 use crate::ffi::ending::outlive_interpreter;
 use crate::ffi::imports;
 use crate::ffi::{Arg, Arguments, Context, Instance, Native, Object, method_of};
-use crate::waiting::combinators::Observer;
 
 /// `loop.call_soon(callback, argument, context=context)`, whosever it is.
 pub(crate) fn call_soon_by_name(
@@ -87,11 +87,7 @@ impl LoopCore {
     }
 
     /// A combinator is told of a future in the next batch.
-    pub(crate) fn tell_soon(
-        slf: &Bound<'_, Self>,
-        observer: Instance<Observer>,
-        future: Object,
-    ) -> PyResult<()> {
+    pub(crate) fn tell_soon(slf: &Bound<'_, Self>, observer: AnyObserver, future: Object) -> PyResult<()> {
         if Self::may_push(slf)? {
             slf.get().push(Item::Told(observer, future));
             return Ok(());

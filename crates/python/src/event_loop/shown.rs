@@ -9,8 +9,8 @@ use crate::event_loop::task::Task;
 use crate::ffi::asyncio::wakeup_of;
 use crate::ffi::derived::{Own, track};
 use crate::ffi::intern::intern;
+use crate::ffi::observer::AnyObserver;
 use crate::ffi::{Context, Instance, Native, Object};
-use crate::waiting::combinators::Observer;
 
 /// What is ready, as one sees it.
 pub(super) enum Shown {
@@ -68,7 +68,7 @@ impl LoopCore {
     /// The same for a combinator that could not be told.
     pub(super) fn telling_failed(
         slf: &Bound<'_, Self>,
-        observer: &Instance<Observer>,
+        observer: &AnyObserver,
         future: &Object,
         error: PyErr,
     ) -> PyResult<()> {

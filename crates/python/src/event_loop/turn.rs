@@ -25,7 +25,6 @@ use crate::ffi::{Arg, Arguments, Context, Instance, Native, Object, method_of};
 use crate::io::datagram::DatagramTransport;
 use crate::io::stream::Transport;
 use crate::waiting::alarm;
-use crate::waiting::combinators::Observer;
 
 /// Events that one wait brings at most.
 pub(super) const EVENTS: usize = 1024;
@@ -384,8 +383,9 @@ impl LoopCore {
             Item::Throw(task, wrong) => task::throw_into(slf, task, Some(wrong.clone_ref(py)))
                 .or_else(|error| Self::step_failed(slf, task, error)),
             Item::Awake(future) => future::wake(py, future),
-            Item::Told(observer, future) => Observer::told(observer, py, future)
-                .or_else(|error| Self::telling_failed(slf, observer, future, error)),
+            Item::Told(observer, future) => {
+                observer.tell(py, future).or_else(|error| Self::telling_failed(slf, observer, future, error))
+            }
             Item::Overdue(target) => alarm::ring(slf, target),
             Item::Made(transport) => Transport::connection_made(transport, py),
             Item::Lost(transport) => Transport::connection_lost(transport, py),

@@ -232,6 +232,26 @@ impl Class {
     }
 }
 
+/// The class of one kind of object, and the memory of its dead instances.
+pub(crate) struct Kind {
+    class: Class,
+    pool: Pool,
+}
+
+impl Kind {
+    pub(crate) const fn new() -> Self {
+        Self { class: Class::new(), pool: Pool::new() }
+    }
+
+    pub(super) fn class(&self) -> &Class {
+        &self.class
+    }
+
+    pub(super) fn pool(&self) -> &Pool {
+        &self.pool
+    }
+}
+
 /// The memory of dead instances of one class, none of them from the collector's allocator, owned by one loop: making a handle then asks no allocator.
 #[derive(Default)]
 pub(crate) struct Pool(crate::ffi::cell::LoopCell<Vec<Memory>>);

@@ -11,6 +11,7 @@ use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 
+pub(crate) use super::class::Kind;
 use super::class::Pool;
 use super::inspection::{self, Inspected};
 use super::intern::intern;
@@ -109,18 +110,6 @@ fn stop_converted(py: Python<'_>, error: PyErr) -> PyErr {
     converted
 }
 
-/// The class of one kind of coroutine, and the memory of its dead instances.
-pub(crate) struct Kind {
-    class: Class,
-    pool: Pool,
-}
-
-impl Kind {
-    pub(crate) const fn new() -> Self {
-        Self { class: Class::new(), pool: Pool::new() }
-    }
-}
-
 /// A native coroutine. Its memory comes from a pool. The garbage collector knows it from the beginning: whoever makes one may keep
 /// it where it leads, and never await it.
 pub(crate) trait Coroutine: Send + Sync + Sized + 'static {
@@ -162,7 +151,7 @@ pub(crate) trait Coroutine: Send + Sync + Sized + 'static {
     fn clear(&self, py: Python<'_>);
 
     fn make(self, py: Python<'_>) -> PyResult<Instance<Self>> {
-        let made = Self::kind().class.instantiate(py, self)?;
+        let made = Self::kind().class().instantiate(py, self)?;
         if inspection::may_track_origins() {
             inspection::note_origin(py, &made)?;
         }
@@ -179,7 +168,7 @@ impl<C: Coroutine> Native for C {
     const FINALIZES: bool = true;
 
     fn class() -> &'static Class {
-        &C::kind().class
+        C::kind().class()
     }
 
     fn begins_tracked(&mut self) -> bool {
@@ -207,7 +196,7 @@ impl<C: Coroutine> Native for C {
     }
 
     fn pool(&self) -> Option<&Pool> {
-        Some(&C::kind().pool)
+        Some(C::kind().pool())
     }
 }
 

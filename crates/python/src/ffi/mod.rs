@@ -31,6 +31,7 @@ pub(crate) mod instance;
 pub(crate) mod intern;
 pub(crate) mod method;
 pub(crate) mod object;
+pub(crate) mod observer;
 pub(crate) mod process;
 pub(crate) mod raise;
 pub(crate) mod resumable;

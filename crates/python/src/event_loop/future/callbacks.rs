@@ -12,8 +12,8 @@ use crate::event_loop::{LoopCore, Parts, call_soon_by_name};
 use crate::ffi::asyncio::{View, wakeup_of};
 use crate::ffi::derived::{Own, track};
 use crate::ffi::intern::intern;
-use crate::ffi::{Arguments, Context, Instance, Object};
-use crate::waiting::combinators::Observer;
+use crate::ffi::observer::AnyObserver;
+use crate::ffi::{Arguments, Context, Object};
 
 /// One who is told.
 pub(super) struct Listener {
@@ -65,7 +65,7 @@ impl View<'_> {
     }
 
     /// A combinator is told, in the turn after the one in which the future becomes done.
-    pub(crate) fn add_observer(&self, py: Python<'_>, observer: &Instance<Observer>) -> PyResult<()> {
+    pub(crate) fn add_observer(&self, py: Python<'_>, observer: &AnyObserver) -> PyResult<()> {
         let listener = Listener { callback: observer.object().clone_ref(py), context: None };
         if !self.is_pending() {
             return self.schedule(py, listener);
@@ -78,7 +78,7 @@ impl View<'_> {
     }
 
     /// It is not told any more.
-    pub(crate) fn remove_observer(&self, py: Python<'_>, observer: &Instance<Observer>) -> PyResult<()> {
+    pub(crate) fn remove_observer(&self, py: Python<'_>, observer: &AnyObserver) -> PyResult<()> {
         if self.callback0.is(observer.object()) {
             drop((self.callback0.take(py), self.context0.take(py)));
         }
@@ -150,8 +150,8 @@ impl View<'_> {
 
     fn schedule(&self, py: Python<'_>, listener: Listener) -> PyResult<()> {
         let native = self.native_loop(py);
-        let observer = Instance::<Observer>::of(&listener.callback);
-        if let (Some(owner), Some(observer), None) = (&native, observer, &listener.context) {
+        let observer = if listener.context.is_none() { AnyObserver::of(&listener.callback) } else { None };
+        if let (Some(owner), Some(observer)) = (&native, observer) {
             return LoopCore::tell_soon(owner, observer.clone_ref(py), self.object.clone_ref(py));
         }
         if let (Some(owner), Some(task)) = (&native, listener.task()) {

@@ -8,7 +8,6 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PySet};
 
 use super::awaiter::Awaiter;
-use super::observer::{Observer, Role};
 use super::tasks::Futures;
 use super::wait::is_awaited_itself;
 use super::{has_other_tasks, is_plain_collection, unwatch, watch};
@@ -23,6 +22,7 @@ use crate::ffi::derived::Own;
 use crate::ffi::fields::State;
 use crate::ffi::imports;
 use crate::ffi::intern::intern;
+use crate::ffi::observer::{Observer, Watcher};
 use crate::ffi::raise::raised;
 use crate::ffi::resumable::{Input, Step, itself_slot};
 use crate::ffi::{Arguments, Class, Instance, Native, Object, Visit, object_slot};
@@ -44,8 +44,27 @@ struct Queue {
     timer: Option<Object>,
 }
 
-impl Progress {
-    pub(super) fn traverse(&self, visit: &mut Visit<'_>) -> c_int {
+impl Watcher for Progress {
+    const QUALIFIED_NAME: &'static str = if cfg!(Py_3_13) {
+        "_AsCompletedIterator._handle_completion"
+    } else {
+        "as_completed.<locals>._on_completion"
+    };
+
+    fn kind() -> &'static Kind {
+        static KIND: Kind = Kind::new();
+        &KIND
+    }
+
+    fn told(observer: &Instance<Observer<Self>>, py: Python<'_>, future: &Object) -> PyResult<()> {
+        observer.watcher.future_done(py, future)
+    }
+
+    fn timed_out(observer: &Instance<Observer<Self>>, py: Python<'_>) -> PyResult<()> {
+        observer.watcher.time_out(py, observer)
+    }
+
+    fn traverse(&self, visit: &mut Visit<'_>) -> c_int {
         let visited = self.state.try_with(|queue| {
             let waiting = queue.waiting.iter().map(Own::object);
             visit.all(queue.done.iter().flatten().chain(waiting).chain(&queue.timer).chain([&self.todo]))
@@ -56,19 +75,20 @@ impl Progress {
         }
     }
 
-    pub(super) fn clear(&self) {
+    fn clear(&self) {
         let old = self.state.with(|queue| {
             (std::mem::take(&mut queue.done), std::mem::take(&mut queue.waiting), queue.timer.take())
         });
         drop(old);
     }
+}
 
+impl Progress {
     fn todo<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PySet>> {
         Ok(self.todo.bind(py).cast::<PySet>()?.clone())
     }
 
-    /// A future is done.
-    pub(super) fn told(&self, py: Python<'_>, future: &Object) -> PyResult<()> {
+    fn future_done(&self, py: Python<'_>, future: &Object) -> PyResult<()> {
         let todo = self.todo(py)?;
         if todo.is_empty() {
             return Ok(());
@@ -83,7 +103,7 @@ impl Progress {
     }
 
     /// Each of those that are not done counts as one time-out.
-    pub(super) fn timed_out(&self, py: Python<'_>, observer: &Instance<Observer>) -> PyResult<()> {
+    fn time_out(&self, py: Python<'_>, observer: &Instance<Observer<Self>>) -> PyResult<()> {
         // In debug mode it stays whole, and holds the observer.
         drop(self.state.with(|queue| queue.timer.take()));
         let todo = self.todo(py)?;
@@ -151,7 +171,7 @@ enum Gives {
 struct Next {
     life: Life,
     gives: Gives,
-    progress: Instance<Observer>,
+    progress: Instance<Observer<Progress>>,
     waiter: LoopCell<Option<Own<Future>>>,
 }
 
@@ -209,17 +229,14 @@ impl Coroutine for Next {
 }
 
 impl Next {
-    fn make(py: Python<'_>, progress: &Instance<Observer>, gives: Gives) -> PyResult<Object> {
+    fn make(py: Python<'_>, progress: &Instance<Observer<Progress>>, gives: Gives) -> PyResult<Object> {
         let progress = progress.clone_ref(py);
         let next = Self { life: Life::new(), gives, progress, waiter: LoopCell::new(None) };
         Coroutine::make(next, py).map(Instance::into_object)
     }
 
     fn progress(&self) -> &Progress {
-        match &self.progress.role {
-            Role::AsCompleted(progress) => progress,
-            _ => unreachable!(),
-        }
+        &self.progress.watcher
     }
 
     fn give(&self, py: Python<'_>, future: Object) -> PyResult<Object> {
@@ -256,7 +273,7 @@ enum Stage {
         awaitables: Object,
         timeout: Option<Object>,
     },
-    Begun(Instance<Observer>),
+    Begun(Instance<Observer<Progress>>),
     Over,
 }
 
@@ -290,7 +307,7 @@ impl Native for AsCompleted {
 }
 
 impl AsCompleted {
-    fn begun(&self, py: Python<'_>) -> Option<Instance<Observer>> {
+    fn begun(&self, py: Python<'_>) -> Option<Instance<Observer<Progress>>> {
         self.0.with(|stage| match stage {
             Stage::Begun(progress) => Some(progress.clone_ref(py)),
             _ => None,
@@ -298,7 +315,7 @@ impl AsCompleted {
     }
 
     /// What the coroutines share; begins if it has not.
-    fn progress(&self, py: Python<'_>) -> PyResult<Option<Instance<Observer>>> {
+    fn progress(&self, py: Python<'_>) -> PyResult<Option<Instance<Observer<Progress>>>> {
         if let Some(progress) = self.begun(py) {
             return Ok(Some(progress));
         }
@@ -320,7 +337,7 @@ fn begin(
     owner: &Bound<'_, LoopCore>,
     awaitables: &Object,
     timeout: Option<&Object>,
-) -> PyResult<Instance<Observer>> {
+) -> PyResult<Instance<Observer<Progress>>> {
     let py = owner.py();
     check(py, awaitables)?;
     let futures = Futures::new(owner)?;
@@ -333,9 +350,9 @@ fn begin(
     }
     let todo = PySet::new(py, all.iter().map(|future| future.bind(py)))?;
     let queue = Queue { left: todo.len(), done: VecDeque::new(), waiting: VecDeque::new(), timer: None };
-    let role = Progress { state: LoopCell::new(queue), todo: todo.clone().into(), awaiter };
-    let observer = Observer::make(py, Role::AsCompleted(role))?;
-    let Role::AsCompleted(progress) = &observer.role else { unreachable!() };
+    let watcher = Progress { state: LoopCell::new(queue), todo: todo.clone().into(), awaiter };
+    let observer = Observer::make(py, watcher)?;
+    let progress = &observer.watcher;
     for future in &all {
         watch(py, future, &observer)?;
         progress.awaiter.awaits(py, future)?;
@@ -368,9 +385,7 @@ fn check(py: Python<'_>, awaitables: &Object) -> PyResult<()> {
 /// `__next__`
 fn next(py: Python<'_>, iterator: &Instance<AsCompleted>) -> PyResult<Object> {
     match iterator.progress(py)? {
-        Some(progress) if matches!(&progress.role, Role::AsCompleted(shared) if shared.claim()) => {
-            Next::make(py, &progress, Gives::Result)
-        }
+        Some(progress) if progress.watcher.claim() => Next::make(py, &progress, Gives::Result),
         _ => Err(PyStopIteration::new_err(())),
     }
 }

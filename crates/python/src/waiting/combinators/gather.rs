@@ -7,17 +7,18 @@ use pyo3::types::{PyDict, PyList};
 
 use super::awaiter::Awaiter;
 use super::gathering::{self, Gathering};
-use super::observer::{Observer, Role};
 use super::tasks::Futures;
 use super::{Ending, cancelled_error, ending, has_other_tasks, watch};
 use crate::event_loop::LoopCore;
 use crate::event_loop::task::Task;
 use crate::ffi::asyncio::{View, is_coroutine};
 use crate::ffi::cell::LoopCell;
+use crate::ffi::coroutine::Kind;
 use crate::ffi::derived::Own;
 use crate::ffi::imports;
 use crate::ffi::intern::intern;
-use crate::ffi::{Arg, Arguments, Object, Visit};
+use crate::ffi::observer::{Observer, Watcher};
+use crate::ffi::{Arg, Arguments, Instance, Object, Visit};
 use crate::waiting::waiter::future_is_cancelled;
 use crate::waiting::waiter::future_is_done;
 
@@ -37,8 +38,19 @@ struct State {
     outer: Option<Own<Gathering>>,
 }
 
-impl Gather {
-    pub(super) fn traverse(&self, visit: &mut Visit<'_>) -> c_int {
+impl Watcher for Gather {
+    const QUALIFIED_NAME: &'static str = "gather.<locals>._done_callback";
+
+    fn kind() -> &'static Kind {
+        static KIND: Kind = Kind::new();
+        &KIND
+    }
+
+    fn told(observer: &Instance<Observer<Self>>, py: Python<'_>, child: &Object) -> PyResult<()> {
+        observer.watcher.child_done(py, child)
+    }
+
+    fn traverse(&self, visit: &mut Visit<'_>) -> c_int {
         let visited = self.state.try_with(|state| {
             let outer = state.outer.iter().map(Own::object);
             visit.all(state.children.iter().chain(outer))
@@ -49,11 +61,13 @@ impl Gather {
         }
     }
 
-    pub(super) fn clear(&self) {
+    fn clear(&self) {
         let old = self.state.with(|state| (std::mem::take(&mut state.children), state.outer.take()));
         drop(old);
     }
+}
 
+impl Gather {
     pub(super) fn child(&self, py: Python<'_>, index: usize) -> Option<Object> {
         self.state.with(|state| state.children.get(index).map(|child| child.clone_ref(py)))
     }
@@ -68,8 +82,7 @@ impl Gather {
         self.state.with(|state| state.children.push(child.clone_ref(py)));
     }
 
-    /// A child is done.
-    pub(super) fn told(&self, py: Python<'_>, child: &Object) -> PyResult<()> {
+    fn child_done(&self, py: Python<'_>, child: &Object) -> PyResult<()> {
         let (outer, left) = self.state.with(|state| {
             state.left = state.left.saturating_sub(1);
             (state.outer.as_ref().map(|outer| outer.clone_ref(py)), state.left)
@@ -197,9 +210,10 @@ pub(super) fn gather(owner: &Bound<'_, LoopCore>, arguments: Arguments<'_>) -> P
     let known = table_of_known(py, awaitables);
     let futures = Futures::new(owner)?;
     let state = State { children: Vec::with_capacity(awaitables.len()), left: 0, outer: None };
-    let role = Gather { state: LoopCell::new(state), return_exceptions, awaiter: Awaiter::current(owner)? };
-    let observer = Observer::make(py, Role::Gather(role))?;
-    let Role::Gather(gather) = &observer.role else { unreachable!() };
+    let watcher =
+        Gather { state: LoopCell::new(state), return_exceptions, awaiter: Awaiter::current(owner)? };
+    let observer = Observer::make(py, watcher)?;
+    let gather = &observer.watcher;
     let mut done = Vec::new();
     for awaitable in awaitables {
         if let Some(twin) = known.as_ref().map_or(Ok(None), |known| known.get_item(&*awaitable.bind(py)))? {
@@ -229,6 +243,6 @@ pub(super) fn gather(owner: &Bound<'_, LoopCore>, arguments: Arguments<'_>) -> P
     }
     let outer = gathering::create(owner, &observer)?;
     gather.state.with(|state| state.outer = Some(outer.clone_ref(py)));
-    done.iter().try_for_each(|child| gather.told(py, child))?;
+    done.iter().try_for_each(|child| gather.child_done(py, child))?;
     Ok(outer.into_object())
 }

@@ -7,7 +7,6 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyType};
 
 use super::gather::Gather;
-use super::observer::{Observer, Role};
 use crate::event_loop::LoopCore;
 use crate::event_loop::future;
 use crate::ffi::asyncio::{GATHERING, IsFuture, View, own_getter, own_method};
@@ -18,11 +17,12 @@ use crate::ffi::derived::{Derived, DerivedClass, Own, track};
 use crate::ffi::fields::FutureFields;
 use crate::ffi::imports;
 use crate::ffi::intern::intern;
+use crate::ffi::observer::Observer;
 use crate::ffi::{Arg, Arguments, Instance, Object, Visit};
 
 /// What stands behind the fields of the future.
 pub(crate) struct Gathering {
-    observer: LoopCell<Option<Instance<Observer>>>,
+    observer: LoopCell<Option<Instance<Observer<Gather>>>>,
     cancel_requested: Cell<bool>,
 }
 
@@ -69,15 +69,15 @@ impl Gathering {
     ) -> PyResult<Option<R>> {
         let observer =
             self.observer.with(|observer| observer.as_ref().map(|observer| observer.clone_ref(py)));
-        match observer.as_ref().map(|observer| &observer.role) {
-            Some(Role::Gather(gather)) => body(gather).map(Some),
-            _ => Ok(None),
-        }
+        observer.map(|observer| body(&observer.watcher)).transpose()
     }
 }
 
 /// The future of a gather whose children are known.
-pub(super) fn create(owner: &Bound<'_, LoopCore>, observer: &Instance<Observer>) -> PyResult<Own<Gathering>> {
+pub(super) fn create(
+    owner: &Bound<'_, LoopCore>,
+    observer: &Instance<Observer<Gather>>,
+) -> PyResult<Own<Gathering>> {
     let py = owner.py();
     let outer = GATHERING.instantiate::<Gathering>(py)?;
     future::own(owner, View::of_own(&outer))?;

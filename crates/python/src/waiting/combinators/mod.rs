@@ -9,7 +9,6 @@ mod as_completed;
 mod awaiter;
 mod gather;
 mod gathering;
-mod observer;
 mod shield;
 mod tasks;
 mod wait;
@@ -24,9 +23,9 @@ use crate::ffi::fields::State;
 use crate::ffi::function::{Body, Function};
 use crate::ffi::imports;
 use crate::ffi::intern::intern;
+use crate::ffi::observer::{self, Observer, Watcher};
 use crate::ffi::{Arguments, Instance, Object};
 use crate::waiting::waiter::future_is_cancelled;
-pub(crate) use observer::Observer;
 
 /// How a future has ended.
 enum Ending {
@@ -67,17 +66,17 @@ fn cancelled_error(py: Python<'_>, future: &Object) -> PyResult<Object> {
 }
 
 /// The observer is told when the future is done.
-fn watch(py: Python<'_>, future: &Object, observer: &Instance<Observer>) -> PyResult<()> {
+fn watch<W: Watcher>(py: Python<'_>, future: &Object, observer: &Instance<Observer<W>>) -> PyResult<()> {
     match View::of_ours(future) {
-        Some(view) => view.add_observer(py, observer),
+        Some(view) => view.add_observer(py, Observer::any(observer)),
         None => call_method(py, future, intern!(py, "add_done_callback"), &[observer.object()]).map(drop),
     }
 }
 
 /// It is not told any more.
-fn unwatch(py: Python<'_>, future: &Object, observer: &Instance<Observer>) -> PyResult<()> {
+fn unwatch<W: Watcher>(py: Python<'_>, future: &Object, observer: &Instance<Observer<W>>) -> PyResult<()> {
     match View::of_ours(future) {
-        Some(view) => view.remove_observer(py, observer),
+        Some(view) => view.remove_observer(py, Observer::any(observer)),
         None => call_method(py, future, intern!(py, "remove_done_callback"), &[observer.object()]).map(drop),
     }
 }
@@ -102,7 +101,10 @@ fn is_plain_collection(object: &Bound<'_, PyAny>) -> bool {
 pub(crate) fn add(module: &Bound<'_, PyModule>) -> PyResult<()> {
     type Native = fn(&Bound<'_, LoopCore>, Arguments<'_>) -> PyResult<Object>;
     let py = module.py();
-    observer::add_class(py)?;
+    observer::add_class::<gather::Gather>(py)?;
+    observer::add_class::<wait::Awaited>(py)?;
+    observer::add_class::<shield::Shield>(py)?;
+    observer::add_class::<as_completed::Progress>(py)?;
     wait::add_class(py)?;
     as_completed::add_classes(py)?;
     let functions: [(&str, Native, &Object); 6] = [

@@ -5,16 +5,17 @@ use std::ffi::c_int;
 use pyo3::prelude::*;
 
 use super::awaiter::Awaiter;
-use super::observer::{Observer, Role};
 use super::tasks::Futures;
 use super::{Ending, ending, has_other_tasks, unwatch, watch};
 use crate::event_loop::future::{self, Future};
 use crate::event_loop::{LoopCore, Parts};
 use crate::ffi::asyncio::{View, is_coroutine};
 use crate::ffi::call::call_method;
+use crate::ffi::coroutine::Kind;
 use crate::ffi::derived::Own;
 use crate::ffi::imports;
 use crate::ffi::intern::intern;
+use crate::ffi::observer::{Observer, Watcher};
 use crate::ffi::{Arguments, Instance, Object, Visit};
 use crate::waiting::waiter::{future_is_cancelled, future_is_done};
 
@@ -25,27 +26,33 @@ pub(crate) struct Shield {
     awaiter: Awaiter,
 }
 
-impl Shield {
-    pub(super) fn traverse(&self, visit: &mut Visit<'_>) -> c_int {
+impl Watcher for Shield {
+    const QUALIFIED_NAME: &'static str = "shield.<locals>._inner_done_callback";
+
+    fn kind() -> &'static Kind {
+        static KIND: Kind = Kind::new();
+        &KIND
+    }
+
+    fn told(observer: &Instance<Observer<Self>>, py: Python<'_>, future: &Object) -> PyResult<()> {
+        let shield = &observer.watcher;
+        if future.as_ptr() == shield.inner.as_ptr() {
+            shield.inner_done(py)
+        } else {
+            shield.outer_done(py, observer)
+        }
+    }
+
+    // The futures that refer to it are cleared.
+    fn traverse(&self, visit: &mut Visit<'_>) -> c_int {
         match visit.all([&self.inner, self.outer.object()]) {
             0 => self.awaiter.traverse(visit),
             result => result,
         }
     }
+}
 
-    pub(super) fn told(
-        &self,
-        py: Python<'_>,
-        observer: &Instance<Observer>,
-        future: &Object,
-    ) -> PyResult<()> {
-        if future.as_ptr() == self.inner.as_ptr() {
-            self.inner_done(py)
-        } else {
-            self.outer_done(py, observer)
-        }
-    }
-
+impl Shield {
     /// What is shielded has ended, and so does the shield.
     fn inner_done(&self, py: Python<'_>) -> PyResult<()> {
         self.awaiter.awaits_no_more(py, &self.inner)?;
@@ -64,7 +71,7 @@ impl Shield {
     }
 
     /// The shield is done, or was cancelled: what is shielded goes on without it.
-    fn outer_done(&self, py: Python<'_>, observer: &Instance<Observer>) -> PyResult<()> {
+    fn outer_done(&self, py: Python<'_>, observer: &Instance<Observer<Self>>) -> PyResult<()> {
         if future_is_done(py, &self.inner)? {
             return Ok(());
         }
@@ -100,7 +107,7 @@ pub(super) fn shield(owner: &Bound<'_, LoopCore>, arguments: Arguments<'_>) -> P
     let awaiter = Awaiter::current(owner)?;
     awaiter.awaits(py, &inner)?;
     let shield = Shield { inner: inner.clone_ref(py), outer: outer.clone_ref(py), awaiter };
-    let observer = Observer::make(py, Role::Shield(shield))?;
+    let observer = Observer::make(py, shield)?;
     watch(py, &inner, &observer)?;
     watch(py, outer.object(), &observer)?;
     Ok(outer.into_object())

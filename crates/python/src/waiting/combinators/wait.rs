@@ -7,7 +7,6 @@ use pyo3::prelude::*;
 use pyo3::types::{PySet, PyTuple};
 
 use super::awaiter::Awaiter;
-use super::observer::{Observer, Role};
 use super::{Ending, ending, has_other_tasks, is_plain_collection, unwatch, watch};
 use crate::event_loop::future::{self, Future};
 use crate::event_loop::running::Running;
@@ -19,6 +18,7 @@ use crate::ffi::coroutine::{self, Coroutine, Kind, Life};
 use crate::ffi::derived::Own;
 use crate::ffi::imports;
 use crate::ffi::intern::intern;
+use crate::ffi::observer::{Observer, Watcher};
 use crate::ffi::resumable::{Input, Step};
 use crate::ffi::{Arg, Arguments, Instance, Object, Visit};
 use crate::waiting::awaiting;
@@ -59,8 +59,25 @@ pub(crate) struct Awaited {
     awaiter: Awaiter,
 }
 
-impl Awaited {
-    pub(super) fn traverse(&self, visit: &mut Visit<'_>) -> c_int {
+impl Watcher for Awaited {
+    const QUALIFIED_NAME: &'static str = "_wait.<locals>._on_completion";
+
+    fn kind() -> &'static Kind {
+        static KIND: Kind = Kind::new();
+        &KIND
+    }
+
+    fn told(observer: &Instance<Observer<Self>>, py: Python<'_>, future: &Object) -> PyResult<()> {
+        observer.watcher.future_done(py, future)
+    }
+
+    /// It is over: who waits goes on.
+    fn timed_out(observer: &Instance<Observer<Self>>, py: Python<'_>) -> PyResult<()> {
+        observer.watcher.release(py)
+    }
+
+    // The futures and the coroutine that refer to it are cleared.
+    fn traverse(&self, visit: &mut Visit<'_>) -> c_int {
         let timer = self.timer.try_with(|timer| visit.all(timer.as_ref())).unwrap_or(0);
         if timer != 0 {
             return timer;
@@ -70,9 +87,10 @@ impl Awaited {
             result => result,
         }
     }
+}
 
-    /// A future is done.
-    pub(super) fn told(&self, py: Python<'_>, future: &Object) -> PyResult<()> {
+impl Awaited {
+    fn future_done(&self, py: Python<'_>, future: &Object) -> PyResult<()> {
         let left = self.left.with(|left| {
             *left = left.saturating_sub(1);
             *left
@@ -92,8 +110,7 @@ impl Awaited {
         self.awaiter.awaits_no_more(py, future)
     }
 
-    /// It is over: who waits goes on.
-    pub(super) fn release(&self, py: Python<'_>) -> PyResult<()> {
+    fn release(&self, py: Python<'_>) -> PyResult<()> {
         future::wake(py, &self.waiter)
     }
 
@@ -127,15 +144,12 @@ struct Asked {
 
 struct Waiting {
     futures: Vec<Object>,
-    observer: Instance<Observer>,
+    observer: Instance<Observer<Awaited>>,
 }
 
 impl Waiting {
     fn awaited(&self) -> &Awaited {
-        match &self.observer.role {
-            Role::Wait(awaited) => awaited,
-            _ => unreachable!(),
-        }
+        &self.observer.watcher
     }
 }
 
@@ -228,7 +242,7 @@ impl Wait {
             timer: LoopCell::new(None),
             awaiter: Awaiter::current(core)?,
         };
-        let waiting = Waiting { futures, observer: Observer::make(py, Role::Wait(awaited))? };
+        let waiting = Waiting { futures, observer: Observer::make(py, awaited)? };
         if let Some(timeout) = &asked.timeout {
             let arguments = (timeout.bind(py), waiting.observer.object().bind(py));
             let timer = core.call_method1(intern!(py, "call_later"), arguments)?;
