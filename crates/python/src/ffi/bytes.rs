@@ -4,16 +4,16 @@ use std::slice;
 
 use pyo3::ffi;
 use pyo3::prelude::*;
-use pyo3::types::{PyByteArray, PyBytes};
+use pyo3::types::PyByteArray;
 
 use super::{Arg, Object};
 
-/// Bytes that wait to be sent: a `bytes` object, whose content never moves and never changes.
-pub(crate) struct Chunk(Object);
+/// A `bytes` object, whose content never moves and never changes.
+pub(crate) struct Bytes(Object);
 
-impl Chunk {
+impl Bytes {
     /// The argument itself, without a copy, if it is exactly `bytes`.
-    pub(crate) fn from_bytes(py: Python<'_>, argument: Arg<'_>) -> Option<Self> {
+    pub(crate) fn exact(py: Python<'_>, argument: Arg<'_>) -> Option<Self> {
         // SAFETY: a live object.
         let exact = unsafe { ffi::PyBytes_CheckExact(argument.as_ptr()) } != 0;
         exact.then(|| Self(argument.to_object(py)))
@@ -28,15 +28,11 @@ impl Chunk {
     pub(crate) fn object(&self) -> &Object {
         &self.0
     }
-
-    pub(crate) fn copy_of(py: Python<'_>, bytes: &[u8]) -> Self {
-        Self(PyBytes::new(py, bytes).into())
-    }
 }
 
-impl AsRef<[u8]> for Chunk {
+impl AsRef<[u8]> for Bytes {
     fn as_ref(&self) -> &[u8] {
-        // SAFETY: `from_bytes`, `of` and `copy_of` let in nothing but bytes objects, which are immutable and kept alive by us.
+        // SAFETY: `exact` and `of` let in nothing but bytes objects, which are immutable and kept alive by us.
         unsafe {
             let start = ffi::PyBytes_AS_STRING(self.0.as_ptr()).cast::<u8>();
             slice::from_raw_parts(start, ffi::Py_SIZE(self.0.as_ptr()) as usize)

@@ -43,7 +43,7 @@ pub(crate) mod stop;
 pub(crate) mod wrapper;
 
 pub(crate) use arguments::{Arg, Arguments};
-pub(crate) use bytes::{ByteArray, Chunk};
+pub(crate) use bytes::{ByteArray, Bytes};
 pub(crate) use class::{Class, Native, Visit};
 pub(crate) use context::Context;
 pub(crate) use instance::Instance;

@@ -23,12 +23,12 @@ use crate::ffi::call::call_method;
 use crate::ffi::cell::LoopCell;
 use crate::ffi::error::os_error;
 use crate::ffi::stock;
-use crate::ffi::{Chunk, Class, Context, Instance, Native, Object, PythonSocket, Shared, Visit};
+use crate::ffi::{Bytes, Class, Context, Instance, Native, Object, PythonSocket, Shared, Visit};
 use crate::io::Registration;
 pub(crate) use methods::add_class;
 
 struct State {
-    datagrams: Datagrams<Chunk, Option<Object>>,
+    datagrams: Datagrams<Bytes, Option<Object>>,
     /// The Python socket, which owns the descriptor. `None` once it is closed.
     socket: Option<Object>,
     registration: Registration,

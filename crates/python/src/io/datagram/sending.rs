@@ -12,7 +12,7 @@ use super::receiving::{is_python_refusal, is_refusal};
 use crate::ffi::buffer::Buffer;
 use crate::ffi::error::os_error;
 use crate::ffi::stock::{self, Taker};
-use crate::ffi::{Chunk, Instance, Object};
+use crate::ffi::{Bytes, Instance, Object};
 use crate::io::address;
 use crate::io::stream::common;
 
@@ -73,9 +73,9 @@ impl DatagramTransport {
                 Offer::Failed(error) => return Self::tell_of_error(this, py, error, SEND_FAILED),
             }
         }
-        let chunk = Chunk::of(data)?;
+        let datagram = Bytes::of(data)?;
         let address = address.map(Object::from);
-        let late = this.state.with(|state| state.datagrams.push(chunk, address));
+        let late = this.state.with(|state| state.datagrams.push(datagram, address));
         drop(late);
         Self::take_steps(this, py)?;
         this.watch(this, py)

@@ -16,6 +16,11 @@ impl Transport {
 
     /// No more reading; the protocol is told once all is sent.
     pub(super) fn close(this: &Instance<Self>, py: Python<'_>) -> PyResult<()> {
+        this.state.with(|state| state.layer).close(this, py)
+    }
+
+    /// The same of the socket.
+    pub(super) fn end_when_sent(this: &Instance<Self>, py: Python<'_>) -> PyResult<()> {
         if this.state.with(|state| state.stream.close()) {
             Self::follow_up(this, py)?;
         }

@@ -25,6 +25,11 @@ impl Loan {
         }
     }
 
+    /// Whether the transport may write nothing new.
+    pub(super) fn forbids_writes(&self) -> bool {
+        !matches!(self, Self::No)
+    }
+
     pub(super) fn awaited(&self) -> bool {
         matches!(self, Self::Draining(_))
     }
@@ -33,7 +38,7 @@ impl Loan {
 impl Transport {
     /// From here until `end_loan` nothing may be written. The future is done once all of before is sent.
     pub(super) fn begin_loan(this: &Instance<Self>, py: Python<'_>) -> PyResult<Object> {
-        if this.state.with(|state| !matches!(state.loan, Loan::No)) {
+        if this.state.with(|state| state.loan.forbids_writes()) {
             return Err(PyRuntimeError::new_err("Empty waiter is already set"));
         }
         let waiter: Object = this.owner.bind(py).call_method0(intern!(py, "create_future"))?.into();
@@ -78,13 +83,6 @@ impl Transport {
             waiter.bind(py).call_method1(intern!(py, "set_exception"), (error,))?;
         }
         Ok(())
-    }
-
-    pub(super) fn check_not_lent(&self) -> PyResult<()> {
-        if self.state.with(|state| matches!(state.loan, Loan::No)) {
-            return Ok(());
-        }
-        Err(PyRuntimeError::new_err("unable to write; sendfile is in progress"))
     }
 }
 

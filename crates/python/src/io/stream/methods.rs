@@ -160,7 +160,7 @@ pub(crate) fn add_class(module: &Bound<'_, PyModule>) -> PyResult<()> {
             c"can_write_eof",
             c"can_write_eof($self)\n--\n\nTrue.",
             "_SelectorSocketTransport.can_write_eof",
-            |py, _: This<'_>| boolean(py, true)
+            |py, this: This<'_>| boolean(py, this.state.with(|state| state.layer.can_write_eof()))
         ),
         bare_method!(
             Transport,

@@ -1,11 +1,16 @@
 //! The transport of a stream socket (`asyncio.Transport`): performs what the engine's stream machine decides.
 //!
-//! Bytes come in through `reading`, go out through `writing`, and all ends in `ending`. A transport belongs to its loop's
-//! thread; each borrow of its state lasts for one decision or one system call.
+//! Bytes come in through `reading`, pass the `layer` and leave by `delivering`; what is written passes the
+//! layer and leaves by `writing`; all ends in `ending`. A transport belongs to its loop's thread; each borrow
+//! of its state lasts for one decision or one system call. It knows nothing of who stands above it
+//! (`streams`): a protocol is a Python object, or has registered itself.
 
+mod chunk;
 pub(crate) mod common;
+mod delivering;
 mod ending;
 mod info;
+mod layer;
 mod loan;
 mod methods;
 mod reading;
@@ -24,11 +29,14 @@ use crate::event_loop::{LoopCore, Source};
 use crate::ffi::call::call_method;
 use crate::ffi::cell::LoopCell;
 use crate::ffi::socket::CLOSED;
-use crate::ffi::{Chunk, Class, Context, Instance, Native, Object, PythonSocket, Shared, Visit};
+use crate::ffi::{Class, Context, Instance, Native, Object, PythonSocket, Shared, Visit};
 use crate::io::Registration;
+use chunk::Chunk;
+pub(crate) use delivering::NativeProtocols;
+use delivering::Receiver;
+use layer::Layer;
 use loan::Loan;
 pub(crate) use methods::add_class;
-use reading::Receiver;
 
 const WATCH_FAILED: &str = "Fatal error on transport";
 
@@ -43,7 +51,8 @@ pub(crate) enum Descriptor {
 }
 
 impl Descriptor {
-    /// The number for a system call now: what is closed by now gives one that the kernel refuses. Not to be kept.
+    /// The number for a system call now: what is closed by now gives one that the kernel refuses. Not to be
+    /// kept.
     fn fd(&self) -> RawFd {
         match self {
             Self::Native(fd) => fd.as_raw_fd(),
@@ -85,6 +94,8 @@ pub(crate) struct Setup {
 
 struct State {
     stream: Stream<Chunk>,
+    /// What stands between the stream and the protocol.
+    layer: Layer,
     descriptor: Descriptor,
     registration: Registration,
     /// `None` once the connection is lost and the protocol knows.
@@ -176,6 +187,7 @@ impl Transport {
         let own = socket::local_address(setup.descriptor.fd()).ok().flatten();
         let state = State {
             stream: Stream::default(),
+            layer: Layer::Plain,
             descriptor: setup.descriptor,
             registration: Registration::default(),
             protocol: Some(setup.protocol),
@@ -240,9 +252,9 @@ impl Transport {
 
     /// The kernel has reported the socket.
     pub(crate) fn ready(this: &Instance<Self>, py: Python<'_>, ready: Ready) -> PyResult<()> {
-        let may_read = this.state.with(|state| state.stream.wants_to_read());
+        let (may_read, layer) = this.state.with(|state| (state.stream.wants_to_read(), state.layer));
         if ready.readable && may_read {
-            Self::read(this, py)?;
+            Self::read(this, py, layer)?;
         }
         // Asked only now: what was read may have closed the connection.
         let may_write = this.state.with(|state| state.stream.wants_to_write());
@@ -255,8 +267,8 @@ impl Transport {
         Ok(())
     }
 
-    /// Has the kernel watch for what the stream wants. What is no longer wanted stays watched until it is reported: protocols
-    /// pause and resume far more often than data comes in between.
+    /// Has the kernel watch for what the stream wants. What is no longer wanted stays watched until it is
+    /// reported: protocols pause and resume far more often than data comes in between.
     fn watch_what_is_wanted(&self, this: &Instance<Self>, py: Python<'_>) -> PyResult<()> {
         let core = self.owner.get(py);
         core.check_open()?;

@@ -1,23 +1,26 @@
-//! From the protocol to the kernel.
+//! From the protocol to the kernel, past the layer between.
 //!
-//! What is written is the kernel's when `write` returns, as far as it has room: nobody can tell when our bytes leave from when
-//! asyncio's do. Where a connection is known to write several times in a row (a head, then a body) the kernel is told that more
-//! follows, and makes one segment of it (`docs/design/writes-in-bursts.md`).
+//! What is written is the kernel's when `write` returns, as far as it has room: nobody can tell when our
+//! bytes leave from when asyncio's do. Where a connection is known to write several times in a row (a head,
+//! then a body) the kernel is told that more follows, and makes one segment of it
+//! (`docs/design/writes-in-bursts.md`).
 
 use std::io::{self, IoSlice};
 
 use ironloop_driver::RawFd;
 use ironloop_driver::socket::{self, Follow, MAX_SLICES};
 use ironloop_engine::Stream;
-use ironloop_engine::stream::{AfterEof, FlowChange, Outgoing, Step, Way};
+pub(super) use ironloop_engine::stream::Way;
+use ironloop_engine::stream::{AfterEof, FlowChange, Outgoing, Step};
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 
+use super::chunk::Chunk;
 use super::{Transport, common};
 use crate::ffi::buffer::Buffer;
 use crate::ffi::error::os_error;
 use crate::ffi::stock::{self, Taker};
-use crate::ffi::{Arg, Chunk, Instance};
+use crate::ffi::{Arg, Bytes, Instance};
 
 const SEND_FAILED: &str = "Fatal write error on socket transport";
 
@@ -33,7 +36,7 @@ fn after_eof(_: AfterEof) -> PyErr {
 }
 
 /// Bytes on their way to the kernel, and how what it leaves of them is kept.
-enum Written<'a> {
+pub(super) enum Written<'a> {
     /// Never change, and are kept as they are.
     Whole(Chunk),
     /// May change once we return: the rest is copied.
@@ -49,43 +52,59 @@ impl Written<'_> {
     }
 
     /// All but the first `sent` bytes.
-    fn keep(self, py: Python<'_>, stream: &mut Stream<Chunk>, sent: usize) {
+    fn keep(self, stream: &mut Stream<Chunk>, sent: usize) {
         match self {
             Self::Whole(chunk) => stream.keep(chunk, sent),
-            Self::Borrowed(bytes) => stream.keep(Chunk::copy_of(py, &bytes[sent..]), 0),
+            Self::Borrowed(bytes) => stream.keep(Chunk::Own(bytes[sent..].into()), 0),
         }
     }
 }
 
 impl Transport {
     pub(crate) fn write(this: &Instance<Self>, py: Python<'_>, data: Arg<'_>) -> PyResult<()> {
-        if let Some(chunk) = Chunk::from_bytes(py, data) {
-            return this.send_or_keep(this, py, Written::Whole(chunk));
+        if let Some(bytes) = Bytes::exact(py, data) {
+            return this.pass_on(this, py, Written::Whole(Chunk::Python(bytes)));
         }
         let object = data.bind(py);
         let Ok(buffer) = Buffer::readable(&object) else {
             return Err(stock::refusal(&object, Taker::Write));
         };
-        this.send_or_keep(this, py, Written::Borrowed(buffer.bytes()))
+        this.pass_on(this, py, Written::Borrowed(buffer.bytes()))
     }
 
-    /// What the kernel has no room for is kept.
-    fn send_or_keep(&self, this: &Instance<Self>, py: Python<'_>, written: Written<'_>) -> PyResult<()> {
-        let way = self.state.with(|state| state.stream.way()).map_err(after_eof)?;
-        self.check_not_lent()?;
-        if written.bytes().is_empty() {
-            return Ok(());
+    /// Refuses what may not be written, and drops what comes too late.
+    fn pass_on(&self, this: &Instance<Self>, py: Python<'_>, written: Written<'_>) -> PyResult<()> {
+        let (way, lent, layer) =
+            self.state.with(|state| (state.stream.way(), state.loan.forbids_writes(), state.layer));
+        let way = way.map_err(after_eof)?;
+        if lent {
+            return Err(PyRuntimeError::new_err("unable to write; sendfile is in progress"));
         }
-        let sent = match way {
-            Way::Nowhere => return self.warn_of_dropped_write(py),
-            Way::Wait => 0,
-            Way::Kernel => match self.send(this, py, written.bytes()) {
+        match way {
+            _ if written.bytes().is_empty() => Ok(()),
+            Way::Nowhere => self.warn_of_dropped_write(py),
+            way => layer.written(this, py, way, written),
+        }
+    }
+
+    /// Bytes for the socket, of which there is at least one; what the kernel has no room for is kept.
+    pub(super) fn send_or_keep(
+        &self,
+        this: &Instance<Self>,
+        py: Python<'_>,
+        way: Way,
+        written: Written<'_>,
+    ) -> PyResult<()> {
+        let sent = if way == Way::Kernel {
+            match self.send(this, py, written.bytes()) {
                 Ok(sent) if sent == written.bytes().len() => return Ok(()),
                 Ok(sent) => sent,
                 Err(error) => return Self::fatal_error(this, py, os_error(error), SEND_FAILED),
-            },
+            }
+        } else {
+            0
         };
-        self.state.with(|state| written.keep(py, &mut state.stream, sent));
+        self.state.with(|state| written.keep(&mut state.stream, sent));
         Self::follow_up(this, py)
     }
 

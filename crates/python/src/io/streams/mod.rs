@@ -18,7 +18,6 @@ use crate::ffi::Object;
 use crate::ffi::cell::LoopCell;
 use crate::ffi::function::equip;
 use crate::ffi::imports;
-pub(crate) use protocol::{is_plain_protocol, receive};
 
 /// An object that a state keeps, None where there is none.
 fn shown<S>(
@@ -62,5 +61,6 @@ pub(crate) fn add(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<protocol::StreamReaderProtocolCore>()?;
     read::add_classes(module.py())?;
     writer::add_class(module.py())?;
+    protocol::NATIVE.register();
     module.add_function(wrap_pyfunction!(equip_streams, module)?)
 }

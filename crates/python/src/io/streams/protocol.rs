@@ -11,7 +11,8 @@ use crate::ffi::cell::LoopCell;
 use crate::ffi::function::Method;
 use crate::ffi::hooks::{Hooks, Own};
 use crate::ffi::intern::intern;
-use crate::ffi::{Arguments, Chunk, Context, Object, Usual};
+use crate::ffi::{Arguments, Bytes, Context, Object, Usual};
+use crate::io::stream::NativeProtocols;
 
 /// What is native in place of calling it.
 pub(super) const HOOK_NAMES: &[&str] = &["data_received", "_stream_reader", "_drain_helper"];
@@ -57,13 +58,19 @@ impl StreamReaderProtocolCore {
     }
 }
 
+/// For the transport, which gives data to such a protocol without Python.
+pub(super) static NATIVE: NativeProtocols = NativeProtocols {
+    has: is_plain_protocol,
+    receive: |protocol, data, context| receive(protocol, data, Some(context)),
+};
+
 /// Whether `receive` does what the protocol's `data_received` would do.
-pub(crate) fn is_plain_protocol(protocol: &Bound<'_, PyAny>) -> bool {
+fn is_plain_protocol(protocol: &Bound<'_, PyAny>) -> bool {
     USUAL.cast(protocol).is_some_and(StreamReaderProtocolCore::is_plain)
 }
 
 /// Data for the reader of a protocol that was plain. Code of others runs in the context, if one is given.
-pub(crate) fn receive(protocol: &Bound<'_, PyAny>, data: &[u8], context: Option<&Context>) -> PyResult<()> {
+fn receive(protocol: &Bound<'_, PyAny>, data: &[u8], context: Option<&Context>) -> PyResult<()> {
     let py = protocol.py();
     let Some(native) = USUAL.cast(protocol) else { return Ok(()) };
     let (receiver, method) = if !StreamReaderProtocolCore::is_plain(native) {
@@ -156,8 +163,8 @@ fn data_received(py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
     let (protocol, rest) = arguments.split_receiver()?;
     let [data] = rest.exactly(py, "StreamReaderProtocol.data_received", ["data"])?;
     let protocol = protocol.bind(py);
-    if let (Some(chunk), true) = (Chunk::from_bytes(py, data), is_plain_protocol(&protocol)) {
-        receive(&protocol, chunk.as_ref(), None)?;
+    if let (Some(bytes), true) = (Bytes::exact(py, data), is_plain_protocol(&protocol)) {
+        receive(&protocol, bytes.as_ref(), None)?;
     } else {
         let reader = Object::from(protocol.getattr(intern!(py, "_stream_reader"))?);
         if !reader.bind(py).is_none() {

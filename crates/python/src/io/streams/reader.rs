@@ -12,7 +12,7 @@ use crate::ffi::function::Method;
 use crate::ffi::hooks::{Hooks, Own};
 use crate::ffi::imports;
 use crate::ffi::raise::raised;
-use crate::ffi::{Arguments, ByteArray, Chunk, Object, Usual};
+use crate::ffi::{Arguments, ByteArray, Bytes, Object, Usual};
 use crate::waiting::waiter::{future_is_cancelled, set_result};
 
 /// What the native methods do in place of calling it.
@@ -185,7 +185,7 @@ impl StreamReaderCore {
     fn set_buffer(&self, bytes: &Bound<'_, PyAny>) -> PyResult<()> {
         let array = match ByteArray::of(bytes) {
             Some(array) => array,
-            None => ByteArray::new(bytes.py(), Chunk::of(bytes)?.as_ref()),
+            None => ByteArray::new(bytes.py(), Bytes::of(bytes)?.as_ref()),
         };
         let old = self.state.with(|state| std::mem::replace(&mut state.buffer, Buffer::Shown(array)));
         drop(old);
@@ -320,8 +320,8 @@ fn feed_data(py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
     let (reader, rest) = receiver(py, &arguments)?;
     let [data] = rest.exactly(py, "StreamReader.feed_data", ["data"])?;
     if StreamReaderCore::is_plain(&reader) {
-        if let Some(chunk) = Chunk::from_bytes(py, data) {
-            reader.get().feed(py, chunk.as_ref())?;
+        if let Some(bytes) = Bytes::exact(py, data) {
+            reader.get().feed(py, bytes.as_ref())?;
             return Ok(Object::none(py));
         }
     }

@@ -10,20 +10,20 @@ use super::reader::StreamReaderCore;
 use crate::ffi::imports;
 use crate::ffi::intern::intern;
 use crate::ffi::raise::raised;
-use crate::ffi::{Arg, Chunk, Object};
+use crate::ffi::{Arg, Bytes, Object};
 
 /// What ends the data that is wanted.
 pub(super) enum Separators {
     Newline,
-    One(Chunk),
+    One(Bytes),
     /// The shortest first: of those that end at the same place, it is the one that was found.
-    Several(Vec<Chunk>),
+    Several(Vec<Bytes>),
 }
 
 impl Separators {
     /// None if the argument is of another kind, or a mistake.
     pub(super) fn of(py: Python<'_>, argument: Arg<'_>) -> Option<Self> {
-        if let Some(one) = Chunk::from_bytes(py, argument) {
+        if let Some(one) = Bytes::exact(py, argument) {
             return (!one.as_ref().is_empty()).then_some(Self::One(one));
         }
         if cfg!(not(Py_3_13)) {
@@ -32,7 +32,7 @@ impl Separators {
         let tuple = argument.bind(py).cast_exact::<PyTuple>().ok()?.to_owned();
         let mut several = Vec::new();
         for separator in tuple.iter() {
-            let separator = Chunk::from_bytes(py, Arg::of(&separator))?;
+            let separator = Bytes::exact(py, Arg::of(&separator))?;
             several.push(separator);
         }
         several.sort_by_key(|separator| separator.as_ref().len());
@@ -41,7 +41,7 @@ impl Separators {
 
     /// The sizes of the shortest and of the longest.
     fn sizes(&self) -> (usize, usize) {
-        let size = |chunk: Option<&Chunk>| chunk.map_or(1, |chunk| chunk.as_ref().len());
+        let size = |one: Option<&Bytes>| one.map_or(1, |one| one.as_ref().len());
         match self {
             Self::Newline => (1, 1),
             Self::One(one) => (one.as_ref().len(), one.as_ref().len()),
