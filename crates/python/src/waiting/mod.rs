@@ -3,12 +3,13 @@
 pub(crate) mod alarm;
 pub(crate) mod awaiting;
 pub(crate) mod combinators;
+pub(crate) mod immediate;
 mod line;
 pub(crate) mod locks;
 mod loop_bound;
-pub(crate) mod momentary;
 pub(crate) mod queue;
 pub(crate) mod sleep;
+pub(crate) mod staged;
 pub(crate) mod task_group;
 pub(crate) mod timeouts;
 pub(crate) mod wait_for;

@@ -12,133 +12,84 @@ use crate::event_loop::running::{Running, probably_native};
 use crate::event_loop::{LoopCore, Parts, Timer};
 use crate::ffi::asyncio::View;
 use crate::ffi::call::call;
-use crate::ffi::cell::LoopCell;
-use crate::ffi::coroutine::{self, Coroutine, Kind, Life};
-use crate::ffi::derived::{may_lead_back, track};
+use crate::ffi::coroutine::Kind;
+use crate::ffi::derived::may_lead_back;
 use crate::ffi::function::{Body, Function};
 use crate::ffi::imports;
-use crate::ffi::resumable::{Input, Step};
-use crate::ffi::{Arg, Arguments, Instance, Object, Shared, Visit};
-use crate::waiting::awaiting;
+use crate::ffi::resumable::Input;
+use crate::ffi::{Arg, Arguments, Object, Shared, Visit};
+use crate::waiting::awaiting::Awaited;
+use crate::waiting::staged::{self, Stages, Transition};
 
-/// `asyncio.sleep(delay, result)`
-pub(crate) struct Sleep {
-    life: Life,
-    stage: LoopCell<Stage>,
-}
-
-enum Stage {
-    Asked {
-        delay: Object,
-        result: Object,
-    },
+/// `asyncio.sleep(delay, result)`; on a loop that is not ours asyncio's own coroutine does it.
+enum Sleep {
+    /// `Asked` -> `Turn`, `Timed`, or delegated.
+    Asked { delay: Object, result: Object },
     /// For one turn of the loop, which needs none of its timers.
-    Turn {
-        result: Object,
-    },
+    Turn { result: Object },
     /// Until the timer of this loop is due.
-    Timed {
-        slot: Slot,
-        owner: Shared<LoopCore>,
-        result: Object,
-    },
-    /// On a loop that is not ours asyncio's own coroutine does it.
-    Elsewhere(Object),
-    Over,
+    Timed { slot: Slot, owner: Shared<LoopCore>, result: Object },
 }
 
 /// What asyncio's own coroutine would call.
 const SLEEPS: Parts = Parts::CREATE_FUTURE.and(Parts::CALL_LATER).and(Parts::CALL_AT);
 
-static SLEEP: Kind = Kind::new();
-
-impl Coroutine for Sleep {
+impl Stages for Sleep {
     const QUALIFIED_NAME: &'static str = "sleep";
+    const LEADS_ANYWHERE: Option<fn(&Self) -> bool> = Some(Self::leads_anywhere);
+    const PAUSES: Option<fn(&Self) -> bool> = Some(|stage| matches!(stage, Self::Turn { .. }));
 
     fn kind() -> &'static Kind {
-        &SLEEP
+        static KIND: Kind = Kind::new();
+        &KIND
     }
 
-    fn life(&self) -> &Life {
-        &self.life
-    }
-
-    fn leads_anywhere(&mut self) -> bool {
-        match self.stage.get_mut() {
-            Stage::Asked { delay, result } => may_lead_back(delay) || may_lead_back(result),
-            Stage::Turn { result } => may_lead_back(result),
-            Stage::Timed { .. } | Stage::Elsewhere(_) | Stage::Over => true,
-        }
-    }
-
-    fn advance(py: Python<'_>, sleep: &Instance<Self>, first: bool, input: Input) -> PyResult<Step> {
-        let yields = first && sleep.stage.with(|stage| matches!(stage, Stage::Turn { .. }));
-        if yields {
-            return Ok(Step::Yield(Object::none(py)));
-        }
-        let stage = sleep.stage.with(|stage| std::mem::replace(stage, Stage::Over));
-        match (stage, input) {
-            (Stage::Asked { delay, result }, Input::Next(_)) => Self::begin(py, sleep, delay, result),
-            (Stage::Turn { result } | Stage::Timed { result, .. }, Input::Next(_)) => {
-                Ok(Step::Return(result))
+    fn resume(self, py: Python<'_>, input: Input) -> PyResult<Transition<Self>> {
+        match (self, input) {
+            (Self::Asked { delay, result }, Input::Next(_)) => Self::begin(py, &delay, result),
+            (Self::Turn { result } | Self::Timed { result, .. }, Input::Next(_)) => {
+                Ok(Transition::Return(result))
             }
-            (Stage::Timed { slot, owner, .. }, Input::Throw(error)) => {
+            (Self::Timed { slot, owner, .. }, Input::Throw(error)) => {
                 drop(owner.get(py).state.with(|state| state.engine.cancel(slot)));
                 Err(error)
             }
-            (Stage::Elsewhere(coroutine), input) => sleep.go_on_elsewhere(py, coroutine, input),
-            (_, Input::Throw(error)) => Err(error),
-            (Stage::Over, Input::Next(_)) => Ok(Step::nothing(py)),
+            (Self::Asked { .. } | Self::Turn { .. }, Input::Throw(error)) => Err(error),
         }
     }
 
-    fn deputy(&self, py: Python<'_>) -> Option<Object> {
-        self.stage.with(|stage| match stage {
-            Stage::Elsewhere(coroutine) => Some(coroutine.clone_ref(py)),
-            _ => None,
-        })
-    }
-
     fn awaits(&self, py: Python<'_>) -> Option<Object> {
-        let timed = self.stage.with(|stage| match stage {
-            Stage::Timed { slot, owner, .. } => Some((*slot, owner.bind(py).clone())),
-            _ => None,
-        });
+        let Self::Timed { slot, owner, .. } = self else { return None };
         // The loop has the future, until it is due.
-        timed.and_then(|(slot, owner)| {
-            owner.get().state.with(|state| match state.engine.timer(slot) {
-                Some(Timer::Sleep(future)) => Some(future.object().clone_ref(py)),
-                _ => None,
-            })
+        owner.get(py).state.with(|state| match state.engine.timer(*slot) {
+            Some(Timer::Sleep(future)) => Some(future.object().clone_ref(py)),
+            _ => None,
         })
     }
 
     fn traverse(&self, visit: &mut Visit<'_>) -> c_int {
-        let visited = self.stage.try_with(|stage| match stage {
-            Stage::Asked { delay, result } => visit.all([&*delay, &*result]),
-            Stage::Turn { result } => visit.object(result),
-            Stage::Timed { owner, result, .. } => visit.all([owner.object(), &*result]),
-            Stage::Elsewhere(coroutine) => visit.object(coroutine),
-            Stage::Over => 0,
-        });
-        visited.unwrap_or(0)
-    }
-
-    fn clear(&self, _py: Python<'_>) {
-        drop(self.stage.with(|stage| std::mem::replace(stage, Stage::Over)));
+        match self {
+            Self::Asked { delay, result } => visit.all([delay, result]),
+            Self::Turn { result } => visit.object(result),
+            Self::Timed { owner, result, .. } => visit.all([owner.object(), result]),
+        }
     }
 }
 
 impl Sleep {
-    fn set(&self, stage: Stage) {
-        drop(self.stage.with(|old| std::mem::replace(old, stage)));
+    /// The loop does, by the task.
+    fn leads_anywhere(&self) -> bool {
+        match self {
+            Self::Asked { delay, result } => may_lead_back(delay) || may_lead_back(result),
+            Self::Turn { result } => may_lead_back(result),
+            Self::Timed { .. } => true,
+        }
     }
 
-    fn begin(py: Python<'_>, sleep: &Instance<Self>, delay: Object, result: Object) -> PyResult<Step> {
-        let seconds = seconds_of(py, &delay)?;
+    fn begin(py: Python<'_>, delay: &Object, result: Object) -> PyResult<Transition<Self>> {
+        let seconds = seconds_of(py, delay)?;
         if seconds <= 0.0 {
-            sleep.set(Stage::Turn { result });
-            return Ok(Step::Yield(Object::none(py)));
+            return Ok(Transition::Yield(Object::none(py), Self::Turn { result }));
         }
         if cfg!(Py_3_13) && seconds.is_nan() {
             return Err(PyValueError::new_err("Invalid delay: NaN (not a number)"));
@@ -146,25 +97,15 @@ impl Sleep {
         let running = Running::now(py)?;
         let Some(core) = running.keeping(SLEEPS) else {
             running.object()?;
-            let coroutine = call(py, imports::stock_sleep(py)?, &[&delay, &result])?;
-            // Whose it is leads back to it.
-            track(sleep.object());
-            return sleep.go_on_elsewhere(py, coroutine, Input::Next(None));
+            let coroutine = call(py, imports::stock_sleep(py)?, &[delay, &result])?;
+            return Ok(Transition::Delegate(Awaited::by(coroutine)));
         };
         let future = future::create_timed(core)?;
         let when = LoopCore::time(core)? + seconds;
         let slot = core.get().schedule(when, Timer::Sleep(future.clone_ref(py)));
-        sleep.stage.with(|stage| *stage = Stage::Timed { slot, owner: Shared::new(core), result });
-        // The loop leads back to it, by the task.
-        track(sleep.object());
         View::of_own(&future).set_blocking(true);
-        Ok(Step::Yield(future.into_object()))
-    }
-
-    fn go_on_elsewhere(&self, py: Python<'_>, coroutine: Object, input: Input) -> PyResult<Step> {
-        let step = awaiting::resume(py, &coroutine, input)?;
-        self.set(Stage::Elsewhere(coroutine));
-        Ok(step)
+        let stage = Self::Timed { slot, owner: Shared::new(core), result };
+        Ok(Transition::Yield(future.into_object(), stage))
     }
 }
 
@@ -185,13 +126,13 @@ fn sleep(py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
     let [delay, result] = arguments.bind(py, "sleep", ["delay", "result"], 1)?;
     let result = result.map_or_else(|| Object::none(py), |result| result.to_object(py));
     let stage = match delay {
-        Some(delay) if is_zero(py, delay) => Stage::Turn { result },
+        Some(delay) if is_zero(py, delay) => Sleep::Turn { result },
         delay => {
             let delay = delay.map_or_else(|| Object::none(py), |delay| delay.to_object(py));
-            Stage::Asked { delay, result }
+            Sleep::Asked { delay, result }
         }
     };
-    Sleep { life: Life::new(), stage: LoopCell::new(stage) }.make(py).map(Instance::into_object)
+    staged::make(py, stage)
 }
 
 /// The number 0 itself, the most common of all delays.
@@ -204,7 +145,7 @@ fn is_zero(py: Python<'_>, delay: Arg<'_>) -> bool {
 
 pub(crate) fn add(module: &Bound<'_, PyModule>) -> PyResult<()> {
     let py = module.py();
-    coroutine::add_class::<Sleep>(py)?;
+    staged::add_class::<Sleep>(py)?;
     let function = Function::make(py, Body::Anywhere(sleep), imports::stock_sleep(py)?.clone_ref(py))?;
     module.add("sleep", function.bind(py))
 }

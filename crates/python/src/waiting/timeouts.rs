@@ -25,7 +25,7 @@ use crate::ffi::object::new_instance;
 use crate::ffi::{Arg, Arguments, Object, Visit};
 use crate::waiting::alarm::{self, Alarm, Ending, Entry};
 use crate::waiting::awaiting;
-use crate::waiting::momentary::{self, Deed};
+use crate::waiting::immediate::{self, Action};
 
 /// asyncio's `_State`.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -307,7 +307,7 @@ impl Exit {
     }
 }
 
-impl Deed for Enter {
+impl Action for Enter {
     const QUALIFIED_NAME: &'static str = "Timeout.__aenter__";
 
     fn kind() -> &'static Kind {
@@ -328,7 +328,7 @@ impl Deed for Enter {
     }
 }
 
-impl Deed for Exit {
+impl Action for Exit {
     const QUALIFIED_NAME: &'static str = "Timeout.__aexit__";
 
     fn kind() -> &'static Kind {
@@ -368,14 +368,14 @@ fn stock_method(py: Python<'_>, name: &str) -> PyResult<Object> {
 
 fn enter(py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
     let [timeout] = arguments.exactly(py, "__aenter__", ["self"])?;
-    momentary::make(py, Enter(timeout.to_object(py)))
+    immediate::make(py, Enter(timeout.to_object(py)))
 }
 
 fn exit(py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
     let names = ["self", "exc_type", "exc_val", "exc_tb"];
     let [timeout, kind, value, traceback] = arguments.exactly(py, "__aexit__", names)?;
     let exception = [kind, value, traceback].map(|part: Arg<'_>| part.to_object(py));
-    momentary::make(py, Exit { timeout: timeout.to_object(py), exception })
+    immediate::make(py, Exit { timeout: timeout.to_object(py), exception })
 }
 
 fn reschedule(py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
@@ -438,8 +438,8 @@ fn equip_timeout<'py>(class: &Bound<'py, PyType>) -> PyResult<Bound<'py, PyType>
 
 pub(crate) fn add(module: &Bound<'_, PyModule>) -> PyResult<()> {
     let py = module.py();
-    momentary::add_class::<Enter>(py)?;
-    momentary::add_class::<Exit>(py)?;
+    immediate::add_class::<Enter>(py)?;
+    immediate::add_class::<Exit>(py)?;
     module.add_class::<TimeoutCore>()?;
     module.add_function(wrap_pyfunction!(equip_timeout, module)?)?;
     let stock = imports::stock_timeout_function(py)?.clone_ref(py);

@@ -7,18 +7,17 @@ use pyo3::Borrowed;
 use pyo3::prelude::*;
 
 use super::core::{Hook, PrimitiveCore};
-use super::waiting::{Answer, Primitive, Wait};
+use super::waiting::{ENTERS, Primitive, PrimitiveWait};
 use crate::ffi::call::call_method;
-use crate::ffi::cell::LoopCell;
-use crate::ffi::coroutine::{self, Coroutine, Kind, Life};
+use crate::ffi::coroutine::Kind;
 use crate::ffi::function::Method;
 use crate::ffi::intern::intern;
 use crate::ffi::resumable::{Input, Step};
-use crate::ffi::{Arguments, Instance, Object, Visit};
+use crate::ffi::{Arguments, Object, Visit};
 use crate::waiting::awaiting::Awaited;
-use crate::waiting::momentary::{self, Deed};
+use crate::waiting::immediate::{self, Action};
+use crate::waiting::staged::{self, Stages, Transition};
 
-pub(super) const ENTERS: &str = "_ContextManagerMixin.__aenter__";
 const EXITS: &str = "_ContextManagerMixin.__aexit__";
 
 /// A primitive that is held for a while.
@@ -47,7 +46,7 @@ fn locked<P: Block>(py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object
 }
 
 fn acquire<P: Block>(py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
-    Wait::make(P::usual().require(&arguments.only_receiver(py, P::WAITS)?.bind(py))?, Answer::True)
+    PrimitiveWait::<P, false>::make(P::usual().require(&arguments.only_receiver(py, P::WAITS)?.bind(py))?)
 }
 
 fn release<P: Block>(py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
@@ -63,7 +62,7 @@ fn enter<P: Block>(py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object>
     let receiver = arguments.only_receiver(py, ENTERS)?.bind(py);
     let primitive = P::usual().require(&receiver)?;
     if PrimitiveCore::is_intact(primitive.as_super(), Hook::Acquire) {
-        return Wait::make(primitive, Answer::Nothing);
+        return PrimitiveWait::<P, true>::make(primitive);
     }
     enter_by_name(&receiver)
 }
@@ -93,7 +92,7 @@ struct Exit {
     release: Release,
 }
 
-impl Deed for Exit {
+impl Action for Exit {
     const QUALIFIED_NAME: &'static str = EXITS;
 
     fn kind() -> &'static Kind {
@@ -122,83 +121,56 @@ fn exited<'a, 'py>(py: Python<'py>, arguments: &Arguments<'a>) -> PyResult<Borro
 }
 
 fn make_exit(primitive: &Bound<'_, PyAny>, release: Release) -> PyResult<Object> {
-    momentary::make(primitive.py(), Exit { primitive: primitive.into(), release })
+    immediate::make(primitive.py(), Exit { primitive: primitive.into(), release })
 }
 
 /// `__aenter__` by name: `await self.acquire()`.
-struct Enter {
-    life: Life,
-    stage: LoopCell<Stage>,
-}
-
-enum Stage {
+enum Enter {
     Asked { primitive: Object },
     Acquiring(Awaited),
-    Over,
 }
 
-static ENTER: Kind = Kind::new();
-
-impl Coroutine for Enter {
+impl Stages for Enter {
     const QUALIFIED_NAME: &'static str = ENTERS;
 
     fn kind() -> &'static Kind {
-        &ENTER
+        static KIND: Kind = Kind::new();
+        &KIND
     }
 
-    fn life(&self) -> &Life {
-        &self.life
-    }
-
-    fn advance(py: Python<'_>, enter: &Instance<Self>, _first: bool, input: Input) -> PyResult<Step> {
-        let acquiring = match enter.stage.with(|stage| std::mem::replace(stage, Stage::Over)) {
-            Stage::Asked { primitive } => {
+    fn resume(self, py: Python<'_>, input: Input) -> PyResult<Transition<Self>> {
+        let acquiring = match self {
+            Self::Asked { primitive } => {
                 Awaited::of(py, &call_method(py, &primitive, intern!(py, "acquire"), &[])?)?
             }
-            Stage::Acquiring(acquiring) => acquiring,
-            Stage::Over => return Ok(Step::nothing(py)),
+            Self::Acquiring(acquiring) => acquiring,
         };
-        let step = acquiring.resume(py, input)?;
-        if let Step::Return(_) = step {
-            return Ok(Step::nothing(py));
-        }
-        enter.put(Stage::Acquiring(acquiring));
-        Ok(step)
-    }
-
-    fn awaits(&self, py: Python<'_>) -> Option<Object> {
-        self.stage.with(|stage| match stage {
-            Stage::Acquiring(awaited) => Some(awaited.object().clone_ref(py)),
-            Stage::Asked { .. } | Stage::Over => None,
+        Ok(match acquiring.resume(py, input)? {
+            Step::Yield(yielded) => Transition::Yield(yielded, Self::Acquiring(acquiring)),
+            Step::Return(_) => Transition::nothing(py),
         })
     }
 
+    fn awaits(&self, py: Python<'_>) -> Option<Object> {
+        match self {
+            Self::Asked { .. } => None,
+            Self::Acquiring(awaited) => Some(awaited.object().clone_ref(py)),
+        }
+    }
+
     fn traverse(&self, visit: &mut Visit<'_>) -> c_int {
-        let visited = self.stage.try_with(|stage| match stage {
-            Stage::Asked { primitive } => visit.object(primitive),
-            Stage::Acquiring(awaited) => visit.object(awaited.object()),
-            Stage::Over => 0,
-        });
-        visited.unwrap_or(0)
-    }
-
-    fn clear(&self, _py: Python<'_>) {
-        self.put(Stage::Over);
-    }
-}
-
-impl Enter {
-    fn put(&self, stage: Stage) {
-        drop(self.stage.with(|old| std::mem::replace(old, stage)));
+        match self {
+            Self::Asked { primitive } => visit.object(primitive),
+            Self::Acquiring(awaited) => visit.object(awaited.object()),
+        }
     }
 }
 
 pub(super) fn enter_by_name(primitive: &Bound<'_, PyAny>) -> PyResult<Object> {
-    let stage = LoopCell::new(Stage::Asked { primitive: primitive.into() });
-    Enter { life: Life::new(), stage }.make(primitive.py()).map(Instance::into_object)
+    staged::make(primitive.py(), Enter::Asked { primitive: primitive.into() })
 }
 
 pub(super) fn prepare(py: Python<'_>) -> PyResult<()> {
-    momentary::add_class::<Exit>(py)?;
-    coroutine::add_class::<Enter>(py)
+    immediate::add_class::<Exit>(py)?;
+    staged::add_class::<Enter>(py)
 }

@@ -12,17 +12,18 @@ use pyo3::types::{PyDict, PyTuple};
 
 use super::block;
 use super::core::{Family, Hook, PrimitiveCore};
+use super::waiting::ENTERS;
 use crate::ffi::call::call_method;
-use crate::ffi::cell::LoopCell;
-use crate::ffi::coroutine::{self, Coroutine, Kind, Life};
+use crate::ffi::coroutine::Kind;
 use crate::ffi::function::equip_stand_in;
 use crate::ffi::hooks::Hooks;
 use crate::ffi::imports;
 use crate::ffi::intern::intern;
 use crate::ffi::raise::{raised, set_context};
 use crate::ffi::resumable::{Input, Step};
-use crate::ffi::{Arguments, Instance, Object, Visit};
+use crate::ffi::{Arguments, Object, Visit};
 use crate::waiting::awaiting::Awaited;
+use crate::waiting::staged::{self, Stages, Transition};
 use crate::waiting::waiter::Waiter;
 
 #[pyclass(extends = PrimitiveCore, subclass, frozen, module = "ironloop._ironloop")]
@@ -38,98 +39,72 @@ fn passes_on() -> bool {
     PASSES_ON.load(Ordering::Relaxed)
 }
 
-/// `Condition.wait()`
-struct ConditionWait {
-    life: Life,
-    stage: LoopCell<Stage>,
-}
-
-enum Stage {
+/// `Condition.wait()`: whatever happens while it waits, it ends with the lock taken again.
+enum ConditionWait {
     Asked { condition: Object },
-    Waiting { condition: Object, waiter: Waiter },
-    Acquiring { condition: Object, acquiring: Awaited, ending: Ending },
-    Over,
+    InLine { condition: Object, waiter: Waiter },
+    Acquiring { condition: Object, acquiring: Awaited, failures: Failures },
 }
 
-/// How the wait is to end once the lock is taken again.
+/// What the wait is to fail with, once the lock is taken again.
 #[derive(Default)]
-struct Ending {
-    /// What the wait has failed with.
+struct Failures {
+    /// What the wait itself has failed with.
     error: Option<Object>,
     /// The last cancellation while the lock was to be taken.
     cancelled: Option<Object>,
 }
 
-static WAIT: Kind = Kind::new();
-
-impl Coroutine for ConditionWait {
+impl Stages for ConditionWait {
     const QUALIFIED_NAME: &'static str = "Condition.wait";
 
     fn kind() -> &'static Kind {
-        &WAIT
+        static KIND: Kind = Kind::new();
+        &KIND
     }
 
-    fn life(&self) -> &Life {
-        &self.life
-    }
-
-    fn advance(py: Python<'_>, wait: &Instance<Self>, _first: bool, input: Input) -> PyResult<Step> {
-        match (wait.take(), input) {
-            (Stage::Asked { condition }, Input::Next(_)) => Self::begin(py, wait, condition),
-            (Stage::Waiting { condition, waiter }, input) => {
+    fn resume(self, py: Python<'_>, input: Input) -> PyResult<Transition<Self>> {
+        match (self, input) {
+            (Self::Asked { condition }, Input::Next(_)) => Self::begin(py, condition),
+            (Self::InLine { condition, waiter }, input) => {
                 let step = match input {
                     Input::Next(sent) => waiter.resume(py, sent),
                     Input::Throw(error) => Err(error),
                 };
-                wait.settle(py, condition, waiter, step)
+                Self::settle(py, condition, waiter, step)
             }
-            (Stage::Acquiring { condition, acquiring, ending }, input) => {
+            (Self::Acquiring { condition, acquiring, failures }, input) => {
                 let step = acquiring.resume(py, input);
-                wait.acquire(py, condition, Some((acquiring, step)), ending)
+                Self::acquire(py, condition, Some((acquiring, step)), failures)
             }
-            (_, Input::Throw(error)) => Err(error),
-            (Stage::Over, Input::Next(_)) => Ok(Step::nothing(py)),
+            (Self::Asked { .. }, Input::Throw(error)) => Err(error),
         }
     }
 
     fn awaits(&self, py: Python<'_>) -> Option<Object> {
-        self.stage.with(|stage| match stage {
-            Stage::Waiting { waiter, .. } => Some(waiter.awaited().clone_ref(py)),
-            Stage::Acquiring { acquiring, .. } => Some(acquiring.object().clone_ref(py)),
-            Stage::Asked { .. } | Stage::Over => None,
-        })
+        match self {
+            Self::Asked { .. } => None,
+            Self::InLine { waiter, .. } => Some(waiter.awaited().clone_ref(py)),
+            Self::Acquiring { acquiring, .. } => Some(acquiring.object().clone_ref(py)),
+        }
     }
 
     fn traverse(&self, visit: &mut Visit<'_>) -> c_int {
-        let visited = self.stage.try_with(|stage| match stage {
-            Stage::Asked { condition } => visit.object(condition),
-            Stage::Waiting { condition, waiter } => {
-                visit.all(waiter.objects().into_iter().flatten().chain([&*condition]))
+        match self {
+            Self::Asked { condition } => visit.object(condition),
+            Self::InLine { condition, waiter } => {
+                visit.all(waiter.objects().into_iter().flatten().chain([condition]))
             }
-            Stage::Acquiring { condition, acquiring, ending } => {
-                let errors = ending.error.iter().chain(&ending.cancelled);
-                visit.all([&*condition, acquiring.object()].into_iter().chain(errors))
+            Self::Acquiring { condition, acquiring, failures } => {
+                let errors = failures.error.iter().chain(&failures.cancelled);
+                visit.all([condition, acquiring.object()].into_iter().chain(errors))
             }
-            Stage::Over => 0,
-        });
-        visited.unwrap_or(0)
-    }
-
-    fn clear(&self, _py: Python<'_>) {
-        drop(self.take());
+        }
     }
 }
 
 impl ConditionWait {
-    fn take(&self) -> Stage {
-        self.stage.with(|stage| std::mem::replace(stage, Stage::Over))
-    }
-
-    fn put(&self, stage: Stage) {
-        drop(self.stage.with(|old| std::mem::replace(old, stage)));
-    }
-
-    fn begin(py: Python<'_>, wait: &Instance<Self>, condition: Object) -> PyResult<Step> {
+    fn begin(py: Python<'_>, condition: Object) -> PyResult<Transition<Self>> {
         let slf = condition.bind(py);
         if !is_locked(slf)? {
             return Err(PyRuntimeError::new_err("cannot wait on un-acquired lock"));
@@ -147,58 +122,68 @@ impl ConditionWait {
         match joined {
             Ok(waiter) => {
                 let step = waiter.wait(py);
-                wait.settle(py, condition, waiter, step)
+                Self::settle(py, condition, waiter, step)
             }
-            Err(error) => wait.acquire(py, condition, None, Ending::of(py, error)),
+            Err(error) => Self::acquire(py, condition, None, Failures::of(py, error)),
         }
     }
 
     /// What the waiter says.
     fn settle(
-        &self,
         py: Python<'_>,
         condition: Object,
         waiter: Waiter,
         step: PyResult<Step>,
-    ) -> PyResult<Step> {
-        if let Ok(Step::Yield(_)) = step {
-            self.put(Stage::Waiting { condition, waiter });
-            return step;
+    ) -> PyResult<Transition<Self>> {
+        if let Ok(Step::Yield(yielded)) = step {
+            return Ok(Transition::Yield(yielded, Self::InLine { condition, waiter }));
         }
         let left = core_of(condition.bind(py))?.get().waiters.leave(py, &waiter);
-        let ending = left.and(step).map_or_else(|error| Ending::of(py, error), |_| Ending::default());
-        self.acquire(py, condition, None, ending)
+        let failures = left.and(step).map_or_else(|error| Failures::of(py, error), |_| Failures::default());
+        Self::acquire(py, condition, None, failures)
     }
 
     /// Takes the lock, whatever happens: who cancels has to wait until it is taken. `begun` is an attempt that goes on.
     fn acquire(
-        &self,
         py: Python<'_>,
         condition: Object,
         begun: Option<(Awaited, PyResult<Step>)>,
-        mut ending: Ending,
-    ) -> PyResult<Step> {
+        mut failures: Failures,
+    ) -> PyResult<Transition<Self>> {
         let mut attempt = begun.map_or_else(|| attempt(py, &condition), Ok);
         loop {
             match attempt {
                 Ok((acquiring, Ok(Step::Yield(yielded)))) => {
-                    self.put(Stage::Acquiring { condition, acquiring, ending });
-                    return Ok(Step::Yield(yielded));
+                    return Ok(Transition::Yield(
+                        yielded,
+                        Self::Acquiring { condition, acquiring, failures },
+                    ));
                 }
-                Ok((_, Ok(Step::Return(_)))) => return end(py, &condition, ending.into_error(py)?),
+                Ok((_, Ok(Step::Return(_)))) => return Self::end(py, &condition, failures.into_error(py)?),
                 Ok((_, Err(error))) | Err(error) => {
                     if !error.matches(py, imports::cancelled_error(py)?)? {
-                        return end(py, &condition, Some(error));
+                        return Self::end(py, &condition, Some(error));
                     }
-                    ending.cancelled = Some(error.into_value(py).into());
+                    failures.cancelled = Some(error.into_value(py).into());
                 }
             }
             attempt = self::attempt(py, &condition);
         }
     }
+
+    fn end(py: Python<'_>, condition: &Object, error: Option<PyErr>) -> PyResult<Transition<Self>> {
+        let Some(error) = error else {
+            return Ok(Transition::Return(Object::truth(py, true)));
+        };
+        if passes_on() {
+            // This one may have been notified, and nobody would know.
+            wake(core_of(condition.bind(py))?, None)?;
+        }
+        Err(error)
+    }
 }
 
-impl Ending {
+impl Failures {
     fn of(py: Python<'_>, error: PyErr) -> Self {
         Self { error: Some(error.into_value(py).into()), cancelled: None }
     }
@@ -222,17 +207,6 @@ fn attempt(py: Python<'_>, condition: &Object) -> PyResult<(Awaited, PyResult<St
     let acquiring = Awaited::of(py, &call_method(py, condition, intern!(py, "acquire"), &[])?)?;
     let step = acquiring.resume(py, Input::Next(None));
     Ok((acquiring, step))
-}
-
-fn end(py: Python<'_>, condition: &Object, error: Option<PyErr>) -> PyResult<Step> {
-    let Some(error) = error else {
-        return Ok(Step::Return(Object::truth(py, true)));
-    };
-    if passes_on() {
-        // This one may have been notified, and nobody would know.
-        wake(core_of(condition.bind(py))?, None)?;
-    }
-    Err(error)
 }
 
 fn core_of<'a, 'py>(condition: &'a Bound<'py, PyAny>) -> PyResult<&'a Bound<'py, PrimitiveCore>> {
@@ -269,8 +243,7 @@ fn is_locked(condition: &Bound<'_, PyAny>) -> PyResult<bool> {
 fn wait(py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
     let condition = arguments.only_receiver(py, "Condition.wait")?.bind(py);
     condition.cast::<ConditionCore>()?;
-    let stage = LoopCell::new(Stage::Asked { condition: (&*condition).into() });
-    ConditionWait { life: Life::new(), stage }.make(py).map(Instance::into_object)
+    staged::make(py, ConditionWait::Asked { condition: (&*condition).into() })
 }
 
 fn notify(py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
@@ -292,7 +265,7 @@ fn notify_all(py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
 }
 
 fn enter(py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
-    block::enter_by_name(&arguments.only_receiver(py, block::ENTERS)?.bind(py))
+    block::enter_by_name(&arguments.only_receiver(py, ENTERS)?.bind(py))
 }
 
 #[pymethods]
@@ -326,7 +299,7 @@ fn native_condition(class: Bound<'_, PyAny>) -> PyResult<Bound<'_, PyAny>> {
 }
 
 pub(super) fn add(module: &Bound<'_, PyModule>) -> PyResult<()> {
-    coroutine::add_class::<ConditionWait>(module.py())?;
+    staged::add_class::<ConditionWait>(module.py())?;
     module.add_class::<ConditionCore>()?;
     module.add_function(wrap_pyfunction!(native_condition, module)?)
 }

@@ -5,7 +5,7 @@ use pyo3::types::{PyDict, PyTuple};
 
 use super::core::{Family, PrimitiveCore};
 use super::value::Value;
-use super::waiting::{Answer, Primitive, Wait};
+use super::waiting::{self, Primitive, PrimitiveWait};
 use crate::ffi::coroutine::Kind;
 use crate::ffi::function::equip_stand_in;
 use crate::ffi::hooks::Hooks;
@@ -17,13 +17,13 @@ pub(crate) struct EventCore;
 
 static FAMILY: Family = Family { hooks: Hooks::new(), value: "_value", is_lazy: false };
 
-static WAIT: Kind = Kind::new();
+static WAIT: [Kind; 2] = [Kind::new(), Kind::new()];
 static USUAL: Usual<EventCore> = Usual::new();
 
 impl Primitive for EventCore {
     const WAITS: &'static str = "Event.wait";
 
-    fn kind() -> &'static Kind {
+    fn kinds() -> &'static [Kind; 2] {
         &WAIT
     }
 
@@ -75,7 +75,7 @@ fn clear(py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
 
 fn wait(py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
     let event = arguments.only_receiver(py, "Event.wait")?.bind(py);
-    Wait::make(USUAL.require(&event)?, Answer::True)
+    PrimitiveWait::<_, false>::make(USUAL.require(&event)?)
 }
 
 #[pymethods]
@@ -110,7 +110,7 @@ fn native_event(class: Bound<'_, PyAny>) -> PyResult<Bound<'_, PyAny>> {
 }
 
 pub(super) fn add(module: &Bound<'_, PyModule>) -> PyResult<()> {
-    Wait::<EventCore>::prepare(module.py())?;
+    waiting::prepare::<EventCore>(module.py())?;
     module.add_class::<EventCore>()?;
     module.add_function(wrap_pyfunction!(native_event, module)?)
 }

@@ -7,7 +7,7 @@ use pyo3::types::{PyDict, PyTuple};
 use super::block::{self, Block};
 use super::core::{Family, Hook, PrimitiveCore};
 use super::value::Value;
-use super::waiting::{Primitive, Wait};
+use super::waiting::{self, Primitive};
 use crate::ffi::coroutine::Kind;
 use crate::ffi::function::equip_stand_in;
 use crate::ffi::hooks::Hooks;
@@ -21,13 +21,13 @@ pub(crate) struct LockCore;
 
 static FAMILY: Family = Family { hooks: Hooks::new(), value: "_locked", is_lazy: true };
 
-static ACQUIRE: Kind = Kind::new();
+static ACQUIRE: [Kind; 2] = [Kind::new(), Kind::new()];
 static USUAL: Usual<LockCore> = Usual::new();
 
 impl Primitive for LockCore {
     const WAITS: &'static str = "Lock.acquire";
 
-    fn kind() -> &'static Kind {
+    fn kinds() -> &'static [Kind; 2] {
         &ACQUIRE
     }
 
@@ -125,7 +125,7 @@ fn native_lock(class: Bound<'_, PyAny>) -> PyResult<Bound<'_, PyAny>> {
 }
 
 pub(super) fn add(module: &Bound<'_, PyModule>) -> PyResult<()> {
-    Wait::<LockCore>::prepare(module.py())?;
+    waiting::prepare_block::<LockCore>(module.py())?;
     module.add_class::<LockCore>()?;
     module.add_function(wrap_pyfunction!(native_lock, module)?)
 }

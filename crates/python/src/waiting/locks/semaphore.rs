@@ -13,7 +13,7 @@ use pyo3::types::{PyDict, PyTuple};
 use super::block::{self, Block};
 use super::core::{Family, Hook, PrimitiveCore};
 use super::value::Value;
-use super::waiting::{Primitive, Wait};
+use super::waiting::{self, Primitive};
 use crate::ffi::cell::LoopCell;
 use crate::ffi::coroutine::Kind;
 use crate::ffi::function::equip_stand_in;
@@ -31,7 +31,7 @@ pub(crate) struct SemaphoreCore {
 
 static FAMILY: Family = Family { hooks: Hooks::new(), value: "_value", is_lazy: true };
 
-static ACQUIRE: Kind = Kind::new();
+static ACQUIRE: [Kind; 2] = [Kind::new(), Kind::new()];
 static USUAL: Usual<SemaphoreCore> = Usual::new();
 
 /// Whether asyncio's semaphore lets in all who may, whoever leaves the queue: as it does since some release of Python 3.12.
@@ -41,7 +41,7 @@ static LETS_ALL_IN: AtomicBool = AtomicBool::new(true);
 impl Primitive for SemaphoreCore {
     const WAITS: &'static str = "Semaphore.acquire";
 
-    fn kind() -> &'static Kind {
+    fn kinds() -> &'static [Kind; 2] {
         &ACQUIRE
     }
 
@@ -270,7 +270,7 @@ fn native_bounded_semaphore(class: Bound<'_, PyAny>) -> PyResult<Bound<'_, PyAny
 }
 
 pub(super) fn add(module: &Bound<'_, PyModule>) -> PyResult<()> {
-    Wait::<SemaphoreCore>::prepare(module.py())?;
+    waiting::prepare_block::<SemaphoreCore>(module.py())?;
     module.add_class::<SemaphoreCore>()?;
     module.add_function(wrap_pyfunction!(native_semaphore, module)?)?;
     module.add_function(wrap_pyfunction!(native_bounded_semaphore, module)?)

@@ -7,18 +7,23 @@ use pyo3::prelude::*;
 use pyo3::pyclass::boolean_struct::True;
 
 use super::core::PrimitiveCore;
-use crate::ffi::cell::LoopCell;
-use crate::ffi::coroutine::{self, Coroutine, Kind, Life};
+use crate::ffi::coroutine::Kind;
 use crate::ffi::resumable::{Input, Step};
-use crate::ffi::{Instance, Object, Shared, Usual, Visit};
+use crate::ffi::{Object, Shared, Usual, Visit};
+use crate::waiting::staged::{self, Stages, Transition};
 use crate::waiting::waiter::Waiter;
+
+/// As asyncio's own.
+pub(super) const ENTERS: &str = "_ContextManagerMixin.__aenter__";
 
 /// What is waited for.
 pub(super) trait Primitive: PyClass<Frozen = True, BaseType = PrimitiveCore> + Send + Sync {
     /// As asyncio's method.
     const WAITS: &'static str;
 
-    fn kind() -> &'static Kind;
+    /// Of the coroutines of the method that waits, and of `__aenter__`.
+    fn kinds() -> &'static [Kind; 2];
+
     fn usual() -> &'static Usual<Self>;
 
     /// Whether nobody need wait; it is taken then.
@@ -31,137 +36,102 @@ pub(super) trait Primitive: PyClass<Frozen = True, BaseType = PrimitiveCore> + S
     fn failed(slf: &Bound<'_, Self>, waiter: &Waiter, error: &PyErr) -> PyResult<()>;
 }
 
-/// What the coroutine returns.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Answer {
-    True,
-    /// It is `__aenter__`.
-    Nothing,
+/// The coroutine; `ENTERS` says that it is `__aenter__`. Each has a class of its own, since a coroutine's class knows its name.
+pub(super) enum PrimitiveWait<P, const ENTERS: bool> {
+    /// Over at once if there is nothing to wait for.
+    Asked {
+        primitive: Shared<P>,
+    },
+    InLine {
+        primitive: Shared<P>,
+        waiter: Waiter,
+    },
 }
 
-pub(super) struct Wait<P> {
-    life: Life,
-    stage: LoopCell<Stage<P>>,
-    answer: Answer,
-}
-
-enum Stage<P> {
-    Asked { primitive: Shared<P> },
-    Waiting { primitive: Shared<P>, waiter: Waiter },
-    Over,
-}
-
-impl<P: Primitive> Coroutine for Wait<P> {
-    const QUALIFIED_NAME: &'static str = P::WAITS;
+impl<P: Primitive, const ENTERS: bool> Stages for PrimitiveWait<P, ENTERS> {
+    const QUALIFIED_NAME: &'static str = if ENTERS { self::ENTERS } else { P::WAITS };
 
     fn kind() -> &'static Kind {
-        P::kind()
+        &P::kinds()[usize::from(ENTERS)]
     }
 
-    fn life(&self) -> &Life {
-        &self.life
-    }
-
-    fn qualified_name(&self) -> &'static str {
-        match self.answer {
-            Answer::True => P::WAITS,
-            Answer::Nothing => super::block::ENTERS,
-        }
-    }
-
-    fn advance(py: Python<'_>, wait: &Instance<Self>, _first: bool, input: Input) -> PyResult<Step> {
-        match (wait.take(), input) {
-            (Stage::Asked { primitive }, Input::Next(_)) => Self::begin(py, wait, primitive),
-            (Stage::Waiting { primitive, waiter }, input) => wait.go_on(py, primitive, waiter, input),
-            (_, Input::Throw(error)) => Err(error),
-            (Stage::Over, Input::Next(_)) => Ok(Step::nothing(py)),
+    fn resume(self, py: Python<'_>, input: Input) -> PyResult<Transition<Self>> {
+        match (self, input) {
+            (Self::Asked { primitive }, Input::Next(_)) => Self::begin(py, primitive),
+            (Self::InLine { primitive, waiter }, input) => {
+                let step = match input {
+                    Input::Next(sent) => waiter.resume(py, sent),
+                    Input::Throw(error) => Err(error),
+                };
+                Self::settle(py, primitive, waiter, step)
+            }
+            (Self::Asked { .. }, Input::Throw(error)) => Err(error),
         }
     }
 
     fn awaits(&self, py: Python<'_>) -> Option<Object> {
-        self.stage.with(|stage| match stage {
-            Stage::Waiting { waiter, .. } => Some(waiter.awaited().clone_ref(py)),
-            Stage::Asked { .. } | Stage::Over => None,
-        })
-    }
-
-    fn traverse(&self, visit: &mut Visit<'_>) -> c_int {
-        let visited = self.stage.try_with(|stage| match stage {
-            Stage::Asked { primitive } => visit.object(primitive.object()),
-            Stage::Waiting { primitive, waiter } => {
-                visit.all(waiter.objects().into_iter().flatten().chain([primitive.object()]))
-            }
-            Stage::Over => 0,
-        });
-        visited.unwrap_or(0)
-    }
-
-    fn clear(&self, _py: Python<'_>) {
-        drop(self.take());
-    }
-}
-
-impl<P: Primitive> Wait<P> {
-    pub(super) fn make(primitive: &Bound<'_, P>, answer: Answer) -> PyResult<Object> {
-        let stage = LoopCell::new(Stage::Asked { primitive: Shared::new(primitive) });
-        let wait = Self { life: Life::new(), stage, answer };
-        Coroutine::make(wait, primitive.py()).map(Instance::into_object)
-    }
-
-    fn take(&self) -> Stage<P> {
-        self.stage.with(|stage| std::mem::replace(stage, Stage::Over))
-    }
-
-    fn put(&self, stage: Stage<P>) {
-        drop(self.stage.with(|old| std::mem::replace(old, stage)));
-    }
-
-    fn answer(&self, py: Python<'_>) -> Step {
-        match self.answer {
-            Answer::True => Step::Return(Object::truth(py, true)),
-            Answer::Nothing => Step::nothing(py),
+        match self {
+            Self::Asked { .. } => None,
+            Self::InLine { waiter, .. } => Some(waiter.awaited().clone_ref(py)),
         }
     }
 
-    fn begin(py: Python<'_>, wait: &Instance<Self>, primitive: Shared<P>) -> PyResult<Step> {
+    fn traverse(&self, visit: &mut Visit<'_>) -> c_int {
+        match self {
+            Self::Asked { primitive } => visit.object(primitive.object()),
+            Self::InLine { primitive, waiter } => {
+                visit.all(waiter.objects().into_iter().flatten().chain([primitive.object()]))
+            }
+        }
+    }
+}
+
+impl<P: Primitive, const ENTERS: bool> PrimitiveWait<P, ENTERS> {
+    pub(super) fn make(primitive: &Bound<'_, P>) -> PyResult<Object> {
+        staged::make(primitive.py(), Self::Asked { primitive: Shared::new(primitive) })
+    }
+
+    fn begin(py: Python<'_>, primitive: Shared<P>) -> PyResult<Transition<Self>> {
         let slf = primitive.bind(py);
         if P::take(slf)? {
-            return Ok(wait.answer(py));
+            return Ok(Self::taken(py));
         }
         let core = slf.as_super();
         let waiter = PrimitiveCore::make_waiter(core)?;
         core.get().waiters.join(py, &waiter)?;
         let step = waiter.wait(py);
-        wait.settle(py, primitive, waiter, step)
+        Self::settle(py, primitive, waiter, step)
     }
 
-    fn go_on(&self, py: Python<'_>, primitive: Shared<P>, waiter: Waiter, input: Input) -> PyResult<Step> {
-        let step = match input {
-            Input::Next(sent) => waiter.resume(py, sent),
-            Input::Throw(error) => Err(error),
-        };
-        self.settle(py, primitive, waiter, step)
-    }
-
+    /// What the waiter says.
     fn settle(
-        &self,
         py: Python<'_>,
         primitive: Shared<P>,
         waiter: Waiter,
         step: PyResult<Step>,
-    ) -> PyResult<Step> {
-        if matches!(step, Ok(Step::Yield(_))) {
-            self.put(Stage::Waiting { primitive, waiter });
-            return step;
+    ) -> PyResult<Transition<Self>> {
+        if let Ok(Step::Yield(yielded)) = step {
+            return Ok(Transition::Yield(yielded, Self::InLine { primitive, waiter }));
         }
         let slf = primitive.bind(py);
         match slf.as_super().get().waiters.leave(py, &waiter).and(step) {
             Err(error) => P::failed(slf, &waiter, &error).and(Err(error)),
-            Ok(_) => P::woken(slf).map(|()| self.answer(py)),
+            Ok(_) => P::woken(slf).map(|()| Self::taken(py)),
         }
     }
 
-    pub(super) fn prepare(py: Python<'_>) -> PyResult<()> {
-        coroutine::add_class::<Self>(py)
+    fn taken(py: Python<'_>) -> Transition<Self> {
+        Transition::Return(if ENTERS { Object::none(py) } else { Object::truth(py, true) })
     }
+}
+
+/// Makes the classes of the method that waits.
+pub(super) fn prepare<P: Primitive>(py: Python<'_>) -> PyResult<()> {
+    staged::add_class::<PrimitiveWait<P, false>>(py)
+}
+
+/// And of `__aenter__`, where there is one.
+pub(super) fn prepare_block<P: Primitive>(py: Python<'_>) -> PyResult<()> {
+    prepare::<P>(py)?;
+    staged::add_class::<PrimitiveWait<P, true>>(py)
 }

@@ -8,11 +8,11 @@ use super::core::QueueCore;
 use super::hooks::{Hooks, Plain};
 use super::waiters::Side;
 use crate::ffi::call::call_method;
-use crate::ffi::cell::LoopCell;
-use crate::ffi::coroutine::{self, Coroutine, Kind, Life};
+use crate::ffi::coroutine::Kind;
 use crate::ffi::intern::intern;
 use crate::ffi::resumable::{Input, Step};
-use crate::ffi::{Arguments, Instance, Object, Shared, Visit};
+use crate::ffi::{Arguments, Object, Shared, Visit};
+use crate::waiting::staged::{self, Stages, Transition};
 use crate::waiting::waiter::Waiter;
 
 /// What is asked of a queue.
@@ -92,101 +92,74 @@ impl Request for Get {
 }
 
 /// A request of a queue, which can be awaited.
-struct Waiting<R> {
-    life: Life,
-    stage: LoopCell<Stage<R>>,
-}
-
-enum Stage<R> {
+enum Waiting<R> {
+    /// Over at once if it need not wait.
     Asked { queue: Shared<QueueCore>, request: R },
+    /// It tries again once it is called up.
     InLine { queue: Shared<QueueCore>, request: R, waiter: Waiter },
-    Over,
 }
 
-impl<R: Request> Coroutine for Waiting<R> {
+impl<R: Request> Stages for Waiting<R> {
     const QUALIFIED_NAME: &'static str = R::QUALIFIED_NAME;
 
     fn kind() -> &'static Kind {
         R::kind()
     }
 
-    fn life(&self) -> &Life {
-        &self.life
-    }
-
-    fn advance(py: Python<'_>, waiting: &Instance<Self>, _first: bool, input: Input) -> PyResult<Step> {
-        match (waiting.take(), input) {
-            (Stage::Asked { queue, request }, Input::Next(_)) => Self::attempt(py, waiting, queue, request),
-            (Stage::InLine { queue, request, waiter }, Input::Next(sent)) => match waiter.resume(py, sent) {
-                Ok(Step::Return(_)) => Self::attempt(py, waiting, queue, request),
-                Ok(step) => {
-                    waiting.set(Stage::InLine { queue, request, waiter });
-                    Ok(step)
+    fn resume(self, py: Python<'_>, input: Input) -> PyResult<Transition<Self>> {
+        match (self, input) {
+            (Self::Asked { queue, request }, Input::Next(_)) => Self::attempt(py, queue, request),
+            (Self::InLine { queue, request, waiter }, Input::Next(sent)) => match waiter.resume(py, sent) {
+                Ok(Step::Return(_)) => Self::attempt(py, queue, request),
+                Ok(Step::Yield(yielded)) => {
+                    Ok(Transition::Yield(yielded, Self::InLine { queue, request, waiter }))
                 }
                 Err(error) => Err(give_up::<R>(py, &queue, &waiter, error)),
             },
-            (Stage::InLine { queue, waiter, .. }, Input::Throw(error)) => {
+            (Self::InLine { queue, waiter, .. }, Input::Throw(error)) => {
                 Err(give_up::<R>(py, &queue, &waiter, error))
             }
-            (_, Input::Throw(error)) => Err(error),
-            (Stage::Over, Input::Next(_)) => Ok(Step::nothing(py)),
+            (Self::Asked { .. }, Input::Throw(error)) => Err(error),
         }
     }
 
     fn awaits(&self, py: Python<'_>) -> Option<Object> {
-        self.stage.with(|stage| match stage {
-            Stage::InLine { waiter, .. } => Some(waiter.awaited().clone_ref(py)),
-            Stage::Asked { .. } | Stage::Over => None,
-        })
+        match self {
+            Self::Asked { .. } => None,
+            Self::InLine { waiter, .. } => Some(waiter.awaited().clone_ref(py)),
+        }
     }
 
     fn traverse(&self, visit: &mut Visit<'_>) -> c_int {
-        let visited = self.stage.try_with(|stage| match stage {
-            Stage::Asked { queue, request } => visit.all([queue.object()].into_iter().chain(request.item())),
-            Stage::InLine { queue, request, waiter } => {
+        match self {
+            Self::Asked { queue, request } => visit.all([queue.object()].into_iter().chain(request.item())),
+            Self::InLine { queue, request, waiter } => {
                 let objects = waiter.objects().into_iter().flatten();
                 visit.all(objects.chain([queue.object()]).chain(request.item()))
             }
-            Stage::Over => 0,
-        });
-        visited.unwrap_or(0)
-    }
-
-    fn clear(&self, _py: Python<'_>) {
-        drop(self.take());
+        }
     }
 }
 
 impl<R: Request> Waiting<R> {
-    fn take(&self) -> Stage<R> {
-        self.stage.with(|stage| std::mem::replace(stage, Stage::Over))
+    fn make(queue: &Bound<'_, QueueCore>, request: R) -> PyResult<Object> {
+        staged::make(queue.py(), Self::Asked { queue: Shared::new(queue), request })
     }
 
-    fn set(&self, stage: Stage<R>) {
-        drop(self.stage.with(|old| std::mem::replace(old, stage)));
-    }
-
-    fn make(py: Python<'_>, queue: &Bound<'_, QueueCore>, request: R) -> PyResult<Object> {
-        let stage = LoopCell::new(Stage::Asked { queue: Shared::new(queue), request });
-        Self { life: Life::new(), stage }.make(py).map(Instance::into_object)
-    }
-
-    fn attempt(
-        py: Python<'_>,
-        slf: &Instance<Self>,
-        shared: Shared<QueueCore>,
-        request: R,
-    ) -> PyResult<Step> {
+    fn attempt(py: Python<'_>, shared: Shared<QueueCore>, request: R) -> PyResult<Transition<Self>> {
         let queue = shared.bind(py);
         let hooks = Hooks::of(queue);
         if !R::must_wait(queue, hooks)? {
-            return request.perform(queue, hooks).map(Step::Return);
+            return request.perform(queue, hooks).map(Transition::Return);
         }
         QueueCore::refuse_if_shut_down(queue)?;
         let waiter = QueueCore::enqueue(queue, hooks, R::SIDE)?;
-        let step = waiter.wait(py)?;
-        slf.set(Stage::InLine { queue: shared, request, waiter });
-        Ok(step)
+        Ok(match waiter.wait(py)? {
+            Step::Yield(yielded) => {
+                Transition::Yield(yielded, Self::InLine { queue: shared, request, waiter })
+            }
+            Step::Return(value) => Transition::Return(value),
+        })
     }
 }
 
@@ -208,16 +181,16 @@ fn give_up<R: Request>(py: Python<'_>, queue: &Shared<QueueCore>, waiter: &Waite
 pub(super) fn put(py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
     let (queue, arguments) = QueueCore::receiver(py, arguments)?;
     let [item] = arguments.exactly(py, "Queue.put", ["item"])?;
-    Waiting::make(py, &queue, Put(item.to_object(py)))
+    Waiting::make(&queue, Put(item.to_object(py)))
 }
 
 pub(super) fn get(py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
     let (queue, arguments) = QueueCore::receiver(py, arguments)?;
     let [] = arguments.exactly(py, "Queue.get", [])?;
-    Waiting::make(py, &queue, Get)
+    Waiting::make(&queue, Get)
 }
 
 pub(super) fn add_classes(py: Python<'_>) -> PyResult<()> {
-    coroutine::add_class::<Waiting<Put>>(py)?;
-    coroutine::add_class::<Waiting<Get>>(py)
+    staged::add_class::<Waiting<Put>>(py)?;
+    staged::add_class::<Waiting<Get>>(py)
 }

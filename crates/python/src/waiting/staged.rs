@@ -1,0 +1,185 @@
+//! Coroutines that are written down as stages: one enum says where such a coroutine may stand, and what it owns there.
+//!
+//! A step takes the stage out, so a coroutine that runs owns nothing here, and one whose step fails is over. What the step comes
+//! to is a [`Transition`], which puts the next stage in. Whoever resumes one that runs, or that is over, is turned away before
+//! ([`Life`]); what stands here is used by one step at a time, and never across a call into Python.
+
+use std::ffi::c_int;
+
+use pyo3::prelude::*;
+
+use crate::ffi::cell::LoopCell;
+use crate::ffi::coroutine::{self, Coroutine, Kind, Life};
+use crate::ffi::derived::track;
+use crate::ffi::resumable::{Input, Step};
+use crate::ffi::{Instance, Object, Visit};
+use crate::waiting::awaiting::Awaited;
+
+/// Where a coroutine may stand, and how it goes on from there.
+pub(crate) trait Stages: Send + Sync + Sized + 'static {
+    /// As asyncio's own.
+    const QUALIFIED_NAME: &'static str;
+
+    /// Whether a stage owns anything that leads anywhere, where that is not so of each. The collector knows the coroutine from the
+    /// first such stage on.
+    const LEADS_ANYWHERE: Option<fn(&Self) -> bool> = None;
+
+    /// Whether the first step yields to the loop, and changes nothing: then the stage stays where it is.
+    const PAUSES: Option<fn(&Self) -> bool> = None;
+
+    fn kind() -> &'static Kind;
+
+    /// Goes on. Nothing is thrown into the stage in which it is made, and nothing sent.
+    fn resume(self, py: Python<'_>, input: Input) -> PyResult<Transition<Self>>;
+
+    /// The future or the iterator from which it has what it has yielded. Runs no Python.
+    fn awaits(&self, _py: Python<'_>) -> Option<Object> {
+        None
+    }
+
+    /// Shows the garbage collector every reference that the stage owns. Runs no Python.
+    fn traverse(&self, visit: &mut Visit<'_>) -> c_int;
+}
+
+/// What a step comes to.
+pub(crate) enum Transition<S> {
+    /// It yields this, and goes on from there.
+    Yield(Object, S),
+    Return(Object),
+    /// asyncio's own coroutine does the rest, from its beginning.
+    Delegate(Awaited),
+}
+
+impl<S> Transition<S> {
+    pub(crate) fn nothing(py: Python<'_>) -> Self {
+        Self::Return(Object::none(py))
+    }
+}
+
+/// The coroutine of such stages.
+pub(crate) struct Staged<S> {
+    life: Life,
+    progress: LoopCell<Progress<S>>,
+}
+
+enum Progress<S> {
+    At(S),
+    Delegated(Awaited),
+    /// It runs, or has come to its end.
+    Nowhere,
+}
+
+impl<S: Stages> Coroutine for Staged<S> {
+    const QUALIFIED_NAME: &'static str = S::QUALIFIED_NAME;
+
+    fn kind() -> &'static Kind {
+        S::kind()
+    }
+
+    fn life(&self) -> &Life {
+        &self.life
+    }
+
+    fn leads_anywhere(&mut self) -> bool {
+        match (S::LEADS_ANYWHERE, self.progress.get_mut()) {
+            (Some(leads_anywhere), Progress::At(stage)) => leads_anywhere(stage),
+            _ => true,
+        }
+    }
+
+    #[inline]
+    fn advance(py: Python<'_>, coroutine: &Instance<Self>, first: bool, input: Input) -> PyResult<Step> {
+        if let (true, Some(pauses)) = (first, S::PAUSES) {
+            let stays = |progress: &mut Progress<S>| matches!(progress, Progress::At(stage) if pauses(stage));
+            if coroutine.progress.with(stays) {
+                return Ok(Step::Yield(Object::none(py)));
+            }
+        }
+        let transition = match coroutine.take() {
+            Progress::At(stage) => stage.resume(py, input)?,
+            Progress::Delegated(awaited) => return Self::go_on(py, coroutine, awaited, input),
+            // The collector has cleared it.
+            Progress::Nowhere => return nowhere(py, input),
+        };
+        match transition {
+            Transition::Yield(yielded, stage) => {
+                let known = S::LEADS_ANYWHERE.is_none_or(|leads_anywhere| !leads_anywhere(&stage));
+                coroutine.put(Progress::At(stage));
+                if !known {
+                    track(coroutine.object());
+                }
+                Ok(Step::Yield(yielded))
+            }
+            Transition::Return(value) => Ok(Step::Return(value)),
+            Transition::Delegate(awaited) => Self::go_on(py, coroutine, awaited, Input::Next(None)),
+        }
+    }
+
+    fn deputy(&self, py: Python<'_>) -> Option<Object> {
+        self.progress.with(|progress| match progress {
+            Progress::Delegated(awaited) => Some(awaited.object().clone_ref(py)),
+            Progress::At(_) | Progress::Nowhere => None,
+        })
+    }
+
+    fn awaits(&self, py: Python<'_>) -> Option<Object> {
+        self.progress.with(|progress| match progress {
+            Progress::At(stage) => stage.awaits(py),
+            Progress::Delegated(_) | Progress::Nowhere => None,
+        })
+    }
+
+    fn traverse(&self, visit: &mut Visit<'_>) -> c_int {
+        let visited = self.progress.try_with(|progress| match progress {
+            Progress::At(stage) => stage.traverse(visit),
+            Progress::Delegated(awaited) => visit.object(awaited.object()),
+            Progress::Nowhere => 0,
+        });
+        visited.unwrap_or(0)
+    }
+
+    fn clear(&self, _py: Python<'_>) {
+        drop(self.take());
+    }
+}
+
+impl<S: Stages> Staged<S> {
+    fn take(&self) -> Progress<S> {
+        self.progress.with(|progress| std::mem::replace(progress, Progress::Nowhere))
+    }
+
+    fn put(&self, progress: Progress<S>) {
+        drop(self.progress.with(|old| std::mem::replace(old, progress)));
+    }
+
+    // Apart: what it needs would lie in the stack of every step.
+    #[inline(never)]
+    fn go_on(py: Python<'_>, coroutine: &Instance<Self>, awaited: Awaited, input: Input) -> PyResult<Step> {
+        let step = awaited.resume(py, input)?;
+        if let Step::Yield(_) = step {
+            coroutine.put(Progress::Delegated(awaited));
+            // Whose it is leads back to it.
+            track(coroutine.object());
+        }
+        Ok(step)
+    }
+}
+
+#[cold]
+fn nowhere(py: Python<'_>, input: Input) -> PyResult<Step> {
+    match input {
+        Input::Next(_) => Ok(Step::nothing(py)),
+        Input::Throw(error) => Err(error),
+    }
+}
+
+/// A coroutine that stands there.
+pub(crate) fn make<S: Stages>(py: Python<'_>, stage: S) -> PyResult<Object> {
+    let coroutine = Staged { life: Life::new(), progress: LoopCell::new(Progress::At(stage)) };
+    coroutine.make(py).map(Instance::into_object)
+}
+
+/// Makes the class of such coroutines, when the module is made.
+pub(crate) fn add_class<S: Stages>(py: Python<'_>) -> PyResult<()> {
+    coroutine::add_class::<Staged<S>>(py)
+}
