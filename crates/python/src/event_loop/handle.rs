@@ -8,7 +8,7 @@
 
 mod threadsafe;
 
-use std::ffi::{CStr, c_int};
+use std::ffi::CStr;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use ironloop_engine::Slot;
@@ -22,7 +22,10 @@ use crate::ffi::call::{call, call_tuple};
 use crate::ffi::cell::LoopCell;
 use crate::ffi::class::Pool;
 use crate::ffi::derived::{is_tracked, track};
-use crate::ffi::{Arg, Arguments, Class, Context, Instance, Native, Object, Shared, Visit, getter, method};
+use crate::ffi::{
+    Arg, Arguments, Class, Clear, Context, Instance, Native, Object, Shared, Traverse, Visit, Visited,
+    getter, method, owned,
+};
 pub(crate) use threadsafe::ThreadSafeHandle;
 
 /// The arguments of a callback; up to three need no tuple.
@@ -34,11 +37,15 @@ enum Inline {
     Many(Object),
 }
 
+owned!(enum Inline { None, One(a), Two(a, b), Three(a, b, c), Many(all); });
+
 /// What a handle runs.
 struct Work {
     function: Object,
     arguments: Inline,
 }
+
+owned!(Work { visits: function, arguments; });
 
 impl Work {
     fn new(py: Python<'_>, function: Arg<'_>, arguments: &[Arg<'_>]) -> PyResult<Self> {
@@ -84,16 +91,6 @@ impl Work {
         };
         Ok(PyTuple::new(py, list.iter().map(|object| object.bind(py)))?.into())
     }
-
-    fn traverse(&self, visit: &mut Visit<'_>) -> c_int {
-        let list: &[&Object] = match &self.arguments {
-            Inline::None => &[&self.function],
-            Inline::One(a) | Inline::Many(a) => &[&self.function, a],
-            Inline::Two(a, b) => &[&self.function, a, b],
-            Inline::Three(a, b, c) => &[&self.function, a, b, c],
-        };
-        visit.all(list.iter().copied())
-    }
 }
 
 /// What is known of few handles.
@@ -107,6 +104,8 @@ struct Trace {
     repr: Option<Object>,
 }
 
+owned!(Trace { visits: when, source, repr; });
+
 /// What has become of a callback.
 enum State {
     Scheduled(Work),
@@ -116,12 +115,22 @@ enum State {
     Cancelled(Option<Work>),
 }
 
+owned!(enum State { Scheduled(work), Spent, Cancelled(work); });
+
 /// A callback with its context.
 pub(crate) struct Callback {
     state: LoopCell<State>,
     context: Context,
     owner: Shared<LoopCore>,
     trace: LoopCell<Option<Box<Trace>>>,
+}
+
+owned!(Callback { visits: context, owner, state, trace; });
+
+impl Clear for Callback {
+    fn clear(&self, _py: Python<'_>) {
+        self.spend();
+    }
 }
 
 impl Callback {
@@ -272,40 +281,25 @@ impl Callback {
     fn arguments(&self, py: Python<'_>) -> PyResult<Object> {
         self.shown(py).map_or_else(|| Ok(Object::none(py)), |work| work.arguments(py))
     }
-
-    fn traverse(&self, visit: &mut Visit<'_>) -> c_int {
-        let mut result = visit.all([self.context.object(), self.owner.object()]);
-        if result == 0 {
-            let visited = self.state.try_with(|state| match state {
-                State::Scheduled(work) | State::Cancelled(Some(work)) => work.traverse(visit),
-                _ => 0,
-            });
-            result = visited.unwrap_or(0);
-        }
-        if result == 0 {
-            let known =
-                |trace: &Trace| visit.all([&trace.when, &trace.source, &trace.repr].into_iter().flatten());
-            result = self.trace.try_with(|trace| trace.as_deref().map_or(0, known)).unwrap_or(0);
-        }
-        result
-    }
 }
 
 impl<T: AnyHandle> Instance<T> {
     /// Shows the collector a handle that a loop holds: if nobody else does, its references are the loop's.
-    pub(crate) fn traverse_owned(&self, visit: &mut Visit<'_>) -> c_int {
+    pub(crate) fn traverse_owned(&self, visit: &mut Visit<'_>) -> Visited {
         if is_tracked(self.object()) {
-            visit.object(self.object())
+            self.traverse(visit)
         } else if self.is_exclusive() {
             self.callback().traverse(visit)
         } else {
-            0
+            Ok(())
         }
     }
 }
 
 /// What runs in its turn (`asyncio.Handle`).
 pub(crate) struct Handle(pub(crate) Callback);
+
+owned!(Handle { clears: 0; });
 
 /// What runs at a time (`asyncio.TimerHandle`).
 pub(crate) struct TimerHandle {
@@ -314,6 +308,8 @@ pub(crate) struct TimerHandle {
     /// Its place among the loop's timers, packed; it may have left it.
     slot: AtomicU64,
 }
+
+owned!(TimerHandle { clears: callback; ignores: when, slot; });
 
 impl TimerHandle {
     pub(crate) fn new(callback: Callback, when: f64) -> Self {
@@ -360,14 +356,6 @@ impl Native for Handle {
         &HANDLE
     }
 
-    fn traverse(&self, visit: &mut Visit<'_>) -> c_int {
-        self.0.traverse(visit)
-    }
-
-    fn clear(&self, _py: Python<'_>) {
-        self.0.spend();
-    }
-
     fn pool(&self) -> Option<&Pool> {
         Some(&self.0.owner.peek().handles)
     }
@@ -382,14 +370,6 @@ impl Native for TimerHandle {
 
     fn class() -> &'static Class {
         &TIMER_HANDLE
-    }
-
-    fn traverse(&self, visit: &mut Visit<'_>) -> c_int {
-        self.callback.traverse(visit)
-    }
-
-    fn clear(&self, _py: Python<'_>) {
-        self.callback.spend();
     }
 
     fn pool(&self) -> Option<&Pool> {

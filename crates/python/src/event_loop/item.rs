@@ -1,7 +1,5 @@
 //! What the ready queue and the timers hold.
 
-use std::ffi::c_int;
-
 use ironloop_driver::Ready;
 use ironloop_engine::Slot;
 
@@ -10,7 +8,7 @@ use crate::event_loop::handle::{Handle, ThreadSafeHandle, TimerHandle};
 use crate::event_loop::task::Task;
 use crate::ffi::derived::{Own, track};
 use crate::ffi::observer::AnyObserver;
-use crate::ffi::{Instance, Object, Visit};
+use crate::ffi::{Instance, Object, Traverse, Visit, Visited};
 use crate::io::datagram::DatagramTransport;
 use crate::io::stream::Transport;
 
@@ -51,6 +49,34 @@ pub(crate) enum Timer {
     Overdue(Object),
 }
 
+impl Traverse for Item {
+    fn traverse(&self, visit: &mut Visit<'_>) -> Visited {
+        match self {
+            Self::Call(handle) => handle.traverse_owned(visit),
+            Self::CallFromThread(handle) => handle.traverse_owned(visit),
+            Self::Timer(handle) => handle.traverse_owned(visit),
+            Self::Foreign(object) | Self::Overdue(object) => object.traverse(visit),
+            Self::Ready(..) => Ok(()),
+            Self::Step(task) => task.traverse(visit),
+            Self::Throw(task, error) => (task, error).traverse(visit),
+            Self::Awake(future) => future.traverse(visit),
+            Self::Told(observer, future) => (observer, future).traverse(visit),
+            Self::Made(transport) | Self::Lost(transport) => transport.traverse(visit),
+            Self::DatagramMade(transport) | Self::DatagramLost(transport) => transport.traverse(visit),
+        }
+    }
+}
+
+impl Traverse for Timer {
+    fn traverse(&self, visit: &mut Visit<'_>) -> Visited {
+        match self {
+            Self::Handle(handle) => handle.traverse_owned(visit),
+            Self::Sleep(future) => future.traverse(visit),
+            Self::Overdue(target) => target.traverse(visit),
+        }
+    }
+}
+
 impl From<Timer> for Item {
     fn from(timer: Timer) -> Self {
         match timer {
@@ -66,14 +92,6 @@ impl Timer {
         match self {
             Self::Handle(handle) => Some(handle),
             Self::Sleep(_) | Self::Overdue(_) => None,
-        }
-    }
-
-    pub(super) fn traverse(&self, visit: &mut Visit<'_>) -> c_int {
-        match self {
-            Self::Handle(handle) => handle.traverse_owned(visit),
-            Self::Sleep(future) => visit.object(future.object()),
-            Self::Overdue(target) => visit.object(target),
         }
     }
 
@@ -121,17 +139,6 @@ impl Item {
             Self::Made(transport) | Self::Lost(transport) => Some(transport.object()),
             Self::DatagramMade(transport) | Self::DatagramLost(transport) => Some(transport.object()),
             Self::Ready(..) => None,
-        }
-    }
-
-    pub(super) fn traverse(&self, visit: &mut Visit<'_>) -> c_int {
-        match self {
-            Self::Call(handle) => handle.traverse_owned(visit),
-            Self::CallFromThread(handle) => handle.traverse_owned(visit),
-            Self::Timer(handle) => handle.traverse_owned(visit),
-            Self::Throw(task, error) => visit.all([task.object(), error]),
-            Self::Told(observer, future) => visit.all([observer.object(), future]),
-            other => visit.all(other.object()),
         }
     }
 

@@ -16,7 +16,6 @@ pub(crate) mod task;
 mod turn;
 
 use std::collections::VecDeque;
-use std::ffi::c_int;
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -34,7 +33,7 @@ use crate::ffi::ending::outlive_interpreter;
 use crate::ffi::error::os_error;
 use crate::ffi::hooks::Own;
 use crate::ffi::method::add_methods;
-use crate::ffi::{Instance, Object, Usual, Visit};
+use crate::ffi::{Instance, Object, Traverse, Usual, Visit, Visited, owned, traverse_class};
 use crate::io::stream::Transport;
 pub(crate) use item::{Item, Timer};
 pub(crate) use make::create_native_task;
@@ -74,16 +73,15 @@ pub(crate) struct State {
     arrivals: VecDeque<Item>,
 }
 
-impl State {
-    /// Shows the collector what the loop owns.
-    fn traverse(&self, visit: &mut Visit<'_>) -> c_int {
-        let ready = self.engine.ready().map(|item| item.traverse(visit)).find(|result| *result != 0);
-        ready
-            .or_else(|| {
-                self.engine.scheduled().map(|timer| timer.traverse(visit)).find(|result| *result != 0)
-            })
-            .or_else(|| Some(visit.all(self.held.iter().map(Instance::object))).filter(|result| *result != 0))
-            .unwrap_or_else(|| self.sources.traverse(visit))
+owned!(State {
+    visits: engine, held, sources;
+    ignores: poller, performed, read_buffer, turns_since_poll, turns_since_signals, reported, emptied, arrivals;
+});
+
+impl Traverse for Engine<Item, Timer> {
+    fn traverse(&self, visit: &mut Visit<'_>) -> Visited {
+        self.ready().try_for_each(|item| item.traverse(visit))?;
+        self.scheduled().try_for_each(|timer| timer.traverse(visit))
     }
 }
 
@@ -110,6 +108,12 @@ pub(crate) struct LoopCore {
     /// The thread that runs the loop, as Python numbers it; 0 while none does.
     thread: AtomicU64,
 }
+
+// What other threads have left in the inbox is not shown: it is known to nobody else, and so taken for alive.
+owned!(LoopCore {
+    visits: state, task_factory;
+    ignores: inbox, notifier, handles, timer_handles, closed, stopping, debug, own, steps, lingering, signals, thread;
+});
 
 pub(crate) static USUAL: Usual<LoopCore> = Usual::new();
 
@@ -405,17 +409,7 @@ impl LoopCore {
         if self.is_running() {
             return Ok(());
         }
-        let mut outcome = Ok(());
-        let mut show = |object: &Object| {
-            outcome = visit.call(object.as_py());
-            c_int::from(outcome.is_err())
-        };
-        let mut visitor = Visit(&mut show);
-        self.state.try_with(|state| state.traverse(&mut visitor));
-        outcome?;
-        self.task_factory
-            .try_with(|factory| visit.call(factory.as_ref().map(Object::as_py)))
-            .unwrap_or(Ok(()))
+        traverse_class(self, &visit)
     }
 
     fn __clear__(&self) {

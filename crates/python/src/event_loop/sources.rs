@@ -1,13 +1,12 @@
 //! What the loop watches, by descriptor.
 
-use std::ffi::c_int;
 use std::io;
 
 use ironloop_driver::{Interest, Poller, RawFd, Token, Trigger, Watched};
 use ironloop_engine::{Slot, Slots};
 use pyo3::ffi::PyObject;
 
-use crate::ffi::{Instance, Visit};
+use crate::ffi::{Instance, Traverse, Visit, Visited, owned};
 use crate::io::Listener;
 use crate::io::datagram::DatagramTransport;
 use crate::io::stream::Transport;
@@ -20,6 +19,8 @@ pub(crate) enum Source {
     Datagram(Instance<DatagramTransport>),
     Listener(Listener),
 }
+
+owned!(enum Source { Watch(watch), Stream(transport), Datagram(transport), Listener(listener); });
 
 impl Source {
     /// Its loop is closed: nobody will be told any more.
@@ -204,17 +205,6 @@ impl Sources {
         self.slots.remove(place.slot)
     }
 
-    /// Shows the collector what the sources own.
-    pub(crate) fn traverse(&self, visit: &mut Visit<'_>) -> c_int {
-        let each = |source: &Source| match source {
-            Source::Watch(watch) => watch.traverse(visit),
-            Source::Stream(transport) => visit.object(transport.object()),
-            Source::Datagram(transport) => visit.object(transport.object()),
-            Source::Listener(listener) => visit.all(listener.objects()),
-        };
-        self.slots.iter().map(each).find(|result| *result != 0).unwrap_or(0)
-    }
-
     pub(crate) fn listens(&self, slot: Slot) -> bool {
         matches!(self.slots.get(slot), Some(Source::Listener(_)))
     }
@@ -235,6 +225,12 @@ impl Sources {
     pub(crate) fn take(&mut self) -> Vec<Source> {
         self.by_fd.clear();
         self.slots.take()
+    }
+}
+
+impl Traverse for Sources {
+    fn traverse(&self, visit: &mut Visit<'_>) -> Visited {
+        self.slots.iter().try_for_each(|source| source.traverse(visit))
     }
 }
 

@@ -12,7 +12,7 @@ use super::callable::{call_slot, called};
 use super::class::Pool;
 use super::function::Function;
 use super::method::enter;
-use super::{Class, Instance, Native, Object, Visit};
+use super::{Class, Instance, Native, Object, owned};
 
 unsafe extern "C" {
     /// Public, and missing in `pyo3::ffi`.
@@ -29,6 +29,8 @@ pub(super) struct BoundMethod {
     function: Object,
     instance: Object,
 }
+
+owned!(BoundMethod { visits: function, instance; clears nothing; ignores: vectorcall; });
 
 static CLASS: Class = Class::new();
 static POOL: Pool = Pool::new();
@@ -49,12 +51,6 @@ impl Native for BoundMethod {
     fn begins_tracked(&mut self) -> bool {
         true
     }
-
-    fn traverse(&self, visit: &mut Visit<'_>) -> c_int {
-        visit.all([&self.function, &self.instance])
-    }
-
-    fn clear(&self, _py: Python<'_>) {}
 
     fn pool(&self) -> Option<&Pool> {
         Some(&POOL)

@@ -6,7 +6,7 @@ use std::{ptr, slice};
 use pyo3::ffi;
 use pyo3::prelude::*;
 
-use super::Object;
+use super::{Object, Traverse, Visit, Visited};
 
 /// An exported buffer, released when dropped.
 pub(crate) struct Buffer(Box<ffi::Py_buffer>);
@@ -35,8 +35,8 @@ impl Buffer {
         Ok(Self(unsafe { view.assume_init() }))
     }
 
-    /// Whose it is, for the collector.
-    pub(crate) fn exporter(&self) -> Option<&Object> {
+    /// Whose it is.
+    fn exporter(&self) -> Option<&Object> {
         // SAFETY: an `Object` is such a pointer; the view owns the reference, and keeps it as long as it lives.
         (!self.0.obj.is_null()).then(|| unsafe { &*ptr::from_ref(&self.0.obj).cast() })
     }
@@ -61,6 +61,12 @@ impl Buffer {
         // SAFETY: the exporter keeps so many bytes in place while the view lives, and has agreed to writing; `&mut` is the only
         // borrow.
         unsafe { slice::from_raw_parts_mut(self.0.buf.cast(), self.len()) }
+    }
+}
+
+impl Traverse for Buffer {
+    fn traverse(&self, visit: &mut Visit<'_>) -> Visited {
+        self.exporter().traverse(visit)
     }
 }
 

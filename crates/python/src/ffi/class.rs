@@ -13,10 +13,10 @@ use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyModule, PyTuple, PyType};
 
-use super::{Instance, Object};
+use super::{Clear, Instance, Object, Traverse};
 
 /// The payload of a native class.
-pub(crate) trait Native: Send + Sync + Sized + 'static {
+pub(crate) trait Native: Traverse + Clear + Send + Sync + Sized + 'static {
     /// The class, with its module.
     const NAME: &'static CStr;
     /// Empty where instances have a `__doc__` of their own.
@@ -42,12 +42,6 @@ pub(crate) trait Native: Send + Sync + Sized + 'static {
         Self::TRACKED
     }
 
-    /// Shows the garbage collector every reference that the payload owns. Runs no Python.
-    fn traverse(&self, visit: &mut Visit<'_>) -> c_int;
-
-    /// Drops the references that may be part of a cycle.
-    fn clear(&self, py: Python<'_>);
-
     /// Whether there is something to say at all.
     fn needs_finalizer(&self) -> bool {
         true
@@ -59,20 +53,6 @@ pub(crate) trait Native: Send + Sync + Sized + 'static {
     /// Where the memory of dead instances may wait for the next one.
     fn pool(&self) -> Option<&Pool> {
         None
-    }
-}
-
-/// The garbage collector's visitor: is shown references, and answers 0 to go on.
-pub(crate) struct Visit<'a>(pub(crate) &'a mut dyn FnMut(&Object) -> c_int);
-
-impl Visit<'_> {
-    /// Visits one reference. Anything but 0 must be returned at once.
-    pub(crate) fn object(&mut self, object: &Object) -> c_int {
-        (self.0)(object)
-    }
-
-    pub(crate) fn all<'a>(&mut self, objects: impl IntoIterator<Item = &'a Object>) -> c_int {
-        objects.into_iter().map(|object| self.object(object)).find(|result| *result != 0).unwrap_or(0)
     }
 }
 
@@ -440,7 +420,7 @@ unsafe extern "C" fn traverse<T: Native>(
                 }
             }
         }
-        (*class.payload::<T>(instance)).traverse(&mut Visit(&mut |object| visit(object.as_ptr(), argument)))
+        super::visit::traverse(&*class.payload::<T>(instance), visit, argument)
     }
 }
 

@@ -4,11 +4,13 @@ use pyo3::exceptions::PyTypeError;
 use pyo3::ffi;
 use pyo3::prelude::*;
 
-use super::{Arg, Object};
+use super::{Arg, Object, owned};
 use crate::event_loop::running;
 
 /// A `contextvars.Context`.
 pub(crate) struct Context(Object);
+
+owned!(Context { visits: 0; });
 
 impl Context {
     /// `contextvars.copy_context()`

@@ -3,7 +3,7 @@
 //! To Python a native coroutine is a coroutine: it is awaited once, may be made a task, thrown into, closed and inspected, and warns if
 //! nobody has awaited it.
 
-use std::ffi::{CStr, c_int, c_void};
+use std::ffi::{CStr, c_void};
 use std::sync::atomic::{AtomicU8, Ordering};
 
 use pyo3::exceptions::{PyRuntimeError, PyStopIteration, PyTypeError, PyValueError};
@@ -18,7 +18,7 @@ use super::intern::intern;
 use super::method::enter;
 use super::raise::{set_context, value_of};
 use super::resumable::{Input, Resumable, Step, end, next, resumable_methods, send_slot_of};
-use super::{Class, Instance, Native, Object, Visit, wrapper};
+use super::{Class, Clear, Instance, Native, Object, Traverse, owned, wrapper};
 
 /// Where a coroutine stands.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -35,6 +35,8 @@ pub(crate) struct Life {
     stage: AtomicU8,
     pub(super) inspected: Inspected,
 }
+
+owned!(Life { clears: inspected; ignores: stage; });
 
 impl Life {
     pub(crate) const fn new() -> Self {
@@ -112,7 +114,7 @@ fn stop_converted(py: Python<'_>, error: PyErr) -> PyErr {
 
 /// A native coroutine. Its memory comes from a pool. The garbage collector knows it from the beginning: whoever makes one may keep
 /// it where it leads, and never await it.
-pub(crate) trait Coroutine: Send + Sync + Sized + 'static {
+pub(crate) trait Coroutine: Traverse + Clear + Send + Sync + Sized + 'static {
     /// As asyncio's own: `sleep`, `Queue.get`.
     const QUALIFIED_NAME: &'static str;
 
@@ -144,12 +146,6 @@ pub(crate) trait Coroutine: Send + Sync + Sized + 'static {
         None
     }
 
-    /// Shows the garbage collector every reference that the payload owns. Runs no Python.
-    fn traverse(&self, visit: &mut Visit<'_>) -> c_int;
-
-    /// Drops the references that may be part of a cycle.
-    fn clear(&self, py: Python<'_>);
-
     fn make(self, py: Python<'_>) -> PyResult<Instance<Self>> {
         let made = Self::kind().class().instantiate(py, self)?;
         if inspection::may_track_origins() {
@@ -173,18 +169,6 @@ impl<C: Coroutine> Native for C {
 
     fn begins_tracked(&mut self) -> bool {
         self.leads_anywhere()
-    }
-
-    fn traverse(&self, visit: &mut Visit<'_>) -> c_int {
-        match C::traverse(self, visit) {
-            0 => self.life().inspected.traverse(visit),
-            result => result,
-        }
-    }
-
-    fn clear(&self, py: Python<'_>) {
-        C::clear(self, py);
-        self.life().inspected.clear();
     }
 
     fn needs_finalizer(&self) -> bool {

@@ -13,7 +13,7 @@ use pyo3::exceptions::PyRecursionError;
 use pyo3::ffi;
 use pyo3::prelude::*;
 
-use super::Object;
+use super::{Object, Traverse, Visit, Visited};
 
 /// So many levels are below any limit that a program sets.
 const SHALLOW: usize = 32;
@@ -112,6 +112,12 @@ pub(crate) struct Link(ManuallyDrop<Object>);
 impl Link {
     pub(crate) fn new(object: Object) -> Self {
         Self(ManuallyDrop::new(object))
+    }
+}
+
+impl Traverse for Link {
+    fn traverse(&self, visit: &mut Visit<'_>) -> Visited {
+        self.0.traverse(visit)
     }
 }
 

@@ -19,10 +19,10 @@ use pyo3::prelude::*;
 use pyo3::types::{PyTuple, PyType};
 
 use super::class::{BEFORE, NO_GETTER, Pool, allocate, leak, release, say_last_words, whole_words};
-use super::{Object, Visit};
+use super::{Clear, Object, Traverse, Visit, Visited};
 
 /// What stands behind the base's struct.
-pub(crate) trait Derived: Sized + 'static {
+pub(crate) trait Derived: Traverse + Clear + Sized + 'static {
     const NAME: &'static CStr;
     const DOC: &'static CStr;
     /// The base's struct.
@@ -38,14 +38,6 @@ pub(crate) trait Derived: Sized + 'static {
 
     /// The instance is about to go: by its deallocator, or with other garbage, before anybody's code has found it there.
     fn end(&self, fields: &Self::Fields);
-
-    /// Shows the garbage collector every reference that the payload owns. Runs no Python.
-    fn traverse(&self, _visit: &mut Visit<'_>) -> c_int {
-        0
-    }
-
-    /// Drops the references that may be part of a cycle.
-    fn clear(&self) {}
 }
 
 /// A strong reference to an instance of `T`'s class, exactly if not said otherwise; dereferences to the base's struct.
@@ -92,6 +84,12 @@ impl<T: Derived> Own<T> {
     pub(crate) fn payload(&self) -> &T {
         // SAFETY: in place from the instance's beginning to its end.
         unsafe { &*payload::<T>(self.0.as_ptr()) }
+    }
+}
+
+impl<T> Traverse for Own<T> {
+    fn traverse(&self, visit: &mut Visit<'_>) -> Visited {
+        self.0.traverse(visit)
     }
 }
 
@@ -352,8 +350,7 @@ unsafe extern "C" fn traverse<T: Derived>(
                 return result;
             }
         }
-        let result =
-            (*payload::<T>(instance)).traverse(&mut Visit(&mut |object| visit(object.as_ptr(), argument)));
+        let result = super::visit::traverse(&*payload::<T>(instance), visit, argument);
         if result != 0 {
             return result;
         }
@@ -364,7 +361,7 @@ unsafe extern "C" fn traverse<T: Derived>(
 unsafe extern "C" fn clear<T: Derived>(instance: *mut ffi::PyObject) -> c_int {
     // SAFETY: called by the collector on an attached thread with a live instance.
     unsafe {
-        (*payload::<T>(instance)).clear();
+        (*payload::<T>(instance)).clear(Python::assume_attached());
         (*T::class().base()).tp_clear.map_or(0, |clear| clear(instance))
     }
 }

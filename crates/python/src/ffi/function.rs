@@ -16,7 +16,7 @@ use super::callable::{Callable, call_slot, called};
 use super::class::NO_GETTER;
 use super::code::Code;
 use super::method::enter;
-use super::{Arguments, Class, Instance, Native, Object, Visit};
+use super::{Arguments, Class, Instance, Native, Object, Traverse, Visit, Visited, owned};
 use crate::event_loop::LoopCore;
 use crate::event_loop::running::Running;
 
@@ -28,6 +28,15 @@ pub(crate) enum Body {
     Native(fn(&Bound<'_, LoopCore>, Arguments<'_>) -> PyResult<Object>),
     /// A function of Python code.
     Python(Object),
+}
+
+impl Traverse for Body {
+    fn traverse(&self, visit: &mut Visit<'_>) -> Visited {
+        match self {
+            Self::Python(function) => function.traverse(visit),
+            Self::Anywhere(_) | Self::Native(_) => Ok(()),
+        }
+    }
 }
 
 #[repr(C)]
@@ -43,6 +52,12 @@ pub(crate) struct Function {
     /// Whether `async with` looks it up, to call it at once.
     is_special: bool,
 }
+
+owned!(Function {
+    visits: body, stands_for, owner;
+    clears nothing;
+    ignores: vectorcall, code, is_special;
+});
 
 static FUNCTION: Class = Class::new();
 
@@ -60,16 +75,6 @@ impl Native for Function {
     fn class() -> &'static Class {
         &FUNCTION
     }
-
-    fn traverse(&self, visit: &mut Visit<'_>) -> c_int {
-        let python = match &self.body {
-            Body::Python(function) => Some(function),
-            Body::Anywhere(_) | Body::Native(_) => None,
-        };
-        visit.all([&self.stands_for].into_iter().chain(&self.owner).chain(python))
-    }
-
-    fn clear(&self, _py: Python<'_>) {}
 }
 
 /// A method of a class that stands for one of asyncio's; the instance is the first argument.

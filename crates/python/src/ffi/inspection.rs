@@ -19,7 +19,7 @@ use super::coroutine::{Coroutine, Stage};
 use super::derived::track;
 use super::intern::intern;
 use super::method::{enter, get};
-use super::{Instance, Object, Visit};
+use super::{Clear, Instance, Object, Traverse, Visit, Visited, owned};
 use crate::ffi::cell::LoopCell;
 
 /// What a coroutine has been given, or asked for.
@@ -32,6 +32,9 @@ struct Details {
     /// Who has made it, if that was asked for.
     origin: Option<Object>,
 }
+
+// Names are strings, which lead nowhere.
+owned!(in_cell Details { clears: frame, origin; ignores: name, qualified_name; });
 
 /// The place for them, which is commonly empty.
 pub(super) struct Inspected(AtomicPtr<LoopCell<Details>>);
@@ -80,17 +83,18 @@ impl Inspected {
     pub(super) fn origin(&self, py: Python<'_>) -> Option<Object> {
         self.read(py, |details| &mut details.origin)
     }
+}
 
-    pub(super) fn traverse(&self, visit: &mut Visit<'_>) -> c_int {
-        let Some(details) = self.details() else { return 0 };
-        let shown =
-            details.try_with(|details| visit.all([&details.frame, &details.origin].into_iter().flatten()));
-        shown.unwrap_or(0)
+impl Traverse for Inspected {
+    fn traverse(&self, visit: &mut Visit<'_>) -> Visited {
+        self.details().traverse(visit)
     }
+}
 
-    pub(super) fn clear(&self) {
+impl Clear for Inspected {
+    fn clear(&self, py: Python<'_>) {
         if let Some(details) = self.details() {
-            drop(details.with(|details| (details.frame.take(), details.origin.take())));
+            details.clear(py);
         }
     }
 }

@@ -8,7 +8,7 @@ use std::ptr;
 use pyo3::ffi;
 use pyo3::prelude::*;
 
-use super::{Native, Object};
+use super::{Native, Object, Traverse, Visit, Visited};
 
 /// A strong reference to an instance of `T`'s class; dereferences to the payload.
 #[repr(transparent)]
@@ -60,6 +60,13 @@ impl<T: Native> Instance<T> {
 
     pub(crate) fn into_object(self) -> Object {
         self.0
+    }
+}
+
+/// The object: its payload is shown in its own turn.
+impl<T> Traverse for Instance<T> {
+    fn traverse(&self, visit: &mut Visit<'_>) -> Visited {
+        self.0.traverse(visit)
     }
 }
 

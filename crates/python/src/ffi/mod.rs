@@ -40,14 +40,16 @@ pub(crate) mod shared;
 pub(crate) mod socket;
 pub(crate) mod stock;
 pub(crate) mod stop;
+pub(crate) mod visit;
 pub(crate) mod wrapper;
 
 pub(crate) use arguments::{Arg, Arguments};
 pub(crate) use bytes::{ByteArray, Bytes};
-pub(crate) use class::{Class, Native, Visit};
+pub(crate) use class::{Class, Native};
 pub(crate) use context::Context;
 pub(crate) use instance::Instance;
 pub(crate) use method::{bare_method, getter, method, method_of, object_slot, repr_slot};
 pub(crate) use object::Object;
 pub(crate) use shared::{Shared, Usual};
 pub(crate) use socket::PythonSocket;
+pub(crate) use visit::{Clear, Release, Traverse, Visit, Visited, owned, traverse_class};

@@ -6,7 +6,7 @@
 //! Each kind of observer has a class of its own. The loop knows them all by what their payloads begin with ([`Head`]), and not by
 //! their classes: so nobody need know every kind.
 
-use std::ffi::{CStr, c_int, c_void};
+use std::ffi::{CStr, c_void};
 use std::ptr;
 
 use pyo3::ffi;
@@ -17,10 +17,10 @@ use super::callable::call_slot;
 use super::class::{NO_GETTER, Pool};
 use super::coroutine::Kind;
 use super::method::{enter, get};
-use super::{Arguments, Class, Instance, Native, Object, Visit};
+use super::{Arguments, Class, Clear, Instance, Native, Object, Traverse, owned};
 
 /// On whose behalf an observer watches.
-pub(crate) trait Watcher: Send + Sync + Sized + 'static {
+pub(crate) trait Watcher: Traverse + Clear + Send + Sync + Sized + 'static {
     /// The name of asyncio's callback.
     const QUALIFIED_NAME: &'static str;
 
@@ -33,12 +33,6 @@ pub(crate) trait Watcher: Send + Sync + Sized + 'static {
     fn timed_out(_observer: &Instance<Observer<Self>>, _py: Python<'_>) -> PyResult<()> {
         Ok(())
     }
-
-    /// Shows the garbage collector every reference that it owns. Runs no Python.
-    fn traverse(&self, visit: &mut Visit<'_>) -> c_int;
-
-    /// Drops the references that may be part of a cycle, and that nobody else clears.
-    fn clear(&self) {}
 }
 
 /// What an observer does, by its object.
@@ -62,6 +56,8 @@ pub(crate) struct Observer<W> {
     pub(crate) watcher: W,
 }
 
+owned!([W: Watcher] Observer<W> { clears: watcher; ignores: head; });
+
 impl<W: Watcher> Native for Observer<W> {
     const NAME: &'static CStr = c"ironloop.Observer";
     const DOC: &'static CStr = c"A combinator's callback.";
@@ -78,14 +74,6 @@ impl<W: Watcher> Native for Observer<W> {
     /// The futures that it watches lead back to it.
     fn begins_tracked(&mut self) -> bool {
         true
-    }
-
-    fn traverse(&self, visit: &mut Visit<'_>) -> c_int {
-        self.watcher.traverse(visit)
-    }
-
-    fn clear(&self, _py: Python<'_>) {
-        self.watcher.clear();
     }
 
     fn pool(&self) -> Option<&Pool> {
@@ -120,6 +108,8 @@ unsafe fn tell<W: Watcher>(observer: &Object, py: Python<'_>, future: Option<&Ob
 /// A reference to an observer of any kind.
 #[repr(transparent)]
 pub(crate) struct AnyObserver(Object);
+
+owned!(AnyObserver { visits: 0; });
 
 impl AnyObserver {
     /// The object, if it is one.

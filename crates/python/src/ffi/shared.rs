@@ -9,7 +9,7 @@ use pyo3::prelude::*;
 use pyo3::pyclass::boolean_struct::True;
 use pyo3::{Borrowed, PyClass};
 
-use super::Object;
+use super::{Object, Traverse, Visit, Visited};
 
 /// A strong reference to a frozen PyO3 object.
 pub(crate) struct Shared<T>(Object, PhantomData<T>);
@@ -38,6 +38,12 @@ impl<T: PyClass<Frozen = True> + Sync> Shared<T> {
 
     pub(crate) fn object(&self) -> &Object {
         &self.0
+    }
+}
+
+impl<T> Traverse for Shared<T> {
+    fn traverse(&self, visit: &mut Visit<'_>) -> Visited {
+        self.0.traverse(visit)
     }
 }
 

@@ -13,6 +13,7 @@ use pyo3::types::PyType;
 
 use super::Object;
 use super::object::new_instance;
+use super::owned;
 use crate::ffi::imports;
 use crate::ffi::intern::intern;
 
@@ -25,6 +26,8 @@ pub(crate) struct PythonSocket {
     /// What its number was when it came to us.
     number: RawFd,
 }
+
+owned!(PythonSocket { visits: object; ignores: number; });
 
 /// The head of CPython's `PySocketSockObject`.
 #[repr(C)]

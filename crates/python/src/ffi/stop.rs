@@ -20,6 +20,9 @@ static STOP: DerivedClass = DerivedClass::new();
 struct Stop;
 
 #[cfg(Py_3_12)]
+super::owned!(Stop { clears nothing; });
+
+#[cfg(Py_3_12)]
 impl Derived for Stop {
     const NAME: &'static std::ffi::CStr = c"ironloop.StopIteration";
     const DOC: &'static std::ffi::CStr = c"The end of a native awaitable.";

@@ -2,7 +2,7 @@
 //!
 //! (To the interpreter's `await` a native coroutine is its own iterator, and needs none of these.)
 
-use std::ffi::{CStr, c_int, c_void};
+use std::ffi::{CStr, c_void};
 
 use pyo3::ffi;
 use pyo3::prelude::*;
@@ -10,11 +10,13 @@ use pyo3::prelude::*;
 use super::intern::intern;
 use super::method::enter;
 use super::resumable::itself_slot;
-use super::{Arguments, Class, Instance, Native, Object, Visit, method};
+use super::{Arguments, Class, Instance, Native, Object, method, owned};
 
 struct Wrapper {
     coroutine: Object,
 }
+
+owned!(Wrapper { visits: coroutine; clears nothing; });
 
 static WRAPPER: Class = Class::new();
 
@@ -28,12 +30,6 @@ impl Native for Wrapper {
     fn class() -> &'static Class {
         &WRAPPER
     }
-
-    fn traverse(&self, visit: &mut Visit<'_>) -> c_int {
-        visit.object(&self.coroutine)
-    }
-
-    fn clear(&self, _py: Python<'_>) {}
 }
 
 /// `coroutine.__await__`, in the place of the one that the class would have of its slot.

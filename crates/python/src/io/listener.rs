@@ -10,7 +10,7 @@ use pyo3::prelude::*;
 use crate::event_loop::{LoopCore, Source};
 use crate::ffi::call::call;
 use crate::ffi::error::os_error;
-use crate::ffi::{Arguments, Context, Object, PythonSocket, method_of};
+use crate::ffi::{Arguments, Context, Object, PythonSocket, method_of, owned};
 use crate::io::stream::{Descriptor, Setup, Transport};
 
 /// Connections that one event takes at most; more of them wait for the next turn.
@@ -27,6 +27,8 @@ pub(crate) struct Listener {
     is_tcp: bool,
 }
 
+owned!(Listener { visits: socket, factory, server, context; ignores: backlog, is_tcp; });
+
 impl Listener {
     pub(crate) fn clone_ref(&self, py: Python<'_>) -> Self {
         Self {
@@ -41,10 +43,6 @@ impl Listener {
 
     pub(crate) fn socket(&self) -> &Object {
         self.socket.object()
-    }
-
-    pub(crate) fn objects(&self) -> [&Object; 4] {
-        [self.socket.object(), &self.factory, &self.server, self.context.object()]
     }
 
     /// Takes the connections that wait.

@@ -23,7 +23,9 @@ use crate::ffi::call::call_method;
 use crate::ffi::error::os_error;
 use crate::ffi::imports;
 use crate::ffi::socket::CLOSED;
-use crate::ffi::{Arg, Arguments, Instance, Object, PythonSocket, method_of};
+use crate::ffi::{
+    Arg, Arguments, Instance, Object, PythonSocket, Traverse, Visit, Visited, method_of, owned,
+};
 
 /// What is to be done with the socket.
 enum Work {
@@ -51,6 +53,15 @@ impl Work {
     }
 }
 
+impl Traverse for Work {
+    fn traverse(&self, visit: &mut Visit<'_>) -> Visited {
+        match self {
+            Self::Receive { most: _ } => Ok(()),
+            Self::ReceiveInto(buffer) | Self::SendAll { data: buffer, sent: _ } => buffer.traverse(visit),
+        }
+    }
+}
+
 /// Work that waits, and who waits for it.
 pub(crate) struct Operation {
     work: Work,
@@ -58,16 +69,7 @@ pub(crate) struct Operation {
     future: Object,
 }
 
-impl Operation {
-    /// For the collector.
-    pub(crate) fn objects(&self) -> impl Iterator<Item = &Object> {
-        let buffer = match &self.work {
-            Work::Receive { .. } => None,
-            Work::ReceiveInto(buffer) | Work::SendAll { data: buffer, .. } => buffer.exporter(),
-        };
-        [&self.future, self.socket.object()].into_iter().chain(buffer)
-    }
-}
+owned!(Operation { visits: future, socket, work; });
 
 /// What one try gave.
 enum Attempt {

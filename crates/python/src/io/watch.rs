@@ -1,14 +1,13 @@
 //! A descriptor that the loop watches, and who waits for it on either side.
 
 use std::collections::VecDeque;
-use std::ffi::c_int;
 
 use ironloop_driver::{Interest, Ready, Trigger};
 use pyo3::prelude::*;
 
 use super::operations::Operation;
 use crate::event_loop::handle::Handle;
-use crate::ffi::{Instance, Object, Visit};
+use crate::ffi::{Instance, Object, owned};
 
 /// Who waits on one side of a descriptor.
 #[derive(Default)]
@@ -20,6 +19,8 @@ pub(crate) enum Waiter {
     /// Operations on a socket (`sock_recv`…), each completed once, in order.
     Operations(VecDeque<Operation>),
 }
+
+owned!(enum Waiter { Nobody, Callback(handle), Operations(operations); });
 
 /// The reading or the writing side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,6 +50,8 @@ pub(crate) struct Identity {
     pub(crate) reads_whole: bool,
 }
 
+owned!(Identity { visits: weak; ignores: reads_whole; });
+
 #[derive(Default)]
 pub(crate) struct Watch {
     pub(crate) reader: Waiter,
@@ -59,6 +62,8 @@ pub(crate) struct Watch {
     /// What the user passed where it is no number: by then it may have lost its number.
     pub(crate) file: Option<Object>,
 }
+
+owned!(Watch { visits: reader, writer, identity, file; ignores: readable, writable; });
 
 impl Watch {
     pub(crate) fn side(&mut self, side: Side) -> &mut Waiter {
@@ -107,21 +112,6 @@ impl Watch {
     /// Whether operations wait on either side.
     pub(crate) fn has_operations(&self) -> bool {
         [&self.reader, &self.writer].iter().any(|waiter| matches!(waiter, Waiter::Operations(_)))
-    }
-
-    /// Shows the collector what it owns.
-    pub(crate) fn traverse(&self, visit: &mut Visit<'_>) -> c_int {
-        let mut each = |waiter: &Waiter| match waiter {
-            Waiter::Nobody => 0,
-            Waiter::Callback(handle) => visit.object(handle.object()),
-            Waiter::Operations(operations) => visit.all(operations.iter().flat_map(Operation::objects)),
-        };
-        let result = match each(&self.reader) {
-            0 => each(&self.writer),
-            result => result,
-        };
-        let weak = self.identity.as_ref().map(|identity| &identity.weak);
-        if result == 0 { visit.all(self.file.iter().chain(weak)) } else { result }
     }
 
     /// Its loop is closed.

@@ -3,8 +3,6 @@
 //! The entry holds whom it ends, by the object alone. One that was moved to the ready queue cannot be taken out any more: its owner
 //! counts it as stale, and it does nothing in its turn. Entries of one owner come in the order in which they were set.
 
-use std::ffi::c_int;
-
 use ironloop_engine::Slot;
 use pyo3::prelude::*;
 
@@ -13,7 +11,7 @@ use crate::event_loop::{Item, LoopCore, Parts, Timer};
 use crate::ffi::call::call_method;
 use crate::ffi::derived::Own;
 use crate::ffi::intern::intern;
-use crate::ffi::{Context, Object, Shared, Visit};
+use crate::ffi::{Context, Object, Release, Shared, owned};
 use crate::waiting::timeouts::TimeoutCore;
 use crate::waiting::wait_for::WaitFor;
 
@@ -25,6 +23,15 @@ pub(crate) struct Alarm {
     stale: u32,
 }
 
+owned!(Alarm { visits: entry; ignores: stale; });
+
+/// It is switched off.
+impl Release for Alarm {
+    fn release(&mut self, py: Python<'_>) -> impl Sized + use<> {
+        self.switch_off(py)
+    }
+}
+
 /// An entry that the loop has.
 pub(crate) struct Entry {
     /// Its place among the timers; none if the deadline had passed: it is in the ready queue.
@@ -33,6 +40,8 @@ pub(crate) struct Entry {
     /// A copy of the context in which it was set: what it runs is run there, as by a handle.
     pub(crate) context: Context,
 }
+
+owned!(Entry { visits: owner, context; ignores: slot; });
 
 /// Whether an entry can stand for what `call_at` and `call_soon` would make.
 pub(crate) fn may_be_set(owner: &Bound<'_, LoopCore>) -> bool {
@@ -76,13 +85,6 @@ impl Alarm {
             return None;
         }
         self.entry.take()
-    }
-
-    pub(crate) fn traverse(&self, visit: &mut Visit<'_>) -> c_int {
-        match &self.entry {
-            Some(entry) => visit.all([entry.owner.object(), entry.context.object()]),
-            None => 0,
-        }
     }
 }
 

@@ -4,13 +4,13 @@ use pyo3::exceptions::{PyGeneratorExit, PyRuntimeError, PyStopIteration};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 
-use crate::ffi::Object;
 use crate::ffi::asyncio::{Resumed, View, is_coroutine, send};
 use crate::ffi::call::call;
 use crate::ffi::coroutine::awaited_natively;
 use crate::ffi::depth::{self, Link};
 use crate::ffi::intern::intern;
 use crate::ffi::resumable::{Input, Step};
+use crate::ffi::{Object, owned};
 
 /// A Python coroutine function that awaits its argument: it knows the rules, and the errors, for all that is not common.
 static AWAIT: PyOnceLock<Object> = PyOnceLock::new();
@@ -86,6 +86,8 @@ pub(crate) fn complete(py: Python<'_>, coroutine: &Object) -> PyResult<Object> {
 /// The iterator of one `await`.
 pub(crate) struct Awaited(Link);
 
+owned!(Awaited { visits: 0; });
+
 impl Awaited {
     /// A `TypeError` if it cannot be awaited.
     pub(crate) fn of(py: Python<'_>, awaitable: &Object) -> PyResult<Self> {
@@ -106,7 +108,7 @@ impl Awaited {
         resume(py, &self.0, input)
     }
 
-    /// For the garbage collector.
+    /// What is resumed.
     pub(crate) fn object(&self) -> &Object {
         &self.0
     }

@@ -1,26 +1,25 @@
 //! Coroutines that never wait: the ends of an `async with` block.
 
-use std::ffi::c_int;
-
 use pyo3::prelude::*;
 
 use crate::ffi::coroutine::Kind;
 use crate::ffi::resumable::Input;
-use crate::ffi::{Object, Visit};
+use crate::ffi::{Object, Traverse, owned};
 use crate::waiting::staged::{self, Stages, Transition};
 
 /// What such a coroutine does.
-pub(crate) trait Action: Send + Sync + Sized + 'static {
+pub(crate) trait Action: Traverse + Send + Sync + Sized + 'static {
     /// As asyncio's own.
     const QUALIFIED_NAME: &'static str;
 
     fn kind() -> &'static Kind;
     fn perform(self, py: Python<'_>) -> PyResult<Object>;
-    fn traverse(&self, visit: &mut Visit<'_>) -> c_int;
 }
 
 /// The one stage of such a coroutine: the action is still to be done.
 struct Immediate<A>(A);
+
+owned!([A: Action] Immediate<A> { visits: 0; });
 
 impl<A: Action> Stages for Immediate<A> {
     const QUALIFIED_NAME: &'static str = A::QUALIFIED_NAME;
@@ -31,10 +30,6 @@ impl<A: Action> Stages for Immediate<A> {
 
     fn resume(self, py: Python<'_>, _input: Input) -> PyResult<Transition<Self>> {
         self.0.perform(py).map(Transition::Return)
-    }
-
-    fn traverse(&self, visit: &mut Visit<'_>) -> c_int {
-        self.0.traverse(visit)
     }
 }
 

@@ -8,19 +8,20 @@
 
 use std::collections::VecDeque;
 
-use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::PyIterator;
 
 use super::waiter::{Waiter, future_is_cancelled, future_is_done, set_result};
-use crate::ffi::Object;
 use crate::ffi::call::call_method;
 use crate::ffi::cell::LoopCell;
 use crate::ffi::imports;
 use crate::ffi::intern::intern;
+use crate::ffi::{Object, owned};
 
 #[derive(Default)]
 pub(crate) struct Line(LoopCell<State>);
+
+owned!(Line { clears: 0; });
 
 /// `New` becomes `Own` when first somebody waits; either becomes `Shown` when first somebody looks.
 #[derive(Default)]
@@ -31,6 +32,8 @@ enum State {
     Own(VecDeque<Object>),
     Shown(Object),
 }
+
+owned!(enum State { Own(futures), Shown(container); New });
 
 impl State {
     fn shown(&self, py: Python<'_>) -> Option<Object> {
@@ -220,14 +223,5 @@ impl Line {
 
     fn put(&self, state: State) {
         drop(self.0.with(|old| std::mem::replace(old, state)));
-    }
-
-    pub(crate) fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
-        let visited = self.0.try_with(|state| match state {
-            State::New => Ok(()),
-            State::Own(futures) => futures.iter().try_for_each(|future| visit.call(future.as_py())),
-            State::Shown(container) => visit.call(container.as_py()),
-        });
-        visited.unwrap_or(Ok(()))
     }
 }

@@ -3,18 +3,19 @@
 //! Used by the thread that holds Python's lock.
 
 use pyo3::exceptions::PyRuntimeError;
-use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 
 use super::waiter::Waiter;
 use crate::event_loop::running::Running;
-use crate::ffi::Object;
 use crate::ffi::cell::LoopCell;
 use crate::ffi::intern::intern;
+use crate::ffi::{Object, owned};
 
 /// `_loop`
 #[derive(Default)]
 pub(crate) struct LoopBound(LoopCell<Option<Object>>);
+
+owned!(LoopBound { clears: 0; });
 
 impl LoopBound {
     pub(crate) fn get(&self, py: Python<'_>) -> Option<Object> {
@@ -43,11 +44,6 @@ impl LoopBound {
             None => self.set(Some(running.object()?.into())),
         }
         Waiter::on(running)
-    }
-
-    pub(crate) fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
-        let visited = self.0.try_with(|owner| owner.iter().try_for_each(|owner| visit.call(owner.as_py())));
-        visited.unwrap_or(Ok(()))
     }
 }
 

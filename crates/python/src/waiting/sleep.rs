@@ -1,7 +1,5 @@
 //! `sleep`: a timer and a waiter.
 
-use std::ffi::c_int;
-
 use ironloop_engine::Slot;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -17,7 +15,7 @@ use crate::ffi::derived::may_lead_back;
 use crate::ffi::function::{Body, Function};
 use crate::ffi::imports;
 use crate::ffi::resumable::Input;
-use crate::ffi::{Arg, Arguments, Object, Shared, Visit};
+use crate::ffi::{Arg, Arguments, Object, Shared, owned};
 use crate::waiting::awaiting::Awaited;
 use crate::waiting::staged::{self, Stages, Transition};
 
@@ -30,6 +28,8 @@ enum Sleep {
     /// Until the timer of this loop is due.
     Timed { slot: Slot, owner: Shared<LoopCore>, result: Object },
 }
+
+owned!(enum Sleep { Asked { delay, result }, Turn { result }, Timed { owner, result; slot }; });
 
 /// What asyncio's own coroutine would call.
 const SLEEPS: Parts = Parts::CREATE_FUTURE.and(Parts::CALL_LATER).and(Parts::CALL_AT);
@@ -65,14 +65,6 @@ impl Stages for Sleep {
             Some(Timer::Sleep(future)) => Some(future.object().clone_ref(py)),
             _ => None,
         })
-    }
-
-    fn traverse(&self, visit: &mut Visit<'_>) -> c_int {
-        match self {
-            Self::Asked { delay, result } => visit.all([delay, result]),
-            Self::Turn { result } => visit.object(result),
-            Self::Timed { owner, result, .. } => visit.all([owner.object(), result]),
-        }
     }
 }
 

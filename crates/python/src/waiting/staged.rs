@@ -4,19 +4,17 @@
 //! to is a [`Transition`], which puts the next stage in. Whoever resumes one that runs, or that is over, is turned away before
 //! ([`Life`]); what stands here is used by one step at a time, and never across a call into Python.
 
-use std::ffi::c_int;
-
 use pyo3::prelude::*;
 
 use crate::ffi::cell::LoopCell;
 use crate::ffi::coroutine::{self, Coroutine, Kind, Life};
 use crate::ffi::derived::track;
 use crate::ffi::resumable::{Input, Step};
-use crate::ffi::{Instance, Object, Visit};
+use crate::ffi::{Instance, Object, Traverse, owned};
 use crate::waiting::awaiting::Awaited;
 
 /// Where a coroutine may stand, and how it goes on from there.
-pub(crate) trait Stages: Send + Sync + Sized + 'static {
+pub(crate) trait Stages: Traverse + Send + Sync + Sized + 'static {
     /// As asyncio's own.
     const QUALIFIED_NAME: &'static str;
 
@@ -36,9 +34,6 @@ pub(crate) trait Stages: Send + Sync + Sized + 'static {
     fn awaits(&self, _py: Python<'_>) -> Option<Object> {
         None
     }
-
-    /// Shows the garbage collector every reference that the stage owns. Runs no Python.
-    fn traverse(&self, visit: &mut Visit<'_>) -> c_int;
 }
 
 /// What a step comes to.
@@ -62,12 +57,16 @@ pub(crate) struct Staged<S> {
     progress: LoopCell<Progress<S>>,
 }
 
+owned!([S: Stages] Staged<S> { clears: progress, life; });
+
 enum Progress<S> {
     At(S),
     Delegated(Awaited),
     /// It runs, or has come to its end.
     Nowhere,
 }
+
+owned!([S: Stages] enum Progress<S> { At(stage), Delegated(awaited); Nowhere });
 
 impl<S: Stages> Coroutine for Staged<S> {
     const QUALIFIED_NAME: &'static str = S::QUALIFIED_NAME;
@@ -127,19 +126,6 @@ impl<S: Stages> Coroutine for Staged<S> {
             Progress::At(stage) => stage.awaits(py),
             Progress::Delegated(_) | Progress::Nowhere => None,
         })
-    }
-
-    fn traverse(&self, visit: &mut Visit<'_>) -> c_int {
-        let visited = self.progress.try_with(|progress| match progress {
-            Progress::At(stage) => stage.traverse(visit),
-            Progress::Delegated(awaited) => visit.object(awaited.object()),
-            Progress::Nowhere => 0,
-        });
-        visited.unwrap_or(0)
-    }
-
-    fn clear(&self, _py: Python<'_>) {
-        drop(self.take());
     }
 }
 

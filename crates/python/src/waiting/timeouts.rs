@@ -3,8 +3,6 @@
 //! Entering, leaving in time, and rescheduling on a loop of ours are native. All else is asyncio's own code, inherited: it finds
 //! the state under the names that it has given it.
 
-use std::ffi::c_int;
-
 use pyo3::exceptions::{PyAttributeError, PyRuntimeError};
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
@@ -22,7 +20,7 @@ use crate::ffi::hooks::{Hooks, Own};
 use crate::ffi::imports;
 use crate::ffi::intern::intern;
 use crate::ffi::object::new_instance;
-use crate::ffi::{Arg, Arguments, Object, Visit};
+use crate::ffi::{Arg, Arguments, Clear, Object, owned, traverse_class};
 use crate::waiting::alarm::{self, Alarm, Ending, Entry};
 use crate::waiting::awaiting;
 use crate::waiting::immediate::{self, Action};
@@ -60,12 +58,16 @@ struct Inner {
     handle: Option<Object>,
 }
 
+owned!(in_cell Inner { clears: when, task, handle, alarm; ignores: state, cancelling; });
+
 /// The native half of `ironloop.Timeout`.
 #[pyclass(subclass, frozen, module = "ironloop._ironloop")]
 pub(crate) struct TimeoutCore {
     inner: LoopCell<Inner>,
     own_hooks: Own,
 }
+
+owned!(TimeoutCore { clears: inner; ignores: own_hooks; });
 
 /// What asyncio's code calls by name, and is native here.
 static HOOKS: Hooks = Hooks::new();
@@ -177,23 +179,11 @@ impl TimeoutCore {
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
-        let mut outcome = Ok(());
-        self.inner.try_with(|inner| {
-            let mut show = |object: &Object| {
-                outcome = visit.call(object.as_py());
-                c_int::from(outcome.is_err())
-            };
-            let mut visitor = Visit(&mut show);
-            if visitor.all(inner.when.iter().chain(&inner.task).chain(&inner.handle)) == 0 {
-                inner.alarm.traverse(&mut visitor);
-            }
-        });
-        outcome
+        traverse_class(self, &visit)
     }
 
     fn __clear__(&self, py: Python<'_>) {
-        drop(self.inner.with(|inner| (inner.when.take(), inner.task.take(), inner.handle.take())));
-        drop(self.switch_off(py));
+        self.clear(py);
     }
 }
 
@@ -260,11 +250,15 @@ fn of<'a, 'py>(py: Python<'py>, object: &'a Object) -> Option<&'a Bound<'py, Tim
 /// The beginning of the block.
 struct Enter(Object);
 
+owned!(Enter { visits: 0; });
+
 /// Its end, with the exception that has ended it.
 struct Exit {
     timeout: Object,
     exception: [Object; 3],
 }
+
+owned!(Exit { visits: timeout, exception; });
 
 impl Enter {
     /// False where asyncio's own code has to do it.
@@ -322,10 +316,6 @@ impl Action for Enter {
         let method = stock_method(py, "__aenter__")?;
         awaiting::complete(py, &call(py, &method, &[&self.0])?)
     }
-
-    fn traverse(&self, visit: &mut Visit<'_>) -> c_int {
-        visit.object(&self.0)
-    }
 }
 
 impl Action for Exit {
@@ -342,13 +332,6 @@ impl Action for Exit {
         }
         let [kind, value, traceback] = &self.exception;
         leave(py, &self.timeout, [kind, value, traceback])
-    }
-
-    fn traverse(&self, visit: &mut Visit<'_>) -> c_int {
-        match visit.object(&self.timeout) {
-            0 => visit.all(&self.exception),
-            result => result,
-        }
     }
 }
 

@@ -3,8 +3,6 @@
 //! From Python 3.12 on it is awaited inside a timeout; no task is made for it. A timeout that has passed goes on as asyncio's own
 //! `Timeout`, which knows what error is due.
 
-use std::ffi::c_int;
-
 use pyo3::prelude::*;
 
 use crate::event_loop::running::Running;
@@ -19,7 +17,7 @@ use crate::ffi::handled::while_handling;
 use crate::ffi::imports;
 use crate::ffi::intern::intern;
 use crate::ffi::resumable::{Input, Step};
-use crate::ffi::{Arguments, Instance, Object, Visit};
+use crate::ffi::{Arguments, Instance, Object, Release, owned};
 use crate::waiting::alarm::{self, Alarm, Ending, Entry};
 use crate::waiting::awaiting::Awaited;
 use crate::waiting::timeouts;
@@ -29,6 +27,8 @@ pub(crate) struct WaitFor {
     life: Life,
     stage: LoopCell<Stage>,
 }
+
+owned!(WaitFor { clears: stage, life; });
 
 enum Stage {
     Asked {
@@ -42,6 +42,15 @@ enum Stage {
     /// asyncio's own coroutine does it.
     Elsewhere(Awaited),
     Over,
+}
+
+owned!(enum Stage { Asked { awaitable, timeout }, Waiting { iterator, limit }, Elsewhere(coroutine), Over; });
+
+/// The alarm is off then.
+impl Release for Stage {
+    fn release(&mut self, py: Python<'_>) -> impl Sized + use<> {
+        end(py, self)
+    }
 }
 
 /// What becomes of the wait when it takes long.
@@ -58,18 +67,7 @@ enum Limit {
     Passed(Object),
 }
 
-impl Limit {
-    fn traverse(&self, visit: &mut Visit<'_>) -> c_int {
-        match self {
-            Self::Never => 0,
-            Self::Set { alarm, task, .. } => match visit.object(task) {
-                0 => alarm.traverse(visit),
-                result => result,
-            },
-            Self::Passed(timeout) => visit.object(timeout),
-        }
-    }
-}
+owned!(enum Limit { Never, Set { alarm, task; when, cancelling }, Passed(timeout); });
 
 static WAIT_FOR: Kind = Kind::new();
 
@@ -124,23 +122,6 @@ impl Coroutine for WaitFor {
             Stage::Waiting { iterator, .. } => Some(iterator.object().clone_ref(py)),
             _ => None,
         })
-    }
-
-    fn traverse(&self, visit: &mut Visit<'_>) -> c_int {
-        let visited = self.stage.try_with(|stage| match stage {
-            Stage::Asked { awaitable, timeout } => visit.all([&**awaitable, &*timeout]),
-            Stage::Waiting { iterator, limit } => match visit.object(iterator.object()) {
-                0 => limit.traverse(visit),
-                result => result,
-            },
-            Stage::Elsewhere(coroutine) => visit.object(coroutine.object()),
-            Stage::Over => 0,
-        });
-        visited.unwrap_or(0)
-    }
-
-    fn clear(&self, py: Python<'_>) {
-        drop(self.stage.with(|stage| end(py, stage)));
     }
 }
 

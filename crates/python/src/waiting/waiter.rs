@@ -6,7 +6,6 @@ use pyo3::prelude::*;
 use crate::event_loop::future::{self, Future, Outcome};
 use crate::event_loop::running::Running;
 use crate::event_loop::{LoopCore, Parts};
-use crate::ffi::Object;
 use crate::ffi::asyncio::{View, as_native_loop};
 use crate::ffi::call::call_method;
 use crate::ffi::derived::Own;
@@ -14,6 +13,7 @@ use crate::ffi::fields::State;
 use crate::ffi::intern::intern;
 use crate::ffi::raise::raised;
 use crate::ffi::resumable::{Input, Step};
+use crate::ffi::{Object, owned};
 use crate::waiting::awaiting;
 
 /// A future that a native coroutine waits for: ours, or whatever another loop makes.
@@ -25,6 +25,8 @@ pub(crate) enum Waiter {
         iterator: Object,
     },
 }
+
+owned!(enum Waiter { Own(future), Other { future, iterator }; });
 
 impl Waiter {
     /// A new pending future of the loop that runs.
@@ -62,14 +64,6 @@ impl Waiter {
         match self {
             Self::Own(own) => own.object(),
             Self::Other { iterator, .. } => iterator,
-        }
-    }
-
-    /// For the collector.
-    pub(crate) fn objects(&self) -> [Option<&Object>; 2] {
-        match self {
-            Self::Own(own) => [Some(own.object()), None],
-            Self::Other { future, iterator } => [Some(future), Some(iterator)],
         }
     }
 

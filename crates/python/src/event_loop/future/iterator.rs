@@ -1,6 +1,6 @@
 //! `await future`: gives the future to the task once, then its result.
 
-use std::ffi::{CStr, c_int};
+use std::ffi::CStr;
 
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
@@ -11,13 +11,15 @@ use crate::ffi::cell::LoopCell;
 use crate::ffi::class::Pool;
 use crate::ffi::raise::raised;
 use crate::ffi::resumable::{Input, Resumable, Step, resumable_methods, resumable_slots};
-use crate::ffi::{Class, Instance, Native, Object, Visit};
+use crate::ffi::{Class, Instance, Native, Object, owned};
 
 /// The iterator of one `await`.
 pub(crate) struct FutureIterator {
     /// None once it has given the result.
     future: LoopCell<Option<Object>>,
 }
+
+owned!(FutureIterator { clears: future; });
 
 static FUTURE_ITERATOR: Class = Class::new();
 static POOL: Pool = Pool::new();
@@ -37,14 +39,6 @@ impl Native for FutureIterator {
     /// The future leads to the task, and so back to it.
     fn begins_tracked(&mut self) -> bool {
         true
-    }
-
-    fn traverse(&self, visit: &mut Visit<'_>) -> c_int {
-        self.future.try_with(|future| visit.all(future.as_ref())).unwrap_or(0)
-    }
-
-    fn clear(&self, _py: Python<'_>) {
-        drop(self.future.with(Option::take));
     }
 
     fn pool(&self) -> Option<&Pool> {

@@ -22,7 +22,7 @@ use crate::ffi::fields::FutureFields;
 use crate::ffi::imports;
 use crate::ffi::intern::intern;
 use crate::ffi::method::receiver_of;
-use crate::ffi::{Arg, Arguments, Object};
+use crate::ffi::{Arg, Arguments, Object, owned};
 pub(crate) use outcome::Outcome;
 
 /// What stands behind the fields of a future of ours.
@@ -30,6 +30,8 @@ pub(crate) struct Future {
     /// The loop's timer holds it: it is no garbage, nor is who waits for it, and the collector need not know them.
     timed: Cell<bool>,
 }
+
+owned!(Future { clears nothing; ignores: timed; });
 
 impl Derived for Future {
     const NAME: &'static CStr = c"ironloop.Future";

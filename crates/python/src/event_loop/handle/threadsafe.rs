@@ -1,7 +1,7 @@
 //! The handle of `call_soon_threadsafe` from Python 3.14 on: another thread that cancels it, or asks whether it is cancelled,
 //! waits as long as its callback runs.
 
-use std::ffi::{CStr, c_int};
+use std::ffi::CStr;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, PoisonError};
 
@@ -9,7 +9,7 @@ use pyo3::prelude::*;
 
 use super::{AnyHandle, Callback, get_cancelled, getters};
 use crate::ffi::object::current_thread;
-use crate::ffi::{Arguments, Class, Instance, Native, Object, Visit, getter, method};
+use crate::ffi::{Arguments, Class, Instance, Native, Object, getter, method, owned};
 
 /// `asyncio.events._ThreadSafeHandle`
 pub(crate) struct ThreadSafeHandle {
@@ -17,6 +17,8 @@ pub(crate) struct ThreadSafeHandle {
     /// The thread that runs the callback; 0 if none does.
     runner: AtomicU64,
 }
+
+owned!(ThreadSafeHandle { clears: callback; ignores: runner; });
 
 static THREAD_SAFE_HANDLE: Class = Class::new();
 
@@ -82,14 +84,6 @@ impl Native for ThreadSafeHandle {
 
     fn class() -> &'static Class {
         &THREAD_SAFE_HANDLE
-    }
-
-    fn traverse(&self, visit: &mut Visit<'_>) -> c_int {
-        self.callback.traverse(visit)
-    }
-
-    fn clear(&self, _py: Python<'_>) {
-        self.callback.spend();
     }
 }
 

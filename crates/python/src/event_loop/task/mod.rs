@@ -14,11 +14,11 @@ use pyo3::prelude::*;
 use pyo3::types::{PyString, PyType};
 
 use crate::event_loop::future;
-use crate::ffi::Object;
 use crate::ffi::asyncio::{IsFuture, TASK, View, call_slot, initializer, own_method};
 use crate::ffi::derived::{Derived, DerivedClass, Own};
 use crate::ffi::fields::{State, TaskFields};
 use crate::ffi::roll::Place;
+use crate::ffi::{Object, owned};
 pub(crate) use current::{now as current, vacate};
 pub(crate) use make::create;
 #[cfg(Py_3_14)]
@@ -34,6 +34,8 @@ pub(crate) struct Task {
     /// Its place among the pending ones.
     place: Place,
 }
+
+owned!(Task { clears nothing; ignores: number, last_step, place; });
 
 impl Derived for Task {
     const NAME: &'static CStr = c"ironloop.Task";

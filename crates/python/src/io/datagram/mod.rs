@@ -11,7 +11,7 @@ mod methods;
 mod receiving;
 mod sending;
 
-use std::ffi::{CStr, c_int};
+use std::ffi::CStr;
 
 use crate::ffi::intern::intern;
 use ironloop_driver::{Address, Family, Interest, RawFd, Ready, datagram};
@@ -23,7 +23,10 @@ use crate::ffi::call::call_method;
 use crate::ffi::cell::LoopCell;
 use crate::ffi::error::os_error;
 use crate::ffi::stock;
-use crate::ffi::{Bytes, Class, Context, Instance, Native, Object, PythonSocket, Shared, Visit};
+use crate::ffi::{
+    Bytes, Class, Context, Instance, Native, Object, PythonSocket, Release, Shared, Traverse, Visit, Visited,
+    owned,
+};
 use crate::io::Registration;
 pub(crate) use methods::add_class;
 
@@ -43,11 +46,38 @@ struct State {
     dropped: u32,
 }
 
+owned!(in_cell State {
+    visits: socket, last_peer;
+    clears: protocol, error, lost_in, datagrams;
+    ignores: registration, dropped;
+});
+
+impl Traverse for Datagrams<Bytes, Option<Object>> {
+    fn traverse(&self, visit: &mut Visit<'_>) -> Visited {
+        self.waiting().try_for_each(|(_, address)| address.traverse(visit))
+    }
+}
+
+impl Release for Datagrams<Bytes, Option<Object>> {
+    fn release(&mut self, _: Python<'_>) -> impl Sized + use<> {
+        self.abort()
+    }
+}
+
+/// A peer: what stands beside it is Rust's own.
+impl Traverse for (Address, Object) {
+    fn traverse(&self, visit: &mut Visit<'_>) -> Visited {
+        self.1.traverse(visit)
+    }
+}
+
 /// A socket without Python code of its own between it and the kernel, and of a family whose addresses we can write.
 struct Plain {
     socket: PythonSocket,
     family: Family,
 }
+
+owned!(Plain { visits: socket; ignores: family; });
 
 impl Plain {
     fn of(socket: &Bound<'_, PyAny>) -> PyResult<Option<Self>> {
@@ -73,6 +103,12 @@ pub(crate) struct DatagramTransport {
     state: LoopCell<State>,
 }
 
+owned!(DatagramTransport {
+    visits: owner, context, plain, address, extra;
+    clears: state;
+    ignores: number, connected;
+});
+
 static DATAGRAM_TRANSPORT: Class = Class::new();
 
 impl Native for DatagramTransport {
@@ -84,34 +120,6 @@ impl Native for DatagramTransport {
 
     fn class() -> &'static Class {
         &DATAGRAM_TRANSPORT
-    }
-
-    fn traverse(&self, visit: &mut Visit<'_>) -> c_int {
-        let fixed = [self.owner.object(), self.context.object(), &self.extra];
-        let plain = self.plain.as_ref().map(|plain| plain.socket.object());
-        let result = visit.all(fixed.into_iter().chain(&self.address).chain(plain));
-        if result != 0 {
-            return result;
-        }
-        let references = |state: &mut State| {
-            let others = [
-                state.socket.as_ref(),
-                state.protocol.as_ref(),
-                state.last_peer.as_ref().map(|(_, object)| object),
-                state.error.as_ref(),
-                state.lost_in.as_ref().map(Context::object),
-            ];
-            let addresses = state.datagrams.waiting().filter_map(|(_, address)| address.as_ref());
-            visit.all(others.into_iter().flatten().chain(addresses))
-        };
-        self.state.try_with(references).unwrap_or(0)
-    }
-
-    fn clear(&self, _py: Python<'_>) {
-        let references = self.state.with(|state| {
-            (state.protocol.take(), state.error.take(), state.lost_in.take(), state.datagrams.abort())
-        });
-        drop(references);
     }
 
     fn finalize(instance: &Instance<Self>, py: Python<'_>) {

@@ -5,7 +5,7 @@ use pyo3::exceptions::{PyConnectionError, PyRuntimeError};
 use pyo3::prelude::*;
 
 use super::Transport;
-use crate::ffi::{Instance, Object};
+use crate::ffi::{Instance, Object, owned};
 
 /// Who writes to the descriptor.
 pub(super) enum Loan {
@@ -16,6 +16,8 @@ pub(super) enum Loan {
     /// Somebody else does, and the transport keeps its hands off.
     Lent,
 }
+
+owned!(enum Loan { No, Draining(waiter), Lent; });
 
 impl Loan {
     pub(super) fn waiter(&self) -> Option<&Object> {

@@ -16,7 +16,7 @@ mod methods;
 mod reading;
 mod writing;
 
-use std::ffi::{CStr, c_int};
+use std::ffi::CStr;
 use std::os::fd::{AsRawFd, OwnedFd};
 
 use crate::ffi::intern::intern;
@@ -29,7 +29,9 @@ use crate::event_loop::{LoopCore, Source};
 use crate::ffi::call::call_method;
 use crate::ffi::cell::LoopCell;
 use crate::ffi::socket::CLOSED;
-use crate::ffi::{Class, Context, Instance, Native, Object, PythonSocket, Shared, Visit};
+use crate::ffi::{
+    Class, Context, Instance, Native, Object, PythonSocket, Shared, Traverse, Visit, Visited, owned,
+};
 use crate::io::Registration;
 use chunk::Chunk;
 pub(crate) use delivering::NativeProtocols;
@@ -48,6 +50,16 @@ pub(crate) enum Descriptor {
     Python(PythonSocket),
     /// It is closed. Who asks for the socket still gets the Python socket that it was, if it was one.
     Closed(Option<Object>),
+}
+
+impl Traverse for Descriptor {
+    fn traverse(&self, visit: &mut Visit<'_>) -> Visited {
+        match self {
+            Self::Native(_) => Ok(()),
+            Self::Python(socket) => socket.traverse(visit),
+            Self::Closed(was) => was.traverse(visit),
+        }
+    }
 }
 
 impl Descriptor {
@@ -116,6 +128,13 @@ struct State {
     loan: Loan,
 }
 
+// What waits to be sent are bytes, which lead nowhere.
+owned!(in_cell State {
+    visits: descriptor, loan;
+    clears: protocol, server, extra, error;
+    ignores: stream, layer, registration, receiver, bursts, held, dropped_writes;
+});
+
 impl State {
     fn wanted(&self) -> Interest {
         Interest { readable: self.stream.wants_to_read(), writable: self.stream.wants_to_write() }
@@ -131,6 +150,8 @@ pub(crate) struct Transport {
     state: LoopCell<State>,
 }
 
+owned!(Transport { visits: owner, context; clears: state; ignores: own, peer; });
+
 static TRANSPORT: Class = Class::new();
 
 impl Native for Transport {
@@ -142,37 +163,6 @@ impl Native for Transport {
 
     fn class() -> &'static Class {
         &TRANSPORT
-    }
-
-    fn traverse(&self, visit: &mut Visit<'_>) -> c_int {
-        let result = visit.all([self.owner.object(), self.context.object()]);
-        if result != 0 {
-            return result;
-        }
-        let references = |state: &mut State| {
-            let socket = match &state.descriptor {
-                Descriptor::Native(_) => None,
-                Descriptor::Python(socket) => Some(socket.object()),
-                Descriptor::Closed(was) => was.as_ref(),
-            };
-            let others = [
-                socket,
-                state.protocol.as_ref(),
-                state.server.as_ref(),
-                state.extra.as_ref(),
-                state.error.as_ref(),
-                state.loan.waiter(),
-            ];
-            visit.all(others.into_iter().flatten())
-        };
-        self.state.try_with(references).unwrap_or(0)
-    }
-
-    fn clear(&self, _py: Python<'_>) {
-        let references = self.state.with(|state| {
-            (state.protocol.take(), state.server.take(), state.extra.take(), state.error.take())
-        });
-        drop(references);
     }
 
     fn finalize(instance: &Instance<Self>, py: Python<'_>) {

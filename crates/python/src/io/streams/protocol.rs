@@ -11,7 +11,7 @@ use crate::ffi::cell::LoopCell;
 use crate::ffi::function::Method;
 use crate::ffi::hooks::{Hooks, Own};
 use crate::ffi::intern::intern;
-use crate::ffi::{Arguments, Bytes, Context, Object, Usual};
+use crate::ffi::{Arguments, Bytes, Clear, Context, Object, Usual, owned, traverse_class};
 use crate::io::stream::NativeProtocols;
 
 /// What is native in place of calling it.
@@ -29,12 +29,16 @@ struct State {
     connection_lost: bool,
 }
 
+owned!(in_cell State { clears: reader; ignores: paused, connection_lost; });
+
 /// The native half of a `StreamReaderProtocol`.
 #[pyclass(subclass, frozen, module = "ironloop._ironloop")]
 pub(crate) struct StreamReaderProtocolCore {
     state: LoopCell<State>,
     own_hooks: Own,
 }
+
+owned!(StreamReaderProtocolCore { clears: state; ignores: own_hooks; });
 
 impl StreamReaderProtocolCore {
     fn is_plain(slf: &Bound<'_, Self>) -> bool {
@@ -150,12 +154,11 @@ impl StreamReaderProtocolCore {
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
-        let show = |state: &mut State| visit.call(state.reader.as_ref().map(Object::as_py));
-        self.state.try_with(show).unwrap_or(Ok(()))
+        traverse_class(self, &visit)
     }
 
-    fn __clear__(&self) {
-        drop(self.state.with(|state| state.reader.take()));
+    fn __clear__(&self, py: Python<'_>) {
+        self.clear(py);
     }
 }
 

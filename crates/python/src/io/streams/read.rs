@@ -3,7 +3,6 @@
 //! All are one state machine: a [`Request`] is tried on the buffer; if there is too little in it, the coroutine waits, and
 //! tries again. What is asked for in an unusual way is left to asyncio's own coroutines.
 
-use std::ffi::c_int;
 use std::marker::PhantomData;
 
 use pyo3::exceptions::{PyRuntimeError, PyStopAsyncIteration};
@@ -17,7 +16,7 @@ use crate::ffi::coroutine::{self, Coroutine, Kind, Life};
 use crate::ffi::function::Method;
 use crate::ffi::intern::intern;
 use crate::ffi::resumable::{Input, Step};
-use crate::ffi::{Arg, Arguments, Instance, Object, Shared, Visit};
+use crate::ffi::{Arg, Arguments, Instance, Object, Shared, owned};
 use crate::waiting::waiter::Waiter;
 
 /// What is wanted.
@@ -46,6 +45,9 @@ struct Progress {
     waiter: Option<Waiter>,
 }
 
+// The parts that a request may have gathered are bytes, which lead nowhere.
+owned!(Progress { visits: waiter; ignores: request; });
+
 /// A coroutine of one of the methods.
 pub(super) struct Reading<M> {
     life: Life,
@@ -54,6 +56,8 @@ pub(super) struct Reading<M> {
     progress: LoopCell<Option<Progress>>,
     method: PhantomData<M>,
 }
+
+owned!([M: Reads] Reading<M> { visits: reader; clears: progress, life; ignores: method; });
 
 /// One of the methods, as a type: each has a class of its own, since a coroutine's class knows its name.
 pub(super) trait Reads: Send + Sync + 'static {
@@ -134,22 +138,6 @@ impl<M: Reads> Coroutine for Reading<M> {
             let waiter = progress.as_ref().and_then(|progress| progress.waiter.as_ref());
             waiter.map(|waiter| waiter.awaited().clone_ref(py))
         })
-    }
-
-    fn traverse(&self, visit: &mut Visit<'_>) -> c_int {
-        match visit.object(self.reader.object()) {
-            0 => {}
-            result => return result,
-        }
-        let visited = self.progress.try_with(|progress| {
-            let waiter = progress.as_ref().and_then(|progress| progress.waiter.as_ref());
-            visit.all(waiter.map(Waiter::objects).into_iter().flatten().flatten())
-        });
-        visited.unwrap_or(0)
-    }
-
-    fn clear(&self, _py: Python<'_>) {
-        drop(self.progress.with(Option::take));
     }
 }
 

@@ -12,7 +12,7 @@ use crate::ffi::function::Method;
 use crate::ffi::hooks::{Hooks, Own};
 use crate::ffi::imports;
 use crate::ffi::raise::raised;
-use crate::ffi::{Arguments, ByteArray, Bytes, Object, Usual};
+use crate::ffi::{Arguments, ByteArray, Bytes, Clear, Object, Usual, owned, traverse_class};
 use crate::waiting::waiter::{future_is_cancelled, set_result};
 
 /// What the native methods do in place of calling it.
@@ -54,6 +54,9 @@ pub(super) struct State {
     pub(super) transport: Option<Object>,
 }
 
+// The limit is a number, and the buffer bytes.
+owned!(in_cell State { clears: owner, waiter, exception, transport; ignores: buffer, limit, eof, paused; });
+
 impl State {
     pub(super) fn limit(&self) -> f64 {
         self.limit.bytes
@@ -79,6 +82,8 @@ pub(crate) struct StreamReaderCore {
     pub(super) state: LoopCell<State>,
     own_hooks: Own,
 }
+
+owned!(StreamReaderCore { clears: state; ignores: own_hooks; });
 
 /// Without the state borrowed.
 impl StreamReaderCore {
@@ -283,18 +288,11 @@ impl StreamReaderCore {
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
-        let show = |state: &mut State| {
-            let all = [&state.owner, &state.waiter, &state.exception, &state.transport];
-            all.into_iter().flatten().try_for_each(|object| visit.call(object.as_py()))
-        };
-        self.state.try_with(show).unwrap_or(Ok(()))
+        traverse_class(self, &visit)
     }
 
-    fn __clear__(&self) {
-        let references = self.state.with(|state| {
-            (state.owner.take(), state.waiter.take(), state.exception.take(), state.transport.take())
-        });
-        drop(references);
+    fn __clear__(&self, py: Python<'_>) {
+        self.clear(py);
     }
 }
 

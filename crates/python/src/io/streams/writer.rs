@@ -1,7 +1,5 @@
 //! `StreamWriter`: `write` goes straight into a transport of ours, and `drain` waits only if it must.
 
-use std::ffi::c_int;
-
 use pyo3::exceptions::PyTypeError;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
@@ -16,7 +14,7 @@ use crate::ffi::function::Method;
 use crate::ffi::imports;
 use crate::ffi::intern::intern;
 use crate::ffi::resumable::{Input, Step};
-use crate::ffi::{Arguments, Instance, Object, Shared, Usual, Visit};
+use crate::ffi::{Arguments, Clear, Instance, Object, Shared, Usual, owned, traverse_class};
 use crate::waiting::awaiting::Awaited;
 
 pub(super) static USUAL: Usual<StreamWriterCore> = Usual::new();
@@ -31,11 +29,15 @@ struct State {
     complete: Option<Object>,
 }
 
+owned!(in_cell State { clears: transport, protocol, reader, owner, complete; });
+
 /// The native half of a `StreamWriter`.
 #[pyclass(subclass, frozen, module = "ironloop._ironloop")]
 pub(crate) struct StreamWriterCore {
     state: LoopCell<State>,
 }
+
+owned!(StreamWriterCore { clears: state; });
 
 impl StreamWriterCore {
     fn transport(&self, py: Python<'_>) -> Object {
@@ -119,15 +121,11 @@ impl StreamWriterCore {
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
-        let show = |state: &mut State| {
-            let all = [&state.transport, &state.protocol, &state.reader, &state.owner, &state.complete];
-            all.into_iter().flatten().try_for_each(|object| visit.call(object.as_py()))
-        };
-        self.state.try_with(show).unwrap_or(Ok(()))
+        traverse_class(self, &visit)
     }
 
-    fn __clear__(&self) {
-        drop(self.state.with(std::mem::take));
+    fn __clear__(&self, py: Python<'_>) {
+        self.clear(py);
     }
 }
 
@@ -138,6 +136,8 @@ struct Drain {
     /// asyncio's own coroutine, if there is something to wait for.
     waiting: LoopCell<Option<Awaited>>,
 }
+
+owned!(Drain { visits: writer; clears: waiting, life; });
 
 static DRAIN: Kind = Kind::new();
 
@@ -174,20 +174,6 @@ impl Coroutine for Drain {
 
     fn deputy(&self, py: Python<'_>) -> Option<Object> {
         self.waiting.with(|waiting| waiting.as_ref().map(|waiting| waiting.object().clone_ref(py)))
-    }
-
-    fn traverse(&self, visit: &mut Visit<'_>) -> c_int {
-        match visit.object(self.writer.object()) {
-            0 => {
-                let show = |waiting: &mut Option<Awaited>| visit.all(waiting.as_ref().map(Awaited::object));
-                self.waiting.try_with(show).unwrap_or(0)
-            }
-            result => result,
-        }
-    }
-
-    fn clear(&self, _py: Python<'_>) {
-        drop(self.waiting.with(Option::take));
     }
 }
 

@@ -1,7 +1,7 @@
 //! `as_completed`.
 
 use std::collections::VecDeque;
-use std::ffi::{CStr, c_int};
+use std::ffi::CStr;
 
 use pyo3::exceptions::{PyRuntimeError, PyStopAsyncIteration, PyStopIteration, PyTimeoutError, PyTypeError};
 use pyo3::prelude::*;
@@ -25,7 +25,7 @@ use crate::ffi::intern::intern;
 use crate::ffi::observer::{Observer, Watcher};
 use crate::ffi::raise::raised;
 use crate::ffi::resumable::{Input, Step, itself_slot};
-use crate::ffi::{Arguments, Class, Instance, Native, Object, Visit, object_slot};
+use crate::ffi::{Arguments, Class, Instance, Native, Object, object_slot, owned};
 
 /// What the futures' observer knows, and the iterator and its coroutines share: who is done and who waits for the next.
 pub(crate) struct Progress {
@@ -35,6 +35,8 @@ pub(crate) struct Progress {
     awaiter: Awaiter,
 }
 
+owned!(Progress { visits: todo, awaiter; clears: state; });
+
 struct Queue {
     /// How many are still to be given out.
     left: usize,
@@ -43,6 +45,8 @@ struct Queue {
     waiting: VecDeque<Own<Future>>,
     timer: Option<Object>,
 }
+
+owned!(in_cell Queue { clears: done, waiting, timer; ignores: left; });
 
 impl Watcher for Progress {
     const QUALIFIED_NAME: &'static str = if cfg!(Py_3_13) {
@@ -62,24 +66,6 @@ impl Watcher for Progress {
 
     fn timed_out(observer: &Instance<Observer<Self>>, py: Python<'_>) -> PyResult<()> {
         observer.watcher.time_out(py, observer)
-    }
-
-    fn traverse(&self, visit: &mut Visit<'_>) -> c_int {
-        let visited = self.state.try_with(|queue| {
-            let waiting = queue.waiting.iter().map(Own::object);
-            visit.all(queue.done.iter().flatten().chain(waiting).chain(&queue.timer).chain([&self.todo]))
-        });
-        match visited {
-            None | Some(0) => self.awaiter.traverse(visit),
-            Some(result) => result,
-        }
-    }
-
-    fn clear(&self) {
-        let old = self.state.with(|queue| {
-            (std::mem::take(&mut queue.done), std::mem::take(&mut queue.waiting), queue.timer.take())
-        });
-        drop(old);
     }
 }
 
@@ -175,6 +161,8 @@ struct Next {
     waiter: LoopCell<Option<Own<Future>>>,
 }
 
+owned!(Next { visits: progress; clears: waiter, life; ignores: gives; });
+
 static NEXT: Kind = Kind::new();
 
 impl Coroutine for Next {
@@ -213,18 +201,6 @@ impl Coroutine for Next {
 
     fn awaits(&self, py: Python<'_>) -> Option<Object> {
         self.waiter.with(|waiter| waiter.as_ref().map(|waiter| waiter.object().clone_ref(py)))
-    }
-
-    fn traverse(&self, visit: &mut Visit<'_>) -> c_int {
-        let waiter = self.waiter.try_with(|waiter| visit.all(waiter.as_ref().map(Own::object)));
-        match waiter {
-            None | Some(0) => visit.object(self.progress.object()),
-            Some(result) => result,
-        }
-    }
-
-    fn clear(&self, _py: Python<'_>) {
-        drop(self.waiter.with(Option::take));
     }
 }
 
@@ -267,6 +243,8 @@ impl Next {
 /// The iterator.
 struct AsCompleted(LoopCell<Stage>);
 
+owned!(AsCompleted { clears: 0; });
+
 enum Stage {
     /// Until Python 3.12 it begins when it is first asked.
     Asked {
@@ -276,6 +254,8 @@ enum Stage {
     Begun(Instance<Observer<Progress>>),
     Over,
 }
+
+owned!(enum Stage { Asked { awaitables, timeout }, Begun(progress); Over });
 
 static AS_COMPLETED: Class = Class::new();
 
@@ -288,21 +268,6 @@ impl Native for AsCompleted {
 
     fn class() -> &'static Class {
         &AS_COMPLETED
-    }
-
-    fn traverse(&self, visit: &mut Visit<'_>) -> c_int {
-        let visited = self.0.try_with(|stage| match stage {
-            Stage::Asked { awaitables, timeout } => {
-                visit.all([Some(&*awaitables), timeout.as_ref()].into_iter().flatten())
-            }
-            Stage::Begun(progress) => visit.object(progress.object()),
-            Stage::Over => 0,
-        });
-        visited.unwrap_or(0)
-    }
-
-    fn clear(&self, _py: Python<'_>) {
-        drop(self.0.with(|stage| std::mem::replace(stage, Stage::Over)));
     }
 }
 

@@ -1,14 +1,15 @@
 //! The task that has called a combinator: it awaits the children, and from Python 3.14 on that is written down in them.
 
-use std::ffi::c_int;
-
 use pyo3::prelude::*;
 
 use crate::event_loop::LoopCore;
-use crate::ffi::{Object, Visit};
+use crate::ffi::{Object, owned};
 
 /// The task; before Python 3.14 nobody.
 pub(super) struct Awaiter(#[cfg(Py_3_14)] Option<Object>);
+
+#[cfg(Py_3_14)]
+owned!(Awaiter { visits: 0; });
 
 #[cfg(Py_3_14)]
 impl Awaiter {
@@ -25,11 +26,10 @@ impl Awaiter {
     pub(super) fn awaits_no_more(&self, py: Python<'_>, future: &Object) -> PyResult<()> {
         self.0.as_ref().map_or(Ok(()), |task| crate::event_loop::task::not_awaited_any_more(py, task, future))
     }
-
-    pub(super) fn traverse(&self, visit: &mut Visit<'_>) -> c_int {
-        visit.all(self.0.as_ref())
-    }
 }
+
+#[cfg(not(Py_3_14))]
+owned!(Awaiter {});
 
 #[cfg(not(Py_3_14))]
 impl Awaiter {
@@ -46,10 +46,5 @@ impl Awaiter {
     #[expect(clippy::unnecessary_wraps, clippy::unused_self, reason = "as above")]
     pub(super) fn awaits_no_more(&self, _: Python<'_>, _: &Object) -> PyResult<()> {
         Ok(())
-    }
-
-    #[expect(clippy::unused_self, reason = "as above")]
-    pub(super) fn traverse(&self, _: &mut Visit<'_>) -> c_int {
-        0
     }
 }

@@ -1,7 +1,5 @@
 //! `gather`.
 
-use std::ffi::c_int;
-
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
 
@@ -18,7 +16,7 @@ use crate::ffi::derived::Own;
 use crate::ffi::imports;
 use crate::ffi::intern::intern;
 use crate::ffi::observer::{Observer, Watcher};
-use crate::ffi::{Arg, Arguments, Instance, Object, Visit};
+use crate::ffi::{Arg, Arguments, Instance, Object, owned};
 use crate::waiting::waiter::future_is_cancelled;
 use crate::waiting::waiter::future_is_done;
 
@@ -29,6 +27,8 @@ pub(crate) struct Gather {
     awaiter: Awaiter,
 }
 
+owned!(Gather { visits: awaiter; clears: state; ignores: return_exceptions; });
+
 struct State {
     /// In the order of the arguments; one that was passed twice stands here twice.
     children: Vec<Object>,
@@ -37,6 +37,8 @@ struct State {
     /// None before it is made, and once it is done.
     outer: Option<Own<Gathering>>,
 }
+
+owned!(in_cell State { clears: children, outer; ignores: left; });
 
 impl Watcher for Gather {
     const QUALIFIED_NAME: &'static str = "gather.<locals>._done_callback";
@@ -48,22 +50,6 @@ impl Watcher for Gather {
 
     fn told(observer: &Instance<Observer<Self>>, py: Python<'_>, child: &Object) -> PyResult<()> {
         observer.watcher.child_done(py, child)
-    }
-
-    fn traverse(&self, visit: &mut Visit<'_>) -> c_int {
-        let visited = self.state.try_with(|state| {
-            let outer = state.outer.iter().map(Own::object);
-            visit.all(state.children.iter().chain(outer))
-        });
-        match visited {
-            None | Some(0) => self.awaiter.traverse(visit),
-            Some(result) => result,
-        }
-    }
-
-    fn clear(&self) {
-        let old = self.state.with(|state| (std::mem::take(&mut state.children), state.outer.take()));
-        drop(old);
     }
 }
 

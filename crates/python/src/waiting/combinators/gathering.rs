@@ -1,7 +1,7 @@
 //! What `gather` returns: a future that passes its cancellation on to the children.
 
 use std::cell::Cell;
-use std::ffi::{CStr, c_int};
+use std::ffi::CStr;
 
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyType};
@@ -18,13 +18,15 @@ use crate::ffi::fields::FutureFields;
 use crate::ffi::imports;
 use crate::ffi::intern::intern;
 use crate::ffi::observer::Observer;
-use crate::ffi::{Arg, Arguments, Instance, Object, Visit};
+use crate::ffi::{Arg, Arguments, Instance, Object, owned};
 
 /// What stands behind the fields of the future.
 pub(crate) struct Gathering {
     observer: LoopCell<Option<Instance<Observer<Gather>>>>,
     cancel_requested: Cell<bool>,
 }
+
+owned!(Gathering { clears: observer; ignores: cancel_requested; });
 
 impl Derived for Gathering {
     const NAME: &'static CStr = c"ironloop._GatheringFuture";
@@ -44,14 +46,6 @@ impl Derived for Gathering {
     }
 
     fn end(&self, _: &FutureFields) {}
-
-    fn traverse(&self, visit: &mut Visit<'_>) -> c_int {
-        self.observer.try_with(|observer| visit.all(observer.as_ref().map(Instance::object))).unwrap_or(0)
-    }
-
-    fn clear(&self) {
-        drop(self.observer.with(Option::take));
-    }
 }
 
 impl IsFuture for Own<Gathering> {}

@@ -1,7 +1,5 @@
 //! `shield`.
 
-use std::ffi::c_int;
-
 use pyo3::prelude::*;
 
 use super::awaiter::Awaiter;
@@ -16,7 +14,7 @@ use crate::ffi::derived::Own;
 use crate::ffi::imports;
 use crate::ffi::intern::intern;
 use crate::ffi::observer::{Observer, Watcher};
-use crate::ffi::{Arguments, Instance, Object, Visit};
+use crate::ffi::{Arguments, Instance, Object, owned};
 use crate::waiting::waiter::{future_is_cancelled, future_is_done};
 
 /// What the observer of both futures knows.
@@ -25,6 +23,9 @@ pub(crate) struct Shield {
     outer: Own<Future>,
     awaiter: Awaiter,
 }
+
+// The futures that refer to it are cleared.
+owned!(Shield { visits: inner, outer, awaiter; clears nothing; });
 
 impl Watcher for Shield {
     const QUALIFIED_NAME: &'static str = "shield.<locals>._inner_done_callback";
@@ -40,14 +41,6 @@ impl Watcher for Shield {
             shield.inner_done(py)
         } else {
             shield.outer_done(py, observer)
-        }
-    }
-
-    // The futures that refer to it are cleared.
-    fn traverse(&self, visit: &mut Visit<'_>) -> c_int {
-        match visit.all([&self.inner, self.outer.object()]) {
-            0 => self.awaiter.traverse(visit),
-            result => result,
         }
     }
 }

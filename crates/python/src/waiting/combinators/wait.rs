@@ -1,7 +1,5 @@
 //! `wait`.
 
-use std::ffi::c_int;
-
 use pyo3::exceptions::{PyAssertionError, PyRuntimeError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PySet, PyTuple};
@@ -20,7 +18,7 @@ use crate::ffi::imports;
 use crate::ffi::intern::intern;
 use crate::ffi::observer::{Observer, Watcher};
 use crate::ffi::resumable::{Input, Step};
-use crate::ffi::{Arg, Arguments, Instance, Object, Visit};
+use crate::ffi::{Arg, Arguments, Instance, Object, owned};
 use crate::waiting::awaiting;
 use crate::waiting::waiter::future_is_cancelled;
 use crate::waiting::waiter::future_is_done;
@@ -59,6 +57,9 @@ pub(crate) struct Awaited {
     awaiter: Awaiter,
 }
 
+// The futures and the coroutine that refer to it are cleared.
+owned!(Awaited { visits: waiter, timer, awaiter; clears nothing; ignores: until, left; });
+
 impl Watcher for Awaited {
     const QUALIFIED_NAME: &'static str = "_wait.<locals>._on_completion";
 
@@ -74,18 +75,6 @@ impl Watcher for Awaited {
     /// It is over: who waits goes on.
     fn timed_out(observer: &Instance<Observer<Self>>, py: Python<'_>) -> PyResult<()> {
         observer.watcher.release(py)
-    }
-
-    // The futures and the coroutine that refer to it are cleared.
-    fn traverse(&self, visit: &mut Visit<'_>) -> c_int {
-        let timer = self.timer.try_with(|timer| visit.all(timer.as_ref())).unwrap_or(0);
-        if timer != 0 {
-            return timer;
-        }
-        match visit.object(self.waiter.object()) {
-            0 => self.awaiter.traverse(visit),
-            result => result,
-        }
     }
 }
 
@@ -128,6 +117,8 @@ struct Wait {
     stage: LoopCell<Stage>,
 }
 
+owned!(Wait { clears: stage, life; });
+
 enum Stage {
     Asked(Asked),
     Waiting(Waiting),
@@ -136,16 +127,22 @@ enum Stage {
     Over,
 }
 
+owned!(enum Stage { Asked(asked), Waiting(waiting), Elsewhere(coroutine); Over });
+
 struct Asked {
     futures: Object,
     timeout: Option<Object>,
     return_when: Option<Object>,
 }
 
+owned!(Asked { visits: futures, timeout, return_when; });
+
 struct Waiting {
     futures: Vec<Object>,
     observer: Instance<Observer<Awaited>>,
 }
+
+owned!(Waiting { visits: futures, observer; });
 
 impl Waiting {
     fn awaited(&self) -> &Awaited {
@@ -200,24 +197,6 @@ impl Coroutine for Wait {
             Stage::Waiting(waiting) => Some(waiting.awaited().waiter.object().clone_ref(py)),
             _ => None,
         })
-    }
-
-    fn traverse(&self, visit: &mut Visit<'_>) -> c_int {
-        let visited = self.stage.try_with(|stage| match stage {
-            Stage::Asked(Asked { futures, timeout, return_when }) => {
-                visit.all([Some(&*futures), timeout.as_ref(), return_when.as_ref()].into_iter().flatten())
-            }
-            Stage::Waiting(Waiting { futures, observer }) => {
-                visit.all(futures.iter().chain([observer.object()]))
-            }
-            Stage::Elsewhere(coroutine) => visit.object(coroutine),
-            Stage::Over => 0,
-        });
-        visited.unwrap_or(0)
-    }
-
-    fn clear(&self, _py: Python<'_>) {
-        drop(self.stage.with(|stage| std::mem::replace(stage, Stage::Over)));
     }
 }
 

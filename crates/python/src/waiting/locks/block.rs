@@ -1,8 +1,6 @@
 //! `async with` a primitive. Where no subclass and no tool has put a method of its own, `__aenter__` is the native wait itself;
 //! else the methods are called by name, as asyncio does.
 
-use std::ffi::c_int;
-
 use pyo3::Borrowed;
 use pyo3::prelude::*;
 
@@ -13,7 +11,7 @@ use crate::ffi::coroutine::Kind;
 use crate::ffi::function::Method;
 use crate::ffi::intern::intern;
 use crate::ffi::resumable::{Input, Step};
-use crate::ffi::{Arguments, Object, Visit};
+use crate::ffi::{Arguments, Object, owned};
 use crate::waiting::awaiting::Awaited;
 use crate::waiting::immediate::{self, Action};
 use crate::waiting::staged::{self, Stages, Transition};
@@ -92,6 +90,8 @@ struct Exit {
     release: Release,
 }
 
+owned!(Exit { visits: primitive; ignores: release; });
+
 impl Action for Exit {
     const QUALIFIED_NAME: &'static str = EXITS;
 
@@ -103,10 +103,6 @@ impl Action for Exit {
     fn perform(self, py: Python<'_>) -> PyResult<Object> {
         (self.release)(self.primitive.bind(py))?;
         Ok(Object::none(py))
-    }
-
-    fn traverse(&self, visit: &mut Visit<'_>) -> c_int {
-        visit.object(&self.primitive)
     }
 }
 
@@ -129,6 +125,8 @@ enum Enter {
     Asked { primitive: Object },
     Acquiring(Awaited),
 }
+
+owned!(enum Enter { Asked { primitive }, Acquiring(awaited); });
 
 impl Stages for Enter {
     const QUALIFIED_NAME: &'static str = ENTERS;
@@ -155,13 +153,6 @@ impl Stages for Enter {
         match self {
             Self::Asked { .. } => None,
             Self::Acquiring(awaited) => Some(awaited.object().clone_ref(py)),
-        }
-    }
-
-    fn traverse(&self, visit: &mut Visit<'_>) -> c_int {
-        match self {
-            Self::Asked { primitive } => visit.object(primitive),
-            Self::Acquiring(awaited) => visit.object(awaited.object()),
         }
     }
 }

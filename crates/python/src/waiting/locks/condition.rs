@@ -3,7 +3,6 @@
 //! The lock is anybody's. The condition's own `locked`, `acquire` and `release` are the lock's, attributes of the instance, and
 //! are called by name.
 
-use std::ffi::c_int;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use pyo3::exceptions::PyRuntimeError;
@@ -21,7 +20,7 @@ use crate::ffi::imports;
 use crate::ffi::intern::intern;
 use crate::ffi::raise::{raised, set_context};
 use crate::ffi::resumable::{Input, Step};
-use crate::ffi::{Arguments, Object, Visit};
+use crate::ffi::{Arguments, Object, owned};
 use crate::waiting::awaiting::Awaited;
 use crate::waiting::staged::{self, Stages, Transition};
 use crate::waiting::waiter::Waiter;
@@ -46,6 +45,12 @@ enum ConditionWait {
     Acquiring { condition: Object, acquiring: Awaited, failures: Failures },
 }
 
+owned!(enum ConditionWait {
+    Asked { condition },
+    InLine { condition, waiter },
+    Acquiring { condition, acquiring, failures };
+});
+
 /// What the wait is to fail with, once the lock is taken again.
 #[derive(Default)]
 struct Failures {
@@ -54,6 +59,8 @@ struct Failures {
     /// The last cancellation while the lock was to be taken.
     cancelled: Option<Object>,
 }
+
+owned!(Failures { visits: error, cancelled; });
 
 impl Stages for ConditionWait {
     const QUALIFIED_NAME: &'static str = "Condition.wait";
@@ -86,19 +93,6 @@ impl Stages for ConditionWait {
             Self::Asked { .. } => None,
             Self::InLine { waiter, .. } => Some(waiter.awaited().clone_ref(py)),
             Self::Acquiring { acquiring, .. } => Some(acquiring.object().clone_ref(py)),
-        }
-    }
-
-    fn traverse(&self, visit: &mut Visit<'_>) -> c_int {
-        match self {
-            Self::Asked { condition } => visit.object(condition),
-            Self::InLine { condition, waiter } => {
-                visit.all(waiter.objects().into_iter().flatten().chain([condition]))
-            }
-            Self::Acquiring { condition, acquiring, failures } => {
-                let errors = failures.error.iter().chain(&failures.cancelled);
-                visit.all([condition, acquiring.object()].into_iter().chain(errors))
-            }
         }
     }
 }

@@ -4,9 +4,9 @@ use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 
 use super::value::Value;
-use crate::ffi::Object;
 use crate::ffi::cell::LoopCell;
 use crate::ffi::hooks::{Hooks, Own};
+use crate::ffi::{Clear, Object, owned, traverse_class};
 use crate::waiting::line::Line;
 use crate::waiting::loop_bound::{self, LoopBound};
 use crate::waiting::waiter::Waiter;
@@ -41,6 +41,8 @@ pub(crate) struct PrimitiveCore {
     bound: LoopBound,
     own_hooks: Own,
 }
+
+owned!(PrimitiveCore { clears: value, waiters, bound; ignores: family, own_hooks; });
 
 impl PrimitiveCore {
     pub(super) fn new(family: &'static Family) -> Self {
@@ -135,14 +137,10 @@ impl PrimitiveCore {
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
-        self.value.try_with(|value| value.traverse(&visit)).unwrap_or(Ok(()))?;
-        self.waiters.traverse(&visit)?;
-        self.bound.traverse(&visit)
+        traverse_class(self, &visit)
     }
 
-    fn __clear__(&self) {
-        self.set_value(Value::Missing);
-        self.waiters.forget();
-        self.bound.set(None);
+    fn __clear__(&self, py: Python<'_>) {
+        self.clear(py);
     }
 }

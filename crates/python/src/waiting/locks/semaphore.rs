@@ -20,7 +20,7 @@ use crate::ffi::function::equip_stand_in;
 use crate::ffi::hooks::Hooks;
 use crate::ffi::imports;
 use crate::ffi::intern::intern;
-use crate::ffi::{Arguments, Object, Usual};
+use crate::ffi::{Arguments, Clear, Object, Usual, owned, traverse_class};
 use crate::waiting::waiter::{Waiter, set_result};
 
 #[pyclass(extends = PrimitiveCore, subclass, frozen, module = "ironloop._ironloop")]
@@ -28,6 +28,8 @@ pub(crate) struct SemaphoreCore {
     /// Only a `BoundedSemaphore` has one.
     bound: LoopCell<Value>,
 }
+
+owned!(SemaphoreCore { clears: bound; });
 
 static FAMILY: Family = Family { hooks: Hooks::new(), value: "_value", is_lazy: true };
 
@@ -238,11 +240,11 @@ impl SemaphoreCore {
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
-        self.bound.try_with(|bound| bound.traverse(&visit)).unwrap_or(Ok(()))
+        traverse_class(self, &visit)
     }
 
-    fn __clear__(&self) {
-        drop(self.bound.with(std::mem::take));
+    fn __clear__(&self, py: Python<'_>) {
+        self.clear(py);
     }
 }
 

@@ -1,11 +1,10 @@
 //! The value of a primitive: whether a lock is held, whether an event is set, how many a semaphore lets in.
 
 use pyo3::exceptions::PyAttributeError;
-use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyInt};
 
-use crate::ffi::Object;
+use crate::ffi::{Object, Release, Traverse, Visit, Visited};
 
 #[derive(Default)]
 pub(super) enum Value {
@@ -16,6 +15,21 @@ pub(super) enum Value {
     Count(i64),
     /// Whatever a program has put there, such as `math.inf`: Python counts and compares.
     Other(Object),
+}
+
+impl Traverse for Value {
+    fn traverse(&self, visit: &mut Visit<'_>) -> Visited {
+        match self {
+            Self::Other(object) => object.traverse(visit),
+            Self::Missing | Self::Truth(_) | Self::Count(_) => Ok(()),
+        }
+    }
+}
+
+impl Release for Value {
+    fn release(&mut self, _: Python<'_>) -> impl Sized + use<> {
+        std::mem::take(self)
+    }
 }
 
 impl Value {
@@ -64,13 +78,6 @@ impl Value {
                 let class = owner.as_any().get_type().name()?;
                 Err(PyAttributeError::new_err(format!("'{class}' object has no attribute '{name}'")))
             }
-        }
-    }
-
-    pub(super) fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
-        match self {
-            Self::Other(object) => visit.call(object.as_py()),
-            _ => Ok(()),
         }
     }
 }

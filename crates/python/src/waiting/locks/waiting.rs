@@ -1,7 +1,5 @@
 //! The coroutine of `Lock.acquire`, `Event.wait` and `Semaphore.acquire`: a waiter, unless there is nothing to wait for.
 
-use std::ffi::c_int;
-
 use pyo3::PyClass;
 use pyo3::prelude::*;
 use pyo3::pyclass::boolean_struct::True;
@@ -9,7 +7,7 @@ use pyo3::pyclass::boolean_struct::True;
 use super::core::PrimitiveCore;
 use crate::ffi::coroutine::Kind;
 use crate::ffi::resumable::{Input, Step};
-use crate::ffi::{Object, Shared, Usual, Visit};
+use crate::ffi::{Object, Shared, Usual, owned};
 use crate::waiting::staged::{self, Stages, Transition};
 use crate::waiting::waiter::Waiter;
 
@@ -48,6 +46,11 @@ pub(super) enum PrimitiveWait<P, const ENTERS: bool> {
     },
 }
 
+owned!([P: Primitive, const ENTERS: bool] enum PrimitiveWait<P, ENTERS> {
+    Asked { primitive },
+    InLine { primitive, waiter };
+});
+
 impl<P: Primitive, const ENTERS: bool> Stages for PrimitiveWait<P, ENTERS> {
     const QUALIFIED_NAME: &'static str = if ENTERS { self::ENTERS } else { P::WAITS };
 
@@ -73,15 +76,6 @@ impl<P: Primitive, const ENTERS: bool> Stages for PrimitiveWait<P, ENTERS> {
         match self {
             Self::Asked { .. } => None,
             Self::InLine { waiter, .. } => Some(waiter.awaited().clone_ref(py)),
-        }
-    }
-
-    fn traverse(&self, visit: &mut Visit<'_>) -> c_int {
-        match self {
-            Self::Asked { primitive } => visit.object(primitive.object()),
-            Self::InLine { primitive, waiter } => {
-                visit.all(waiter.objects().into_iter().flatten().chain([primitive.object()]))
-            }
         }
     }
 }

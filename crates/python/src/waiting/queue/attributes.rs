@@ -9,7 +9,7 @@ use pyo3::types::{PyDict, PyTuple};
 use super::core::QueueCore;
 use super::hooks::HOOKS;
 use super::state::{Items, Limit, State};
-use crate::ffi::Object;
+use crate::ffi::{Clear, Object, traverse_class};
 
 /// `self._name`, which an initialiser that was never called has not set.
 fn or_missing<'py>(
@@ -140,18 +140,10 @@ impl QueueCore {
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
-        let visited =
-            self.state.try_with(|state| state.objects().try_for_each(|object| visit.call(object.as_py())));
-        visited.unwrap_or(Ok(()))?;
-        self.getters.traverse(&visit)?;
-        self.putters.traverse(&visit)?;
-        self.bound.traverse(&visit)
+        traverse_class(self, &visit)
     }
 
-    fn __clear__(&self) {
-        drop(self.state.with(std::mem::take));
-        self.getters.forget();
-        self.putters.forget();
-        self.bound.set(None);
+    fn __clear__(&self, py: Python<'_>) {
+        self.clear(py);
     }
 }

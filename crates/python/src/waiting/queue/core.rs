@@ -6,7 +6,7 @@ use pyo3::prelude::*;
 use super::state::State;
 use crate::ffi::cell::LoopCell;
 use crate::ffi::hooks::Own;
-use crate::ffi::{Arguments, Usual};
+use crate::ffi::{Arguments, Usual, owned};
 use crate::waiting::line::Line;
 use crate::waiting::loop_bound::LoopBound;
 
@@ -21,6 +21,8 @@ pub(crate) struct QueueCore {
     pub(super) bound: LoopBound,
     pub(super) own_hooks: Own,
 }
+
+owned!(QueueCore { clears: state, getters, putters, bound; ignores: own_hooks; });
 
 pub(super) static USUAL: Usual<QueueCore> = Usual::new();
 

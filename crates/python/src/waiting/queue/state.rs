@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use pyo3::prelude::*;
 use pyo3::types::PyInt;
 
-use crate::ffi::Object;
+use crate::ffi::{Object, Release, owned};
 
 /// How many items there may be.
 #[derive(Clone, Copy, Default)]
@@ -39,6 +39,8 @@ pub(super) enum Items {
     Shown(Object),
 }
 
+owned!(enum Items { None, Own(items), Shown(container); });
+
 impl Items {
     pub(super) fn shown(&self) -> Option<&Object> {
         match self {
@@ -61,6 +63,19 @@ pub(super) struct State {
     pub(super) shut_down: bool,
 }
 
+owned!(State {
+    visits: items, maxsize, event;
+    ignores: limit, unfinished, finished;
+    #[cfg(Py_3_13)] ignores: shut_down;
+});
+
+/// All of it goes, as it began.
+impl Release for State {
+    fn release(&mut self, _: Python<'_>) -> impl Sized + use<> {
+        std::mem::take(self)
+    }
+}
+
 impl Default for State {
     fn default() -> Self {
         Self {
@@ -73,18 +88,5 @@ impl Default for State {
             #[cfg(Py_3_13)]
             shut_down: false,
         }
-    }
-}
-
-impl State {
-    /// For the garbage collector.
-    pub(super) fn objects(&self) -> impl Iterator<Item = &Object> {
-        let own = match &self.items {
-            Items::Own(items) => Some(items),
-            Items::None | Items::Shown(_) => None,
-        };
-        let others = [&self.maxsize, &self.event];
-        let others = others.into_iter().map(Option::as_ref).chain([self.items.shown()]);
-        own.into_iter().flatten().chain(others.flatten())
     }
 }

@@ -1,7 +1,5 @@
 //! `put` and `get`: coroutines that wait only where they must.
 
-use std::ffi::c_int;
-
 use pyo3::prelude::*;
 
 use super::core::QueueCore;
@@ -11,12 +9,12 @@ use crate::ffi::call::call_method;
 use crate::ffi::coroutine::Kind;
 use crate::ffi::intern::intern;
 use crate::ffi::resumable::{Input, Step};
-use crate::ffi::{Arguments, Object, Shared, Visit};
+use crate::ffi::{Arguments, Object, Shared, Traverse, owned};
 use crate::waiting::staged::{self, Stages, Transition};
 use crate::waiting::waiter::Waiter;
 
 /// What is asked of a queue.
-trait Request: Send + Sync + Sized + 'static {
+trait Request: Traverse + Send + Sync + Sized + 'static {
     const QUALIFIED_NAME: &'static str;
     const SIDE: Side;
 
@@ -27,12 +25,11 @@ trait Request: Send + Sync + Sized + 'static {
 
     /// Does it, now that it has not.
     fn perform(self, queue: &Bound<'_, QueueCore>, hooks: Hooks) -> PyResult<Object>;
-
-    /// What it holds.
-    fn item(&self) -> Option<&Object>;
 }
 
 struct Put(Object);
+
+owned!(Put { visits: 0; });
 
 static PUT: Kind = Kind::new();
 
@@ -56,13 +53,11 @@ impl Request for Put {
         }
         call_method(py, &queue.into(), intern!(py, "put_nowait"), &[&self.0])
     }
-
-    fn item(&self) -> Option<&Object> {
-        Some(&self.0)
-    }
 }
 
 struct Get;
+
+owned!(Get {});
 
 static GET: Kind = Kind::new();
 
@@ -85,10 +80,6 @@ impl Request for Get {
         }
         call_method(py, &queue.into(), intern!(py, "get_nowait"), &[])
     }
-
-    fn item(&self) -> Option<&Object> {
-        None
-    }
 }
 
 /// A request of a queue, which can be awaited.
@@ -98,6 +89,8 @@ enum Waiting<R> {
     /// It tries again once it is called up.
     InLine { queue: Shared<QueueCore>, request: R, waiter: Waiter },
 }
+
+owned!([R: Request] enum Waiting<R> { Asked { queue, request }, InLine { queue, request, waiter }; });
 
 impl<R: Request> Stages for Waiting<R> {
     const QUALIFIED_NAME: &'static str = R::QUALIFIED_NAME;
@@ -127,16 +120,6 @@ impl<R: Request> Stages for Waiting<R> {
         match self {
             Self::Asked { .. } => None,
             Self::InLine { waiter, .. } => Some(waiter.awaited().clone_ref(py)),
-        }
-    }
-
-    fn traverse(&self, visit: &mut Visit<'_>) -> c_int {
-        match self {
-            Self::Asked { queue, request } => visit.all([queue.object()].into_iter().chain(request.item())),
-            Self::InLine { queue, request, waiter } => {
-                let objects = waiter.objects().into_iter().flatten();
-                visit.all(objects.chain([queue.object()]).chain(request.item()))
-            }
         }
     }
 }
