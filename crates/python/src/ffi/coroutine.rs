@@ -122,11 +122,6 @@ pub(crate) trait Coroutine: Traverse + Clear + Send + Sync + Sized + 'static {
 
     fn life(&self) -> &Life;
 
-    /// The same for a class that serves several methods.
-    fn qualified_name(&self) -> &'static str {
-        Self::QUALIFIED_NAME
-    }
-
     /// False where nothing that the payload owns leads anywhere: the collector need not know such a one. As soon as it owns more it
     /// is to be given to `derived::track`.
     fn leads_anywhere(&mut self) -> bool {
@@ -249,7 +244,7 @@ fn warn_never_awaited<C: Coroutine>(py: Python<'_>, instance: &Instance<C>) -> P
     }
     let given = instance.life().inspected.qualified_name(py);
     let given = given.map(|name| name.bind(py).extract::<String>()).transpose()?;
-    let name = given.as_deref().unwrap_or(instance.qualified_name());
+    let name = given.as_deref().unwrap_or(C::QUALIFIED_NAME);
     let text = format!("coroutine '{name}' was never awaited");
     let category = py.get_type::<pyo3::exceptions::PyRuntimeWarning>();
     let (stacklevel, source) = (1, coroutine.bind(py));

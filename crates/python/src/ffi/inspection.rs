@@ -149,11 +149,8 @@ fn find<'py>(module: &Bound<'py, PyModule>, name: &str) -> PyResult<(Bound<'py, 
 }
 
 /// The code that runs in asyncio's own coroutine, and its globals.
-fn code_of<'py, C: Coroutine>(
-    py: Python<'py>,
-    coroutine: &Instance<C>,
-) -> PyResult<(Bound<'py, PyAny>, Bound<'py, PyAny>)> {
-    let name = coroutine.qualified_name();
+fn code_of<C: Coroutine>(py: Python<'_>) -> PyResult<(Bound<'_, PyAny>, Bound<'_, PyAny>)> {
+    let name = C::QUALIFIED_NAME;
     let known = FUNCTIONS.get(py).map(|functions| functions.bind(py).get_item(name)).transpose()?.flatten();
     match known {
         Some(known) => known.extract(),
@@ -280,13 +277,13 @@ macro_rules! getter {
 
 getter!(name_of, |py, coroutine| {
     let given = coroutine.life().inspected.read(py, |details| &mut details.name);
-    let whole = coroutine.qualified_name();
+    let whole = C::QUALIFIED_NAME;
     Ok(given
         .unwrap_or_else(|| PyString::new(py, whole.rsplit('.').next().unwrap_or(whole)).into_any().into()))
 });
 getter!(qualified_name_of, |py, coroutine| {
     let given = coroutine.life().inspected.qualified_name(py);
-    Ok(given.unwrap_or_else(|| PyString::new(py, coroutine.qualified_name()).into_any().into()))
+    Ok(given.unwrap_or_else(|| PyString::new(py, C::QUALIFIED_NAME).into_any().into()))
 });
 // `isinstance` asks for it, and so do those who tell coroutines from other awaitables.
 getter!(class_of, |py, _coroutine| coroutine_type(py));
@@ -302,7 +299,7 @@ getter!(await_of, |py, coroutine| {
         None => Ok(Object::none(py)),
     }
 });
-getter!(code_getter, |py, coroutine| code_of(py, coroutine).map(|(code, _)| code.into()));
+getter!(code_getter, |py, _coroutine| code_of::<C>(py).map(|(code, _)| code.into()));
 getter!(frame_of, |py, coroutine| {
     if let Some(deputy) = coroutine.deputy(py) {
         return deputy.bind(py).getattr(intern!(py, "cr_frame")).map(Object::from);
@@ -313,7 +310,7 @@ getter!(frame_of, |py, coroutine| {
     if let Some(frame) = coroutine.life().inspected.read(py, |details| &mut details.frame) {
         return Ok(frame);
     }
-    let (code, globals) = code_of(py, coroutine)?;
+    let (code, globals) = code_of::<C>(py)?;
     let frame = new_frame(py, &code, &globals)?;
     // Somebody may put something in it that leads back.
     track(coroutine.object());

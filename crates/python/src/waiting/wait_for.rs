@@ -23,6 +23,9 @@ use crate::waiting::awaiting::Awaited;
 use crate::waiting::timeouts;
 
 /// `asyncio.wait_for(fut, timeout)`
+///
+/// Not `staged`: the alarm may come, and must find the stage, while the awaitable runs (it may run the loop). So a step leaves the
+/// stage in its place.
 pub(crate) struct WaitFor {
     life: Life,
     stage: LoopCell<Stage>,
@@ -40,11 +43,11 @@ enum Stage {
         limit: Limit,
     },
     /// asyncio's own coroutine does it.
-    Elsewhere(Awaited),
+    Delegated(Awaited),
     Over,
 }
 
-owned!(enum Stage { Asked { awaitable, timeout }, Waiting { iterator, limit }, Elsewhere(coroutine), Over; });
+owned!(enum Stage { Asked { awaitable, timeout }, Waiting { iterator, limit }, Delegated(coroutine), Over; });
 
 /// The alarm is off then.
 impl Release for Stage {
@@ -100,7 +103,7 @@ impl Coroutine for WaitFor {
             Self::begin(py, waiting)?;
         }
         let iterator = waiting.stage.with(|stage| match stage {
-            Stage::Waiting { iterator, .. } | Stage::Elsewhere(iterator) => Some(iterator.clone_ref(py)),
+            Stage::Waiting { iterator, .. } | Stage::Delegated(iterator) => Some(iterator.clone_ref(py)),
             Stage::Asked { .. } | Stage::Over => None,
         });
         let Some(iterator) = iterator else { return Ok(Step::nothing(py)) };
@@ -112,7 +115,7 @@ impl Coroutine for WaitFor {
 
     fn deputy(&self, py: Python<'_>) -> Option<Object> {
         self.stage.with(|stage| match stage {
-            Stage::Elsewhere(coroutine) => Some(coroutine.object().clone_ref(py)),
+            Stage::Delegated(coroutine) => Some(coroutine.object().clone_ref(py)),
             _ => None,
         })
     }
@@ -148,7 +151,7 @@ impl WaitFor {
             }
             _ => {
                 let coroutine = call(py, imports::stock_wait_for(py)?, &[&awaitable, &timeout])?;
-                Stage::Elsewhere(Awaited::by(coroutine))
+                Stage::Delegated(Awaited::by(coroutine))
             }
         };
         waiting.stage.with(|old| *old = stage);

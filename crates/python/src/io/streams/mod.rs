@@ -4,37 +4,20 @@
 //! so whatever is cold is asyncio's code, inherited (`python/ironloop/streams.py`). A method that is native does what asyncio's
 //! does as long as nobody has replaced what it would call (`crate::ffi::hooks`); else asyncio's method does it.
 
+mod attributes;
 mod buffer;
 mod protocol;
 mod read;
 mod reader;
+mod request;
 mod transport;
 mod until;
 mod writer;
 
 use pyo3::prelude::*;
 
-use crate::ffi::Object;
-use crate::ffi::cell::LoopCell;
 use crate::ffi::function::equip;
 use crate::ffi::imports;
-
-/// An object that a state keeps, None where there is none.
-fn shown<S>(
-    py: Python<'_>,
-    state: &LoopCell<S>,
-    place: impl FnOnce(&mut S) -> &mut Option<Object>,
-) -> Py<PyAny> {
-    let found = state.with(|state| place(state).as_ref().map(|object| object.clone_ref(py)));
-    found.map_or_else(|| py.None(), |object| object.as_py().clone_ref(py))
-}
-
-/// Puts an object there; None is none.
-fn put<S>(state: &LoopCell<S>, object: &Bound<'_, PyAny>, place: impl FnOnce(&mut S) -> &mut Option<Object>) {
-    let object = (!object.is_none()).then(|| Object::from(object));
-    let old = state.with(|state| std::mem::replace(place(state), object));
-    drop(old);
-}
 
 /// Gives the three Python classes their native methods.
 #[pyfunction]

@@ -4,8 +4,8 @@ use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyTuple, PyWeakrefMethods, PyWeakrefReference};
 
+use super::attributes::{put, shown};
 use super::reader::{self, StreamReaderCore};
-use super::{put, shown};
 use crate::ffi::call::call_method;
 use crate::ffi::cell::LoopCell;
 use crate::ffi::function::Method;

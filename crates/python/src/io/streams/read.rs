@@ -5,59 +5,39 @@
 
 use std::marker::PhantomData;
 
-use pyo3::exceptions::{PyRuntimeError, PyStopAsyncIteration};
+use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyInt};
+use pyo3::types::PyInt;
 
 use super::reader::{StreamReaderCore, pass_to_stock, receiver};
-use super::until::{Separators, Until, incomplete, line_after};
-use crate::ffi::cell::LoopCell;
-use crate::ffi::coroutine::{self, Coroutine, Kind, Life};
+use super::request::Request;
+use super::until::{Attempt, Separators, Until};
+use crate::ffi::coroutine::Kind;
 use crate::ffi::function::Method;
-use crate::ffi::intern::intern;
 use crate::ffi::resumable::{Input, Step};
-use crate::ffi::{Arg, Arguments, Instance, Object, Shared, owned};
+use crate::ffi::{Arg, Arguments, Object, Shared, owned};
+use crate::waiting::staged::{self, Stages, Transition};
 use crate::waiting::waiter::Waiter;
 
-/// What is wanted.
-enum Request {
-    /// Whatever is there, up to so many bytes.
-    Some(usize),
-    /// All until the end, gathered in parts.
-    All(Vec<Object>),
-    Exactly(usize),
-    Until(Until),
-    /// Until the end of the line; the end of the stream is the end of the last one.
-    Line(Until),
-    /// The same for `async for`.
-    NextLine(Until),
-}
-
-/// How far it came.
-pub(super) enum Attempt {
-    Done(Object),
-    /// There is not enough yet. The error that says that somebody else waits already names this function.
-    Wait(&'static str),
-}
-
-struct Progress {
-    request: Request,
-    waiter: Option<Waiter>,
-}
-
-// The parts that a request may have gathered are bytes, which lead nowhere.
-owned!(Progress { visits: waiter; ignores: request; });
-
 /// A coroutine of one of the methods.
-pub(super) struct Reading<M> {
-    life: Life,
+pub(super) enum Reading<M> {
+    /// Over at once if there is enough.
+    Asked(Demand<M>),
+    /// It tries again when more has come.
+    Waiting(Demand<M>, Waiter),
+}
+
+owned!([M: Reads] enum Reading<M> { Asked(demand), Waiting(demand, waiter); });
+
+/// Who wants what, of which reader.
+pub(super) struct Demand<M> {
     reader: Shared<StreamReaderCore>,
-    /// None while it runs, and at the end.
-    progress: LoopCell<Option<Progress>>,
+    request: Request,
     method: PhantomData<M>,
 }
 
-owned!([M: Reads] Reading<M> { visits: reader; clears: progress, life; ignores: method; });
+// The parts that a request may have gathered are bytes, which lead nowhere.
+owned!([M: Reads] Demand<M> { visits: reader; ignores: request, method; });
 
 /// One of the methods, as a type: each has a class of its own, since a coroutine's class knows its name.
 pub(super) trait Reads: Send + Sync + 'static {
@@ -82,7 +62,7 @@ macro_rules! reads {
         )*
 
         pub(super) fn add_classes(py: Python<'_>) -> PyResult<()> {
-            $(coroutine::add_class::<Reading<$method>>(py)?;)*
+            $(staged::add_class::<Reading<$method>>(py)?;)*
             Ok(())
         }
     };
@@ -96,48 +76,60 @@ reads! {
     NextLine: "StreamReader.__anext__";
 }
 
-impl<M: Reads> Coroutine for Reading<M> {
+impl<M: Reads> Stages for Reading<M> {
     const QUALIFIED_NAME: &'static str = M::QUALIFIED_NAME;
 
     fn kind() -> &'static Kind {
         M::kind()
     }
 
-    fn life(&self) -> &Life {
-        &self.life
-    }
-
-    fn advance(py: Python<'_>, reading: &Instance<Self>, first: bool, input: Input) -> PyResult<Step> {
-        let Some(mut progress) = reading.progress.with(Option::take) else {
-            return Ok(Step::nothing(py));
-        };
-        let reader = reading.reader.get(py);
-        let waited = progress.waited(py, reader, first, input);
-        let attempt = match waited {
-            Ok(None) => progress.request.attempt(py, reader, first),
-            Ok(Some(yielded)) => {
-                reading.progress.with(|place| *place = Some(progress));
-                return Ok(Step::Yield(yielded));
+    fn resume(self, py: Python<'_>, input: Input) -> PyResult<Transition<Self>> {
+        match (self, input) {
+            (Self::Asked(mut demand), Input::Next(_)) => {
+                let attempt = demand.request.attempt(py, demand.reader.get(py), true);
+                demand.settle(py, attempt)
             }
-            Err(error) => Err(error),
-        };
-        match progress.request.finish(py, reader, attempt)? {
-            Attempt::Done(result) => Ok(Step::Return(result)),
-            Attempt::Wait(function) => {
-                let waiter = begin_to_wait(py, reader, function)?;
-                let step = waiter.wait(py)?;
-                progress.waiter = Some(waiter);
-                reading.progress.with(|place| *place = Some(progress));
-                Ok(step)
+            (Self::Waiting(mut demand, waiter), input) => {
+                let waited = match input {
+                    Input::Throw(error) => Err(error),
+                    Input::Next(sent) => match waiter.resume(py, sent) {
+                        Ok(Step::Yield(yielded)) => {
+                            return Ok(Transition::Yield(yielded, Self::Waiting(demand, waiter)));
+                        }
+                        ended => ended.map(drop),
+                    },
+                };
+                let reader = demand.reader.get(py);
+                drop((waiter, reader.state.with(|state| state.waiter.take())));
+                let attempt = waited.and_then(|()| demand.request.attempt(py, reader, false));
+                demand.settle(py, attempt)
             }
+            (Self::Asked(_), Input::Throw(error)) => Err(error),
         }
     }
 
     fn awaits(&self, py: Python<'_>) -> Option<Object> {
-        self.progress.with(|progress| {
-            let waiter = progress.as_ref().and_then(|progress| progress.waiter.as_ref());
-            waiter.map(|waiter| waiter.awaited().clone_ref(py))
-        })
+        match self {
+            Self::Asked(_) => None,
+            Self::Waiting(_, waiter) => Some(waiter.awaited().clone_ref(py)),
+        }
+    }
+}
+
+impl<M: Reads> Demand<M> {
+    /// What comes of an attempt.
+    fn settle(self, py: Python<'_>, attempt: PyResult<Attempt>) -> PyResult<Transition<Reading<M>>> {
+        let reader = self.reader.get(py);
+        match self.request.finish(py, reader, attempt)? {
+            Attempt::Done(result) => Ok(Transition::Return(result)),
+            Attempt::Wait(function) => {
+                let waiter = begin_to_wait(py, reader, function)?;
+                Ok(match waiter.wait(py)? {
+                    Step::Yield(yielded) => Transition::Yield(yielded, Reading::Waiting(self, waiter)),
+                    Step::Return(value) => Transition::Return(value),
+                })
+            }
+        }
     }
 }
 
@@ -156,118 +148,6 @@ fn begin_to_wait(py: Python<'_>, reader: &StreamReaderCore, function: &str) -> P
     Ok(waiter)
 }
 
-impl Progress {
-    /// What the future says that was waited for; something to yield if it is not content yet.
-    fn waited(
-        &mut self,
-        py: Python<'_>,
-        reader: &StreamReaderCore,
-        first: bool,
-        input: Input,
-    ) -> PyResult<Option<Object>> {
-        if first {
-            return Ok(None);
-        }
-        let waited = match (input, &self.waiter) {
-            (Input::Throw(error), _) => Err(error),
-            (Input::Next(_), None) => Ok(()),
-            (Input::Next(sent), Some(waiter)) => match waiter.resume(py, sent) {
-                Ok(Step::Yield(yielded)) => return Ok(Some(yielded)),
-                ended => ended.map(drop),
-            },
-        };
-        let done = (self.waiter.take(), reader.state.with(|state| state.waiter.take()));
-        drop(done);
-        waited.map(|()| None)
-    }
-}
-
-impl Request {
-    fn attempt(&mut self, py: Python<'_>, reader: &StreamReaderCore, first: bool) -> PyResult<Attempt> {
-        if first {
-            reader.check(py)?;
-        }
-        match self {
-            Self::Some(0) => Ok(Attempt::Done(PyBytes::new(py, b"").into())),
-            Self::Some(count) => some(py, reader, *count, first),
-            Self::All(parts) => all(py, reader, parts, first),
-            Self::Exactly(count) => exactly(py, reader, *count),
-            Self::Until(until) | Self::Line(until) | Self::NextLine(until) => until.attempt(py, reader),
-        }
-    }
-
-    /// What comes of an attempt, for the one who asked.
-    fn finish(
-        &self,
-        py: Python<'_>,
-        reader: &StreamReaderCore,
-        attempt: PyResult<Attempt>,
-    ) -> PyResult<Attempt> {
-        let is_line = matches!(self, Self::Line(_) | Self::NextLine(_));
-        let attempt = match attempt {
-            Ok(attempt) => attempt,
-            Err(error) if is_line => Attempt::Done(line_after(py, reader, error)?),
-            Err(error) => return Err(error),
-        };
-        match (self, &attempt) {
-            (Self::NextLine(_), Attempt::Done(line)) if line.bind(py).is_empty()? => {
-                Err(PyStopAsyncIteration::new_err(()))
-            }
-            _ => Ok(attempt),
-        }
-    }
-}
-
-/// Takes up to `count` bytes, and lets the transport go on if that has made room.
-pub(super) fn take(py: Python<'_>, reader: &StreamReaderCore, count: usize) -> PyResult<Object> {
-    let taken = reader.state.with(|state| state.buffer.take(py, count))?;
-    reader.resume_if_drained(py)?;
-    Ok(taken)
-}
-
-/// Waits once at most: then it is content with nothing.
-fn some(py: Python<'_>, reader: &StreamReaderCore, count: usize, first: bool) -> PyResult<Attempt> {
-    if first && reader.state.with(|state| state.buffer.is_empty() && !state.eof) {
-        return Ok(Attempt::Wait("read"));
-    }
-    take(py, reader, count).map(Attempt::Done)
-}
-
-/// Reads again and again, each time up to the limit: so the transport may go on while the rest is on its way.
-fn all(py: Python<'_>, reader: &StreamReaderCore, parts: &mut Vec<Object>, first: bool) -> PyResult<Attempt> {
-    let mut first = first;
-    loop {
-        // A number of bytes; fractions are cut.
-        let limit = reader.state.with(|state| state.limit()) as usize;
-        match some(py, reader, limit, first)? {
-            Attempt::Done(part) if part.bind(py).is_empty()? => {
-                let joined = PyBytes::new(py, b"").call_method1(intern!(py, "join"), (bound(py, parts),))?;
-                return Ok(Attempt::Done(joined.into()));
-            }
-            Attempt::Done(part) => parts.push(part),
-            wait => return Ok(wait),
-        }
-        first = true;
-        reader.check(py)?;
-    }
-}
-
-fn bound<'py>(py: Python<'py>, parts: &[Object]) -> Vec<Bound<'py, PyAny>> {
-    parts.iter().map(|part| part.bind(py).clone()).collect()
-}
-
-fn exactly(py: Python<'_>, reader: &StreamReaderCore, count: usize) -> PyResult<Attempt> {
-    if count == 0 {
-        return Ok(Attempt::Done(PyBytes::new(py, b"").into()));
-    }
-    let (missing, eof) = reader.state.with(|state| (state.buffer.len() < count, state.eof));
-    match (missing, eof) {
-        (false, _) => take(py, reader, count).map(Attempt::Done),
-        (true, false) => Ok(Attempt::Wait("readexactly")),
-        (true, true) => Err(incomplete(py, reader, Some(count))),
-    }
-}
-
 /// A coroutine that does it, unless the reader has methods of its own: then it is up to asyncio's method, as it is where the
 /// arguments are none that we know.
 fn begin<M: Reads>(
@@ -279,13 +159,10 @@ fn begin<M: Reads>(
     let (reader, rest) = receiver(py, &arguments)?;
     let request = if StreamReaderCore::is_plain(&reader) { request(rest)? } else { None };
     let Some(request) = request else { return pass_to_stock(py, name, arguments) };
-    let reading = Reading::<M> {
-        life: Life::new(),
-        reader: Shared::new(&reader),
-        progress: LoopCell::new(Some(Progress { request, waiter: None })),
-        method: PhantomData,
-    };
-    reading.make(py).map(Instance::into_object)
+    staged::make(
+        py,
+        Reading::<M>::Asked(Demand { reader: Shared::new(&reader), request, method: PhantomData }),
+    )
 }
 
 fn size(py: Python<'_>, argument: Arg<'_>) -> Option<isize> {

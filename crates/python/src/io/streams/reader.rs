@@ -5,8 +5,9 @@ use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
+use super::attributes::{put, shown};
 use super::buffer::Buffer;
-use super::{put, shown, transport};
+use super::transport;
 use crate::ffi::cell::LoopCell;
 use crate::ffi::function::Method;
 use crate::ffi::hooks::{Hooks, Own};
@@ -109,6 +110,13 @@ impl StreamReaderCore {
     pub(super) fn owner(&self, py: Python<'_>) -> Object {
         let owner = self.state.with(|state| state.owner.as_ref().map(|owner| owner.clone_ref(py)));
         owner.unwrap_or_else(|| Object::none(py))
+    }
+
+    /// Takes up to `count` bytes, and lets the transport go on if that has made room.
+    pub(super) fn take(&self, py: Python<'_>, count: usize) -> PyResult<Object> {
+        let taken = self.state.with(|state| state.buffer.take(py, count))?;
+        self.resume_if_drained(py)?;
+        Ok(taken)
     }
 
     /// Data has come.

@@ -5,12 +5,18 @@ use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 
 use super::buffer::Buffer;
-use super::read::{Attempt, take};
 use super::reader::StreamReaderCore;
 use crate::ffi::imports;
 use crate::ffi::intern::intern;
 use crate::ffi::raise::raised;
 use crate::ffi::{Arg, Bytes, Object};
+
+/// How far an attempt to read came.
+pub(super) enum Attempt {
+    Done(Object),
+    /// There is not enough yet. The error that says that somebody else waits already names this function.
+    Wait(&'static str),
+}
 
 /// What ends the data that is wanted.
 pub(super) enum Separators {
@@ -110,7 +116,7 @@ impl Until {
             if state.eof { Search::Ended } else { Search::Missing }
         });
         match search {
-            Search::Found(end) => take(py, reader, end).map(Attempt::Done),
+            Search::Found(end) => reader.take(py, end).map(Attempt::Done),
             Search::FoundTooLate(start) => {
                 Err(overrun(py, "Separator is found, but chunk is longer than limit", start))
             }

@@ -5,17 +5,19 @@ use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
+use super::attributes::{put, shown};
 use super::reader::{self, StreamReaderCore};
-use super::{protocol, put, shown, transport};
+use super::{protocol, transport};
 use crate::ffi::call::call;
 use crate::ffi::cell::LoopCell;
-use crate::ffi::coroutine::{self, Coroutine, Kind, Life};
+use crate::ffi::coroutine::Kind;
 use crate::ffi::function::Method;
 use crate::ffi::imports;
 use crate::ffi::intern::intern;
-use crate::ffi::resumable::{Input, Step};
-use crate::ffi::{Arguments, Clear, Instance, Object, Shared, Usual, owned, traverse_class};
+use crate::ffi::resumable::Input;
+use crate::ffi::{Arguments, Clear, Object, Shared, Usual, owned, traverse_class};
 use crate::waiting::awaiting::Awaited;
+use crate::waiting::staged::{self, Stages, Transition};
 
 pub(super) static USUAL: Usual<StreamWriterCore> = Usual::new();
 
@@ -129,51 +131,29 @@ impl StreamWriterCore {
     }
 }
 
-/// `StreamWriter.drain`
+/// `StreamWriter.drain`; asyncio's own coroutine does it if there is something to wait for.
 struct Drain {
-    life: Life,
     writer: Shared<StreamWriterCore>,
-    /// asyncio's own coroutine, if there is something to wait for.
-    waiting: LoopCell<Option<Awaited>>,
 }
 
-owned!(Drain { visits: writer; clears: waiting, life; });
+owned!(Drain { visits: writer; });
 
-static DRAIN: Kind = Kind::new();
-
-impl Coroutine for Drain {
+impl Stages for Drain {
     const QUALIFIED_NAME: &'static str = "StreamWriter.drain";
 
     fn kind() -> &'static Kind {
-        &DRAIN
+        static KIND: Kind = Kind::new();
+        &KIND
     }
 
-    fn life(&self) -> &Life {
-        &self.life
-    }
-
-    fn advance(py: Python<'_>, drain: &Instance<Self>, first: bool, input: Input) -> PyResult<Step> {
-        if first {
-            transport::end_burst(&drain.writer.get(py).transport(py));
+    fn resume(self, py: Python<'_>, _input: Input) -> PyResult<Transition<Self>> {
+        let writer = self.writer.get(py);
+        transport::end_burst(&writer.transport(py));
+        if writer.is_free(py)? {
+            return Ok(Transition::nothing(py));
         }
-        let waiting = if !first {
-            drain.waiting.with(Option::take)
-        } else if drain.writer.get(py).is_free(py)? {
-            None
-        } else {
-            let stock = imports::stock_stream_writer(py)?.getattr(intern!(py, "drain"))?.into();
-            Some(Awaited::of(py, &call(py, &stock, &[drain.writer.object()])?)?)
-        };
-        let Some(waiting) = waiting else { return Ok(Step::nothing(py)) };
-        let step = waiting.resume(py, input)?;
-        if let Step::Yield(_) = step {
-            drain.waiting.with(|place| *place = Some(waiting));
-        }
-        Ok(step)
-    }
-
-    fn deputy(&self, py: Python<'_>) -> Option<Object> {
-        self.waiting.with(|waiting| waiting.as_ref().map(|waiting| waiting.object().clone_ref(py)))
+        let stock = imports::stock_stream_writer(py)?.getattr(intern!(py, "drain"))?.into();
+        Ok(Transition::Delegate(Awaited::of(py, &call(py, &stock, &[self.writer.object()])?)?))
     }
 }
 
@@ -193,12 +173,11 @@ fn drain(py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
     let (writer, rest) = arguments.split_receiver()?;
     let [] = rest.exactly(py, "StreamWriter.drain", [])?;
     let writer = Shared::new(receiver(&writer.bind(py))?);
-    let drain = Drain { life: Life::new(), writer, waiting: LoopCell::default() };
-    drain.make(py).map(Instance::into_object)
+    staged::make(py, Drain { writer })
 }
 
 pub(super) const METHODS: &[(&str, Method)] = &[("write", write), ("drain", drain)];
 
 pub(super) fn add_class(py: Python<'_>) -> PyResult<()> {
-    coroutine::add_class::<Drain>(py)
+    staged::add_class::<Drain>(py)
 }

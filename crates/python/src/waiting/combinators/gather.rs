@@ -4,9 +4,9 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
 
 use super::awaiter::Awaiter;
-use super::gathering::{self, Gathering};
+use super::children::{Completion, cancelled_error, completion, has_other_tasks, watch};
+use super::gathering::{self, Gather, Gathering, State};
 use super::tasks::Futures;
-use super::{Ending, cancelled_error, ending, has_other_tasks, watch};
 use crate::event_loop::LoopCore;
 use crate::event_loop::task::Task;
 use crate::ffi::asyncio::{View, is_coroutine};
@@ -16,29 +16,9 @@ use crate::ffi::derived::Own;
 use crate::ffi::imports;
 use crate::ffi::intern::intern;
 use crate::ffi::observer::{Observer, Watcher};
-use crate::ffi::{Arg, Arguments, Instance, Object, owned};
+use crate::ffi::{Arg, Arguments, Instance, Object};
 use crate::waiting::waiter::future_is_cancelled;
 use crate::waiting::waiter::future_is_done;
-
-/// What the children's observer knows.
-pub(crate) struct Gather {
-    state: LoopCell<State>,
-    return_exceptions: bool,
-    awaiter: Awaiter,
-}
-
-owned!(Gather { visits: awaiter; clears: state; ignores: return_exceptions; });
-
-struct State {
-    /// In the order of the arguments; one that was passed twice stands here twice.
-    children: Vec<Object>,
-    /// Different children that are not known to be done.
-    left: usize,
-    /// None before it is made, and once it is done.
-    outer: Option<Own<Gathering>>,
-}
-
-owned!(in_cell State { clears: children, outer; ignores: left; });
 
 impl Watcher for Gather {
     const QUALIFIED_NAME: &'static str = "gather.<locals>._done_callback";
@@ -54,20 +34,6 @@ impl Watcher for Gather {
 }
 
 impl Gather {
-    pub(super) fn child(&self, py: Python<'_>, index: usize) -> Option<Object> {
-        self.state.with(|state| state.children.get(index).map(|child| child.clone_ref(py)))
-    }
-
-    pub(super) fn children(&self, py: Python<'_>) -> PyResult<Object> {
-        let all: Vec<Object> =
-            self.state.with(|state| state.children.iter().map(|child| child.clone_ref(py)).collect());
-        Ok(PyList::new(py, all.iter().map(|child| child.bind(py)))?.into())
-    }
-
-    fn add(&self, py: Python<'_>, child: &Object) {
-        self.state.with(|state| state.children.push(child.clone_ref(py)));
-    }
-
     fn child_done(&self, py: Python<'_>, child: &Object) -> PyResult<()> {
         let (outer, left) = self.state.with(|state| {
             state.left = state.left.saturating_sub(1);
@@ -77,12 +43,12 @@ impl Gather {
         let Some(outer) = outer.filter(|outer| View::of_own(outer).is_pending()) else {
             self.let_go();
             // Nobody asks for its error any more.
-            return if future_is_cancelled(py, child)? { Ok(()) } else { ending(py, child).map(drop) };
+            return if future_is_cancelled(py, child)? { Ok(()) } else { completion(py, child).map(drop) };
         };
         if !self.return_exceptions {
-            let error = match ending_unless_result(py, child)? {
+            let error = match unless_result(py, child)? {
                 None => None,
-                Some(Ending::Error(error)) => Some(error),
+                Some(Completion::Error(error)) => Some(error),
                 Some(_) => Some(cancelled_error(py, child)?),
             };
             if let Some(error) = error {
@@ -133,9 +99,9 @@ impl Gather {
         let mut results = Vec::with_capacity(count);
         for index in 0..count {
             let Some(child) = self.child(py, index) else { break };
-            results.push(match ending(py, &child)? {
-                Ending::Result(value) | Ending::Error(value) => value,
-                Ending::Cancelled => cancellation(py, &child)?,
+            results.push(match completion(py, &child)? {
+                Completion::Result(value) | Completion::Error(value) => value,
+                Completion::Cancelled => cancellation(py, &child)?,
             });
         }
         Ok(PyList::new(py, results.iter().map(|result| result.bind(py)))?.into())
@@ -143,8 +109,8 @@ impl Gather {
 }
 
 /// How the child has ended, if not by a result.
-fn ending_unless_result(py: Python<'_>, child: &Object) -> PyResult<Option<Ending>> {
-    Ok(Some(ending(py, child)?).filter(|ending| !matches!(ending, Ending::Result(_))))
+fn unless_result(py: Python<'_>, child: &Object) -> PyResult<Option<Completion>> {
+    Ok(Some(completion(py, child)?).filter(|ended| !matches!(ended, Completion::Result(_))))
 }
 
 /// The result of a child that was cancelled.

@@ -1,12 +1,12 @@
-//! What `gather` returns: a future that passes its cancellation on to the children.
+//! What `gather` returns, a future that passes its cancellation on to the children; and what it shares with their observer.
 
 use std::cell::Cell;
 use std::ffi::CStr;
 
 use pyo3::prelude::*;
-use pyo3::types::{PyBool, PyType};
+use pyo3::types::{PyBool, PyList, PyType};
 
-use super::gather::Gather;
+use super::awaiter::Awaiter;
 use crate::event_loop::LoopCore;
 use crate::event_loop::future;
 use crate::ffi::asyncio::{GATHERING, IsFuture, View, own_getter, own_method};
@@ -19,6 +19,42 @@ use crate::ffi::imports;
 use crate::ffi::intern::intern;
 use crate::ffi::observer::Observer;
 use crate::ffi::{Arg, Arguments, Instance, Object, owned};
+
+/// What the children's observer knows.
+pub(crate) struct Gather {
+    pub(super) state: LoopCell<State>,
+    pub(super) return_exceptions: bool,
+    pub(super) awaiter: Awaiter,
+}
+
+owned!(Gather { visits: awaiter; clears: state; ignores: return_exceptions; });
+
+pub(super) struct State {
+    /// In the order of the arguments; one that was passed twice stands here twice.
+    pub(super) children: Vec<Object>,
+    /// Different children that are not known to be done.
+    pub(super) left: usize,
+    /// None before it is made, and once it is done.
+    pub(super) outer: Option<Own<Gathering>>,
+}
+
+owned!(in_cell State { clears: children, outer; ignores: left; });
+
+impl Gather {
+    pub(super) fn child(&self, py: Python<'_>, index: usize) -> Option<Object> {
+        self.state.with(|state| state.children.get(index).map(|child| child.clone_ref(py)))
+    }
+
+    pub(super) fn children(&self, py: Python<'_>) -> PyResult<Object> {
+        let all: Vec<Object> =
+            self.state.with(|state| state.children.iter().map(|child| child.clone_ref(py)).collect());
+        Ok(PyList::new(py, all.iter().map(|child| child.bind(py)))?.into())
+    }
+
+    pub(super) fn add(&self, py: Python<'_>, child: &Object) {
+        self.state.with(|state| state.children.push(child.clone_ref(py)));
+    }
+}
 
 /// What stands behind the fields of the future.
 pub(crate) struct Gathering {
@@ -112,7 +148,7 @@ fn truth(py: Python<'_>, value: bool) -> Object {
 
 fn children(py: Python<'_>, outer: &Own<Gathering>) -> PyResult<Object> {
     let children = outer.payload().with_gather(py, |gather| gather.children(py))?;
-    Ok(children.unwrap_or_else(|| pyo3::types::PyList::empty(py).into()))
+    Ok(children.unwrap_or_else(|| PyList::empty(py).into()))
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "as all attributes")]

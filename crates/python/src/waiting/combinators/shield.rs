@@ -3,8 +3,8 @@
 use pyo3::prelude::*;
 
 use super::awaiter::Awaiter;
+use super::children::{Completion, completion, has_other_tasks, unwatch, watch};
 use super::tasks::Futures;
-use super::{Ending, ending, has_other_tasks, unwatch, watch};
 use crate::event_loop::future::{self, Future};
 use crate::event_loop::{LoopCore, Parts};
 use crate::ffi::asyncio::{View, is_coroutine};
@@ -53,13 +53,13 @@ impl Shield {
         if outer.state() == crate::ffi::fields::State::Cancelled {
             // Until Python 3.13 its error counts as retrieved then.
             let retrieve = cfg!(not(Py_3_14)) && !future_is_cancelled(py, &self.inner)?;
-            return if retrieve { ending(py, &self.inner).map(drop) } else { Ok(()) };
+            return if retrieve { completion(py, &self.inner).map(drop) } else { Ok(()) };
         }
-        match ending(py, &self.inner)? {
-            Ending::Cancelled => outer.cancel(py, None).map(drop),
-            Ending::Result(result) => outer.set_result(py, result),
-            Ending::Error(error) if outer.is_pending() => outer.fail(py, error.bind(py).clone()),
-            Ending::Error(_) => Err(imports::invalid_state(py, "invalid state")),
+        match completion(py, &self.inner)? {
+            Completion::Cancelled => outer.cancel(py, None).map(drop),
+            Completion::Result(result) => outer.set_result(py, result),
+            Completion::Error(error) if outer.is_pending() => outer.fail(py, error.bind(py).clone()),
+            Completion::Error(_) => Err(imports::invalid_state(py, "invalid state")),
         }
     }
 

@@ -5,21 +5,24 @@ use pyo3::prelude::*;
 use pyo3::types::{PySet, PyTuple};
 
 use super::awaiter::Awaiter;
-use super::{Ending, ending, has_other_tasks, is_plain_collection, unwatch, watch};
+use super::children::{
+    Completion, completion, has_other_tasks, is_awaited_itself, is_plain_collection, unwatch, watch,
+};
 use crate::event_loop::future::{self, Future};
 use crate::event_loop::running::Running;
 use crate::event_loop::{LoopCore, Parts};
 use crate::ffi::asyncio::{View, is_coroutine};
 use crate::ffi::call::{call_method, call_named};
 use crate::ffi::cell::LoopCell;
-use crate::ffi::coroutine::{self, Coroutine, Kind, Life};
+use crate::ffi::coroutine::Kind;
 use crate::ffi::derived::Own;
 use crate::ffi::imports;
 use crate::ffi::intern::intern;
 use crate::ffi::observer::{Observer, Watcher};
-use crate::ffi::resumable::{Input, Step};
+use crate::ffi::resumable::Input;
 use crate::ffi::{Arg, Arguments, Instance, Object, owned};
-use crate::waiting::awaiting;
+use crate::waiting::awaiting::Awaited;
+use crate::waiting::staged::{self, Stages, Transition};
 use crate::waiting::waiter::future_is_cancelled;
 use crate::waiting::waiter::future_is_done;
 
@@ -48,8 +51,8 @@ impl Until {
     }
 }
 
-/// What the futures' observer knows.
-pub(crate) struct Awaited {
+/// What the futures' observer knows: how many are left.
+pub(crate) struct Countdown {
     until: Until,
     left: LoopCell<usize>,
     waiter: Own<Future>,
@@ -58,9 +61,9 @@ pub(crate) struct Awaited {
 }
 
 // The futures and the coroutine that refer to it are cleared.
-owned!(Awaited { visits: waiter, timer, awaiter; clears nothing; ignores: until, left; });
+owned!(Countdown { visits: waiter, timer, awaiter; clears nothing; ignores: until, left; });
 
-impl Watcher for Awaited {
+impl Watcher for Countdown {
     const QUALIFIED_NAME: &'static str = "_wait.<locals>._on_completion";
 
     fn kind() -> &'static Kind {
@@ -78,7 +81,7 @@ impl Watcher for Awaited {
     }
 }
 
-impl Awaited {
+impl Countdown {
     fn future_done(&self, py: Python<'_>, future: &Object) -> PyResult<()> {
         let left = self.left.with(|left| {
             *left = left.saturating_sub(1);
@@ -88,7 +91,8 @@ impl Awaited {
             || match self.until {
                 Until::FirstCompleted => true,
                 Until::FirstException => {
-                    !future_is_cancelled(py, future)? && matches!(ending(py, future)?, Ending::Error(_))
+                    !future_is_cancelled(py, future)?
+                        && matches!(completion(py, future)?, Completion::Error(_))
                 }
                 Until::AllCompleted => false,
             };
@@ -111,23 +115,15 @@ impl Awaited {
     }
 }
 
-/// The coroutine.
-struct Wait {
-    life: Life,
-    stage: LoopCell<Stage>,
-}
-
-owned!(Wait { clears: stage, life; });
-
-enum Stage {
+/// The coroutine; on a loop that is not ours asyncio's own does it.
+enum Wait {
+    /// `Asked` -> `Waiting`, or delegated.
     Asked(Asked),
+    /// Until enough futures are done.
     Waiting(Waiting),
-    /// On a loop that is not ours asyncio's own coroutine does it.
-    Elsewhere(Object),
-    Over,
 }
 
-owned!(enum Stage { Asked(asked), Waiting(waiting), Elsewhere(coroutine); Over });
+owned!(enum Wait { Asked(asked), Waiting(waiting); });
 
 struct Asked {
     futures: Object,
@@ -139,107 +135,78 @@ owned!(Asked { visits: futures, timeout, return_when; });
 
 struct Waiting {
     futures: Vec<Object>,
-    observer: Instance<Observer<Awaited>>,
+    observer: Instance<Observer<Countdown>>,
 }
 
 owned!(Waiting { visits: futures, observer; });
 
 impl Waiting {
-    fn awaited(&self) -> &Awaited {
+    fn countdown(&self) -> &Countdown {
         &self.observer.watcher
     }
 }
 
-static WAIT: Kind = Kind::new();
-
-impl Coroutine for Wait {
+impl Stages for Wait {
     const QUALIFIED_NAME: &'static str = "wait";
 
     fn kind() -> &'static Kind {
-        &WAIT
+        static KIND: Kind = Kind::new();
+        &KIND
     }
 
-    fn life(&self) -> &Life {
-        &self.life
-    }
-
-    fn advance(py: Python<'_>, wait: &Instance<Self>, _first: bool, input: Input) -> PyResult<Step> {
-        let stage = wait.stage.with(|stage| std::mem::replace(stage, Stage::Over));
-        match (stage, input) {
-            (Stage::Asked(asked), Input::Next(_)) => Self::begin(py, wait, asked),
-            (Stage::Waiting(waiting), input) => {
-                if matches!(input, Input::Next(_)) && View::of_own(&waiting.awaited().waiter).is_pending() {
-                    // Resumed by somebody who has not waited.
-                    leave(py, &waiting)?;
+    fn resume(self, py: Python<'_>, input: Input) -> PyResult<Transition<Self>> {
+        match (self, input) {
+            (Self::Asked(asked), Input::Next(_)) => Self::begin(py, &asked),
+            (Self::Waiting(waiting), Input::Next(_)) => {
+                // Resumed by somebody who has not waited.
+                let is_early = View::of_own(&waiting.countdown().waiter).is_pending();
+                leave(py, &waiting)?;
+                if is_early {
                     return Err(PyRuntimeError::new_err("await wasn't used with future"));
                 }
-                leave(py, &waiting)?;
-                match input {
-                    Input::Next(_) => divide(py, &waiting.futures).map(Step::Return),
-                    Input::Throw(error) => Err(error),
-                }
+                divide(py, &waiting.futures).map(Transition::Return)
             }
-            (Stage::Elsewhere(coroutine), input) => wait.go_on_elsewhere(py, coroutine, input),
-            (_, Input::Throw(error)) => Err(error),
-            (Stage::Over, Input::Next(_)) => Ok(Step::nothing(py)),
+            (Self::Waiting(waiting), Input::Throw(error)) => leave(py, &waiting).and(Err(error)),
+            (Self::Asked(_), Input::Throw(error)) => Err(error),
         }
     }
 
-    fn deputy(&self, py: Python<'_>) -> Option<Object> {
-        self.stage.with(|stage| match stage {
-            Stage::Elsewhere(coroutine) => Some(coroutine.clone_ref(py)),
-            _ => None,
-        })
-    }
-
     fn awaits(&self, py: Python<'_>) -> Option<Object> {
-        self.stage.with(|stage| match stage {
-            Stage::Waiting(waiting) => Some(waiting.awaited().waiter.object().clone_ref(py)),
-            _ => None,
-        })
+        match self {
+            Self::Asked(_) => None,
+            Self::Waiting(waiting) => Some(waiting.countdown().waiter.object().clone_ref(py)),
+        }
     }
 }
 
 impl Wait {
-    fn set(&self, stage: Stage) {
-        drop(self.stage.with(|old| std::mem::replace(old, stage)));
-    }
-
-    fn begin(py: Python<'_>, wait: &Instance<Self>, asked: Asked) -> PyResult<Step> {
+    fn begin(py: Python<'_>, asked: &Asked) -> PyResult<Transition<Self>> {
         let running = Running::now(py)?;
         let Some(core) = running.keeping(Parts::CREATE_FUTURE) else {
-            let coroutine = asked.stock(py)?;
-            return wait.go_on_elsewhere(py, coroutine, Input::Next(None));
+            return Ok(Transition::Delegate(Awaited::by(asked.stock(py)?)));
         };
         let until = asked.check(py)?;
         let futures = different(py, &asked.futures)?;
         let waiter = future::create(core)?;
-        let awaited = Awaited {
+        let countdown = Countdown {
             until,
             left: LoopCell::new(futures.len()),
             waiter: waiter.clone_ref(py),
             timer: LoopCell::new(None),
             awaiter: Awaiter::current(core)?,
         };
-        let waiting = Waiting { futures, observer: Observer::make(py, awaited)? };
+        let waiting = Waiting { futures, observer: Observer::make(py, countdown)? };
         if let Some(timeout) = &asked.timeout {
             let arguments = (timeout.bind(py), waiting.observer.object().bind(py));
             let timer = core.call_method1(intern!(py, "call_later"), arguments)?;
-            drop(waiting.awaited().timer.with(|place| place.replace(timer.into())));
+            drop(waiting.countdown().timer.with(|place| place.replace(timer.into())));
         }
         for future in &waiting.futures {
             watch(py, future, &waiting.observer)?;
-            waiting.awaited().awaiter.awaits(py, future)?;
+            waiting.countdown().awaiter.awaits(py, future)?;
         }
-        wait.set(Stage::Waiting(waiting));
         View::of_own(&waiter).set_blocking(true);
-        Ok(Step::Yield(waiter.into_object()))
-    }
-
-    fn go_on_elsewhere(&self, py: Python<'_>, coroutine: Object, input: Input) -> PyResult<Step> {
-        let step = awaiting::resume(py, &coroutine, input)?;
-        self.set(Stage::Elsewhere(coroutine));
-        Ok(step)
+        Ok(Transition::Yield(waiter.into_object(), Self::Waiting(waiting)))
     }
 }
 
@@ -271,12 +238,6 @@ impl Asked {
     }
 }
 
-/// Whether this is a future or a coroutine.
-pub(super) fn is_awaited_itself(py: Python<'_>, object: &Object) -> PyResult<bool> {
-    Ok(imports::is_future(py)?.bind(py).call1((object.bind(py),))?.is_truthy()?
-        || imports::is_coroutine(py)?.bind(py).call1((object.bind(py),))?.is_truthy()?)
-}
-
 /// The futures, each once, as a set has them.
 fn different(py: Python<'_>, futures: &Object) -> PyResult<Vec<Object>> {
     let set = py.get_type::<PySet>().call1((futures.bind(py),))?;
@@ -297,11 +258,11 @@ fn different(py: Python<'_>, futures: &Object) -> PyResult<Vec<Object>> {
 
 /// It does not wait any more.
 fn leave(py: Python<'_>, waiting: &Waiting) -> PyResult<()> {
-    let awaited = waiting.awaited();
-    awaited.cancel_timer(py)?;
+    let countdown = waiting.countdown();
+    countdown.cancel_timer(py)?;
     for future in &waiting.futures {
         unwatch(py, future, &waiting.observer)?;
-        awaited.awaiter.awaits_no_more(py, future)?;
+        countdown.awaiter.awaits_no_more(py, future)?;
     }
     Ok(())
 }
@@ -331,10 +292,9 @@ pub(super) fn wait(owner: &Bound<'_, LoopCore>, arguments: Arguments<'_>) -> PyR
         timeout: timeout.filter(|timeout| !timeout.is_none()).map(|timeout| timeout.to_object(py)),
         return_when: return_when.map(|return_when| return_when.to_object(py)),
     };
-    let stage = LoopCell::new(Stage::Asked(asked));
-    Wait { life: Life::new(), stage }.make(py).map(Instance::into_object)
+    staged::make(py, Wait::Asked(asked))
 }
 
 pub(super) fn add_class(py: Python<'_>) -> PyResult<()> {
-    coroutine::add_class::<Wait>(py)
+    staged::add_class::<Wait>(py)
 }
