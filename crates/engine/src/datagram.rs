@@ -7,27 +7,8 @@
 
 use std::collections::VecDeque;
 
-use crate::flow::Flow;
+use crate::endpoint::Endpoint;
 pub use crate::flow::{FlowChange, Limits};
-
-/// Where the socket stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Phase {
-    Open,
-    /// Closed by its owner; what waits is still sent.
-    Closing,
-    /// Over: the protocol has been told, or is about to be.
-    Lost,
-}
-
-/// Where the incoming side stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Incoming {
-    /// The protocol has not been told of the socket yet.
-    NotStarted,
-    Flowing,
-    Paused,
-}
 
 /// What the driver has to do next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,77 +21,24 @@ pub enum Step {
 
 /// One socket. `D` is a datagram's bytes, `A` where it goes.
 pub struct Datagrams<D, A> {
-    phase: Phase,
-    incoming: Incoming,
+    pub endpoint: Endpoint,
     waiting: VecDeque<(D, A)>,
     /// What flow control counts: the bytes that wait, and a header for each datagram.
     buffered: usize,
     header: usize,
-    flow: Flow,
 }
 
 impl<D: AsRef<[u8]>, A> Datagrams<D, A> {
     /// `header`: how many bytes flow control counts for a datagram beside its own.
     #[must_use]
     pub fn new(header: usize) -> Self {
-        Self {
-            phase: Phase::Open,
-            incoming: Incoming::NotStarted,
-            waiting: VecDeque::new(),
-            buffered: 0,
-            header,
-            flow: Flow::default(),
-        }
+        Self { endpoint: Endpoint::default(), waiting: VecDeque::new(), buffered: 0, header }
     }
 
-    /// What the poller should watch the socket for, now.
-    #[must_use]
-    pub fn wants_to_read(&self) -> bool {
-        self.phase == Phase::Open && self.incoming == Incoming::Flowing
-    }
-
-    /// See [`Self::wants_to_read`].
+    /// Whether the poller should watch the socket for room, now.
     #[must_use]
     pub fn wants_to_write(&self) -> bool {
         !self.waiting.is_empty()
-    }
-
-    #[must_use]
-    pub fn is_closing(&self) -> bool {
-        self.phase != Phase::Open
-    }
-
-    #[must_use]
-    pub fn is_lost(&self) -> bool {
-        self.phase == Phase::Lost
-    }
-
-    /// Whether the protocol lets datagrams come: not closed and not paused.
-    #[must_use]
-    pub fn is_reading(&self) -> bool {
-        self.phase == Phase::Open && self.incoming != Incoming::Paused
-    }
-
-    /// The protocol has been told of the socket: datagrams may come, unless it has paused already.
-    pub fn start(&mut self) {
-        if self.incoming == Incoming::NotStarted {
-            self.incoming = Incoming::Flowing;
-        }
-    }
-
-    pub fn pause_reading(&mut self) {
-        if self.is_reading() {
-            self.incoming = Incoming::Paused;
-        }
-    }
-
-    /// True if this changed anything.
-    pub fn resume_reading(&mut self) -> bool {
-        let change = self.phase == Phase::Open && self.incoming == Incoming::Paused;
-        if change {
-            self.incoming = Incoming::Flowing;
-        }
-        change
     }
 
     /// Whether a datagram may go to the kernel now: it would overtake no other.
@@ -121,7 +49,7 @@ impl<D: AsRef<[u8]>, A> Datagrams<D, A> {
 
     /// Takes a datagram that the kernel refused, or that must wait behind such. Hands it back once all is over.
     pub fn push(&mut self, datagram: D, address: A) -> Option<(D, A)> {
-        if self.phase == Phase::Lost {
+        if self.endpoint.is_lost() {
             return Some((datagram, address));
         }
         self.buffered += datagram.as_ref().len() + self.header;
@@ -133,13 +61,13 @@ impl<D: AsRef<[u8]>, A> Datagrams<D, A> {
     pub fn pop(&mut self) -> Option<(D, A)> {
         let next = self.waiting.pop_front()?;
         self.buffered -= next.0.as_ref().len() + self.header;
-        self.flow.ease();
+        self.endpoint.flow.ease();
         Some(next)
     }
 
     /// The kernel has refused it again: it goes first the next time. Hands it back once all is over.
     pub fn put_back(&mut self, datagram: D, address: A) -> Option<(D, A)> {
-        if self.phase == Phase::Lost {
+        if self.endpoint.is_lost() {
             return Some((datagram, address));
         }
         self.buffered += datagram.as_ref().len() + self.header;
@@ -160,53 +88,28 @@ impl<D: AsRef<[u8]>, A> Datagrams<D, A> {
 
     /// No more reading; what waits is still sent. True if this changed anything.
     pub fn close(&mut self) -> bool {
-        let change = self.phase == Phase::Open;
-        if change {
-            self.phase = Phase::Closing;
-        }
-        change
+        self.endpoint.close()
     }
 
     /// All is over now. What waited is handed over to be dropped; `None` if this changed nothing, else the protocol has to
     /// be told.
     pub fn abort(&mut self) -> Option<VecDeque<(D, A)>> {
-        if self.phase == Phase::Lost {
-            return None;
-        }
-        self.phase = Phase::Lost;
-        self.buffered = 0;
-        Some(std::mem::take(&mut self.waiting))
-    }
-
-    #[must_use]
-    pub fn limits(&self) -> Limits {
-        self.flow.limits
-    }
-
-    pub fn set_limits(&mut self, limits: Limits) {
-        self.flow.limits = limits;
-    }
-
-    /// Whether the protocol has been told to send less.
-    #[must_use]
-    pub fn is_writing_paused(&self) -> bool {
-        self.flow.paused
+        self.endpoint.abort().then(|| {
+            self.buffered = 0;
+            std::mem::take(&mut self.waiting)
+        })
     }
 
     /// What the driver has to do next, until there is nothing.
     pub fn step(&mut self) -> Option<Step> {
-        if self.phase == Phase::Lost {
+        if self.endpoint.is_lost() {
             return None;
         }
         // The kernel has refused the first of what waits.
-        if let Some(change) = self.flow.judge(self.buffered, true) {
+        if let Some(change) = self.endpoint.flow.judge(self.buffered, true) {
             return Some(Step::Flow(change));
         }
-        if self.phase == Phase::Closing && self.waiting.is_empty() {
-            self.phase = Phase::Lost;
-            return Some(Step::Lose);
-        }
-        None
+        (self.waiting.is_empty() && self.endpoint.end_if_closing()).then_some(Step::Lose)
     }
 }
 
@@ -218,7 +121,7 @@ mod tests {
 
     fn open(header: usize) -> Numbered {
         let mut datagrams = Numbered::new(header);
-        datagrams.start();
+        datagrams.endpoint.start();
         datagrams
     }
 
@@ -258,7 +161,7 @@ mod tests {
     #[test]
     fn headers_count_as_long_as_their_datagrams_wait() {
         let mut datagrams = open(8);
-        datagrams.set_limits(Limits { high: 20, low: 9 });
+        datagrams.endpoint.set_limits(Limits { high: 20, low: 9 });
         datagrams.push(vec![0; 4], 0);
         assert_eq!(datagrams.step(), None);
         datagrams.push(Vec::new(), 1);
@@ -266,7 +169,7 @@ mod tests {
         datagrams.push(vec![0; 1], 2);
         assert_eq!(datagrams.buffered(), 29);
         assert_eq!(datagrams.step(), Some(Step::Flow(FlowChange::Pause)));
-        assert!(datagrams.is_writing_paused());
+        assert!(datagrams.endpoint.is_writing_paused());
         assert_eq!(datagrams.step(), None);
         offer(&mut datagrams, 1);
         assert_eq!(datagrams.step(), None);
@@ -282,13 +185,17 @@ mod tests {
         datagrams.push(b"bye".to_vec(), 0);
         assert!(datagrams.close());
         assert!(!datagrams.close());
-        assert!(datagrams.is_closing() && !datagrams.wants_to_read() && datagrams.wants_to_write());
+        assert!(
+            datagrams.endpoint.is_closing()
+                && !datagrams.endpoint.wants_to_read()
+                && datagrams.wants_to_write()
+        );
         assert_eq!(datagrams.step(), None);
         datagrams.push(b"and this".to_vec(), 1);
         assert_eq!(offer(&mut datagrams, 9), [0, 1]);
         assert_eq!(datagrams.step(), Some(Step::Lose));
         assert_eq!(datagrams.step(), None);
-        assert!(datagrams.is_lost());
+        assert!(datagrams.endpoint.is_lost());
         assert_eq!(datagrams.push(b"late".to_vec(), 2), Some((b"late".to_vec(), 2)));
         assert_eq!(datagrams.put_back(b"later".to_vec(), 3), Some((b"later".to_vec(), 3)));
         assert_eq!(datagrams.abort(), None);
@@ -297,27 +204,12 @@ mod tests {
     #[test]
     fn abort_hands_over_what_waited_and_gives_no_further_step() {
         let mut datagrams = open(8);
-        datagrams.set_limits(Limits { high: 0, low: 0 });
+        datagrams.endpoint.set_limits(Limits { high: 0, low: 0 });
         datagrams.push(b"x".to_vec(), 7);
         assert_eq!(datagrams.abort().map(Vec::from), Some(vec![(b"x".to_vec(), 7)]));
         assert_eq!(datagrams.abort(), None);
         assert_eq!(datagrams.step(), None);
         assert_eq!(datagrams.buffered(), 0);
         assert!(!datagrams.wants_to_write());
-    }
-
-    #[test]
-    fn reading_pauses_and_resumes_and_stays_paused_through_the_start() {
-        let mut datagrams = Numbered::new(0);
-        assert!(!datagrams.wants_to_read() && datagrams.is_reading());
-        datagrams.pause_reading();
-        datagrams.start();
-        assert!(!datagrams.wants_to_read() && !datagrams.is_reading());
-        assert!(datagrams.resume_reading());
-        assert!(!datagrams.resume_reading());
-        assert!(datagrams.wants_to_read());
-        datagrams.close();
-        datagrams.pause_reading();
-        assert!(!datagrams.resume_reading() && !datagrams.is_reading());
     }
 }

@@ -8,6 +8,7 @@
 
 pub mod datagram;
 pub mod deadline;
+mod endpoint;
 mod engine;
 mod flow;
 mod inbox;
@@ -18,6 +19,7 @@ mod timers;
 
 pub use datagram::Datagrams;
 pub use deadline::Deadline;
+pub use endpoint::Endpoint;
 pub use engine::{Engine, Wait};
 pub use inbox::{Inbox, Sleep};
 pub use ready::ReadyQueue;

@@ -8,37 +8,17 @@
 mod bursts;
 mod outgoing;
 
-use crate::flow::Flow;
+use crate::endpoint::Endpoint;
 pub use crate::flow::{FlowChange, Limits};
 pub use bursts::Bursts;
 pub use outgoing::Outgoing;
 
-/// Where the connection stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Phase {
-    Open,
-    /// Closed by its owner; what is outgoing is still sent.
-    Closing,
-    /// Over: the protocol has been told, or is about to be.
-    Lost,
-}
-
-/// Where the incoming side stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Incoming {
-    /// The protocol has not been told of the connection yet.
-    NotStarted,
-    Flowing,
-    Paused,
-    /// The peer has sent its end of file, and the protocol keeps its own side open.
-    Ended,
-}
-
-/// Where the outgoing side stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Ending {
+/// Where our own end of file stands. It goes down this list, and never back.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum EndOfFile {
+    #[default]
     No,
-    /// An end of file follows what is outgoing.
+    /// It follows what is outgoing.
     Wanted,
     Sent,
 }
@@ -71,13 +51,11 @@ pub struct AfterEof;
 
 /// One connection. `C` is a piece of bytes that the stream owns until it is sent.
 pub struct Stream<C> {
-    phase: Phase,
-    incoming: Incoming,
-    ending: Ending,
+    pub endpoint: Endpoint,
+    end_of_file: EndOfFile,
     outgoing: Outgoing<C>,
     /// The kernel has refused what is outgoing: wait until it has room.
     full: bool,
-    flow: Flow,
     /// A connection that is closing already is not over before its protocol, told to write less or more, has returned.
     held: bool,
 }
@@ -89,92 +67,33 @@ pub struct Hold(bool);
 impl<C> Default for Stream<C> {
     fn default() -> Self {
         Self {
-            phase: Phase::Open,
-            incoming: Incoming::NotStarted,
-            ending: Ending::No,
+            endpoint: Endpoint::default(),
+            end_of_file: EndOfFile::No,
             outgoing: Outgoing::default(),
             full: false,
-            flow: Flow::default(),
             held: false,
         }
     }
 }
 
 impl<C: AsRef<[u8]>> Stream<C> {
-    /// What the poller should watch the socket for, now.
-    #[must_use]
-    pub fn wants_to_read(&self) -> bool {
-        self.phase == Phase::Open && self.incoming == Incoming::Flowing
-    }
-
-    /// See [`Self::wants_to_read`].
+    /// Whether the poller should watch the socket for room, now.
     #[must_use]
     pub fn wants_to_write(&self) -> bool {
-        self.phase != Phase::Lost && self.full
-    }
-
-    #[must_use]
-    pub fn is_closing(&self) -> bool {
-        self.phase != Phase::Open
-    }
-
-    #[must_use]
-    pub fn is_lost(&self) -> bool {
-        self.phase == Phase::Lost
-    }
-
-    /// Whether the protocol lets data come: not closed and not paused.
-    #[must_use]
-    pub fn is_reading(&self) -> bool {
-        self.phase == Phase::Open && self.incoming != Incoming::Paused
-    }
-
-    /// Whether the protocol has paused reading.
-    #[must_use]
-    pub fn is_reading_paused(&self) -> bool {
-        self.incoming == Incoming::Paused
-    }
-
-    /// The protocol has been told of the connection: data may flow, unless it has paused already.
-    pub fn start(&mut self) {
-        if self.incoming == Incoming::NotStarted {
-            self.incoming = Incoming::Flowing;
-        }
-    }
-
-    /// No data may come until [`Self::resume_reading`].
-    pub fn pause_reading(&mut self) {
-        if self.is_reading() {
-            self.incoming = Incoming::Paused;
-        }
-    }
-
-    /// True if this changed anything.
-    pub fn resume_reading(&mut self) -> bool {
-        let change = self.phase == Phase::Open && self.incoming == Incoming::Paused;
-        if change {
-            self.incoming = Incoming::Flowing;
-        }
-        change
-    }
-
-    /// The peer has sent its end of file, and the protocol wants to go on writing. Whoever pauses and resumes meets the end
-    /// again: so it reaches the next protocol of a connection that changes it (`start_tls`).
-    pub fn keep_open_after_eof(&mut self) {
-        if self.incoming == Incoming::Flowing {
-            self.incoming = Incoming::Ended;
-        }
+        !self.endpoint.is_lost() && self.full
     }
 
     /// What is to be done with bytes that are written now; an error if an end of file was asked for.
     pub fn way(&self) -> Result<Way, AfterEof> {
-        if self.ending != Ending::No {
+        if self.end_of_file != EndOfFile::No {
             return Err(AfterEof);
         }
-        Ok(match self.phase {
-            Phase::Lost => Way::Nowhere,
-            _ if self.outgoing.is_empty() => Way::Kernel,
-            _ => Way::Wait,
+        Ok(if self.endpoint.is_lost() {
+            Way::Nowhere
+        } else if self.outgoing.is_empty() {
+            Way::Kernel
+        } else {
+            Way::Wait
         })
     }
 
@@ -193,13 +112,13 @@ impl<C: AsRef<[u8]>> Stream<C> {
     /// Whether the connection stands, and nothing waits.
     #[must_use]
     pub fn is_drained(&self) -> bool {
-        self.phase != Phase::Lost && self.outgoing.is_empty()
+        !self.endpoint.is_lost() && self.outgoing.is_empty()
     }
 
     /// The kernel took `count` bytes of the offer.
     pub fn sent(&mut self, count: usize) {
         self.outgoing.advance(count);
-        self.flow.ease();
+        self.endpoint.flow.ease();
     }
 
     /// The kernel has no more room.
@@ -220,47 +139,25 @@ impl<C: AsRef<[u8]>> Stream<C> {
 
     /// Asks for an end of file behind what is outgoing.
     pub fn write_eof(&mut self) {
-        if self.phase == Phase::Open && self.ending == Ending::No {
-            self.ending = Ending::Wanted;
+        if !self.endpoint.is_closing() && self.end_of_file == EndOfFile::No {
+            self.end_of_file = EndOfFile::Wanted;
         }
     }
 
     /// No more reading; what is outgoing is still sent. True if this changed anything.
     pub fn close(&mut self) -> bool {
-        let change = self.phase == Phase::Open;
-        if change {
-            self.phase = Phase::Closing;
-        }
-        change
+        self.endpoint.close()
     }
 
-    /// The connection is over now; what is outgoing is dropped. True if this changed anything, and the protocol has to be
-    /// told.
-    pub fn abort(&mut self) -> bool {
-        self.outgoing = Outgoing::default();
-        let change = self.phase != Phase::Lost;
-        self.phase = Phase::Lost;
-        change
-    }
-
-    #[must_use]
-    pub fn limits(&self) -> Limits {
-        self.flow.limits
-    }
-
-    pub fn set_limits(&mut self, limits: Limits) {
-        self.flow.limits = limits;
-    }
-
-    /// Whether the protocol has been told to write less.
-    #[must_use]
-    pub fn is_writing_paused(&self) -> bool {
-        self.flow.paused
+    /// The connection is over now. What was outgoing is handed over to be dropped; `None` if this changed nothing, else the
+    /// protocol has to be told.
+    pub fn abort(&mut self) -> Option<Outgoing<C>> {
+        self.endpoint.abort().then(|| std::mem::take(&mut self.outgoing))
     }
 
     /// The protocol is about to be told of flow; what it writes meanwhile still goes out.
     pub fn hold(&mut self) -> Hold {
-        Hold(std::mem::replace(&mut self.held, self.phase == Phase::Closing))
+        Hold(std::mem::replace(&mut self.held, self.endpoint.is_closing()))
     }
 
     /// It has returned.
@@ -270,21 +167,20 @@ impl<C: AsRef<[u8]>> Stream<C> {
 
     /// What the driver has to do next, until there is nothing.
     pub fn step(&mut self) -> Option<Step> {
-        if self.phase == Phase::Lost {
+        if self.endpoint.is_lost() {
             return None;
         }
-        if let Some(change) = self.flow.judge(self.outgoing.len(), self.full) {
+        if let Some(change) = self.endpoint.flow.judge(self.outgoing.len(), self.full) {
             return Some(Step::Flow(change));
         }
         if self.held || !self.outgoing.is_empty() {
             return None;
         }
-        if self.phase == Phase::Closing {
-            self.phase = Phase::Lost;
+        if self.endpoint.end_if_closing() {
             return Some(Step::Lose);
         }
-        if self.ending == Ending::Wanted {
-            self.ending = Ending::Sent;
+        if self.end_of_file == EndOfFile::Wanted {
+            self.end_of_file = EndOfFile::Sent;
             return Some(Step::ShutDown);
         }
         None
@@ -297,7 +193,7 @@ mod tests {
 
     fn open() -> Stream<Vec<u8>> {
         let mut stream = Stream::default();
-        stream.start();
+        stream.endpoint.start();
         stream
     }
 
@@ -352,7 +248,7 @@ mod tests {
     #[test]
     fn only_what_the_kernel_refused_pauses_the_protocol() {
         let mut stream = open();
-        stream.set_limits(Limits { high: 10, low: 2 });
+        stream.endpoint.set_limits(Limits { high: 10, low: 2 });
         write(&mut stream, &[1; 20], 20).unwrap();
         assert_eq!(stream.step(), None);
         write(&mut stream, &[1; 20], 5).unwrap();
@@ -372,13 +268,13 @@ mod tests {
         write(&mut stream, b"bye", 0).unwrap();
         assert!(stream.close());
         assert!(!stream.close());
-        assert!(!stream.wants_to_read());
+        assert!(!stream.endpoint.wants_to_read());
         assert_eq!(stream.step(), None);
         assert_eq!(offer(&mut stream, 100), b"bye");
         assert_eq!(stream.step(), Some(Step::Lose));
         assert_eq!(stream.step(), None);
         assert_eq!(stream.way(), Ok(Way::Nowhere));
-        assert!(!stream.abort());
+        assert!(stream.abort().is_none());
     }
 
     #[test]
@@ -391,33 +287,18 @@ mod tests {
         offer(&mut stream, 1);
         assert_eq!(stream.step(), Some(Step::ShutDown));
         assert_eq!(stream.step(), None);
-        assert!(stream.wants_to_read());
+        assert!(stream.endpoint.wants_to_read());
     }
 
     #[test]
     fn abort_drops_the_rest_and_gives_no_further_step() {
         let mut stream = open();
-        stream.set_limits(Limits { high: 0, low: 0 });
+        stream.endpoint.set_limits(Limits { high: 0, low: 0 });
         write(&mut stream, b"x", 0).unwrap();
-        assert!(stream.abort());
-        assert!(!stream.abort());
+        assert!(stream.abort().is_some());
+        assert!(stream.abort().is_none());
         assert_eq!(stream.step(), None);
         assert_eq!(stream.buffered(), 0);
         assert!(!stream.wants_to_write());
-    }
-
-    #[test]
-    fn reading_pauses_and_resumes_and_stays_paused_through_the_start() {
-        let mut stream: Stream<Vec<u8>> = Stream::default();
-        stream.pause_reading();
-        stream.start();
-        assert!(!stream.wants_to_read());
-        stream.pause_reading();
-        assert!(stream.resume_reading());
-        assert!(!stream.resume_reading());
-        assert!(stream.wants_to_read());
-        stream.keep_open_after_eof();
-        assert!(!stream.wants_to_read());
-        assert!(!stream.is_closing());
     }
 }

@@ -84,7 +84,7 @@ impl Driven {
     }
 
     fn force_close(&mut self) {
-        if self.stream.abort() {
+        if self.stream.abort().is_some() {
             self.side.lost_next = true;
             self.side.cut_off = true;
         }
@@ -102,12 +102,12 @@ impl Connection for Driven {
 
     fn view(&self) -> View {
         View {
-            closing: self.stream.is_closing(),
-            over: self.stream.is_lost(),
-            reading: self.stream.is_reading(),
-            writing_paused: self.stream.is_writing_paused() && !self.stream.is_lost(),
+            closing: self.stream.endpoint.is_closing(),
+            over: self.stream.endpoint.is_lost(),
+            reading: self.stream.endpoint.is_reading(),
+            writing_paused: self.stream.endpoint.is_writing_paused() && !self.stream.endpoint.is_lost(),
             buffered: self.stream.buffered(),
-            wants_to_read: self.stream.wants_to_read(),
+            wants_to_read: self.stream.endpoint.wants_to_read(),
             wants_to_write: self.stream.wants_to_write(),
         }
     }
@@ -141,15 +141,15 @@ impl Connection for Driven {
     }
 
     fn pause_reading(&mut self) {
-        self.stream.pause_reading();
+        self.stream.endpoint.pause_reading();
     }
 
     fn resume_reading(&mut self) {
-        self.stream.resume_reading();
+        self.stream.endpoint.resume_reading();
     }
 
     fn set_limits(&mut self, high: usize, low: usize) {
-        self.stream.set_limits(Limits { high, low });
+        self.stream.endpoint.set_limits(Limits { high, low });
         self.take_steps();
     }
 
@@ -164,7 +164,7 @@ impl Connection for Driven {
     }
 
     fn start(&mut self) {
-        self.stream.start();
+        self.stream.endpoint.start();
     }
 
     fn readable(&mut self, size: usize) {
@@ -178,7 +178,7 @@ impl Connection for Driven {
 
     fn end_of_file_answered(&mut self, keeps_open: bool) {
         if keeps_open {
-            self.stream.keep_open_after_eof();
+            self.stream.endpoint.keep_open_after_eof();
         } else {
             self.close();
         }

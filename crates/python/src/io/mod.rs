@@ -9,6 +9,7 @@ pub(crate) mod readers;
 mod registration;
 pub(crate) mod stream;
 pub(crate) mod streams;
+mod transport;
 pub(crate) mod watch;
 
 pub(crate) use listener::Listener;

@@ -1,31 +1,16 @@
 //! The transport as Python sees it.
 
 use crate::ffi::intern::intern;
+use pyo3::ffi::{PyGetSetDef, PyMethodDef};
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PyString, PyType};
 
 use super::DatagramTransport as Transport;
 use crate::ffi::imports;
 use crate::ffi::{Arguments, Instance, Native, Object, bare_method, getter, method, repr_slot};
-use crate::io::stream::common;
+use crate::io::transport::methods::{self as shared, none, number, optional};
 
 type This<'a> = &'a Instance<Transport>;
-
-fn none(py: Python<'_>) -> PyResult<Object> {
-    Ok(Object::none(py))
-}
-
-fn boolean(py: Python<'_>, value: bool) -> PyResult<Object> {
-    Ok(value.into_pyobject(py)?.to_owned().into())
-}
-
-fn number(py: Python<'_>, value: usize) -> PyResult<Object> {
-    Ok(value.into_pyobject(py)?.into())
-}
-
-fn optional(py: Python<'_>, value: Option<Object>) -> PyResult<Object> {
-    Ok(value.unwrap_or_else(|| Object::none(py)))
-}
 
 fn sendto(py: Python<'_>, this: This<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
     let (data, address) = match arguments.only_positional() {
@@ -39,69 +24,6 @@ fn sendto(py: Python<'_>, this: This<'_>, arguments: Arguments<'_>) -> PyResult<
         Transport::send_to(this, py, &data.bind(py), address.as_deref())?;
     }
     none(py)
-}
-
-fn close(py: Python<'_>, this: This<'_>) -> PyResult<Object> {
-    Transport::close(this, py)?;
-    none(py)
-}
-
-fn abort(py: Python<'_>, this: This<'_>) -> PyResult<Object> {
-    Transport::force_close(this, py, None)?;
-    none(py)
-}
-
-fn force_close(py: Python<'_>, this: This<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
-    let [error] = arguments.exactly(py, "_SelectorTransport._force_close", ["exc"])?;
-    Transport::force_close(this, py, Some(error.to_object(py)).filter(|_| !error.is_none()))?;
-    none(py)
-}
-
-fn fatal_error(py: Python<'_>, this: This<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
-    let [error, message] = arguments.bind(py, "_SelectorTransport._fatal_error", ["exc", "message"], 1)?;
-    let message: String = match message {
-        Some(message) => message.bind(py).extract()?,
-        None => "Fatal error on transport".to_owned(),
-    };
-    if let Some(error) = error {
-        let error = PyErr::from_value(error.bind(py).to_owned());
-        Transport::fatal_error(this, py, error, &message)?;
-    }
-    none(py)
-}
-
-fn pause_reading(py: Python<'_>, this: This<'_>) -> PyResult<Object> {
-    this.pause_reading();
-    none(py)
-}
-
-fn resume_reading(py: Python<'_>, this: This<'_>) -> PyResult<Object> {
-    Transport::resume_reading(this, py)?;
-    none(py)
-}
-
-fn set_protocol(py: Python<'_>, this: This<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
-    let [protocol] = arguments.exactly(py, "_SelectorTransport.set_protocol", ["protocol"])?;
-    let protocol = protocol.to_object(py);
-    let old = this.state.with(|state| state.protocol.replace(protocol));
-    drop(old);
-    none(py)
-}
-
-fn set_write_buffer_limits(py: Python<'_>, this: This<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
-    let limits = common::write_buffer_limits(py, arguments)?;
-    this.state.with(|state| state.datagrams.set_limits(limits));
-    Transport::take_steps(this, py)?;
-    none(py)
-}
-
-fn get_write_buffer_limits(py: Python<'_>, this: This<'_>) -> PyResult<Object> {
-    let limits = this.state.with(|state| state.datagrams.limits());
-    Ok((limits.low, limits.high).into_pyobject(py)?.into())
-}
-
-fn get_write_buffer_size(py: Python<'_>, this: This<'_>) -> PyResult<Object> {
-    number(py, this.state.with(|state| state.datagrams.buffered()))
 }
 
 /// A copy of asyncio's deque of what waits: `(bytes, address)`.
@@ -124,8 +46,8 @@ fn repr(py: Python<'_>, this: This<'_>) -> PyResult<Object> {
         let datagrams = &state.datagrams;
         (
             state.socket.is_none(),
-            datagrams.is_closing(),
-            datagrams.wants_to_read(),
+            datagrams.endpoint.is_closing(),
+            datagrams.endpoint.wants_to_read(),
             datagrams.wants_to_write(),
             datagrams.buffered(),
         )
@@ -142,6 +64,125 @@ fn repr(py: Python<'_>, this: This<'_>) -> PyResult<Object> {
     Ok(PyString::new(py, &(text + ">")).into())
 }
 
+const METHODS: &[PyMethodDef] = &[
+    method!(
+        Transport,
+        c"sendto",
+        c"sendto($self, data, addr=None)\n--\n\nSends a datagram, without blocking and in order. Raises TypeError \
+          unless data is bytes, bytearray or memoryview, ValueError if another address was given to the endpoint. \
+          Errors of the system go to the protocol's error_received(). (asyncio: DatagramTransport.sendto)",
+        sendto
+    ),
+    bare_method!(
+        Transport,
+        c"close",
+        c"close($self)\n--\n\nCloses the socket once all is sent. (asyncio: BaseTransport.close)",
+        "_SelectorTransport.close",
+        shared::close
+    ),
+    bare_method!(
+        Transport,
+        c"abort",
+        c"abort($self)\n--\n\nCloses the socket at once. (asyncio: DatagramTransport.abort)",
+        "_SelectorTransport.abort",
+        shared::abort
+    ),
+    method!(Transport, c"_force_close", c"_force_close($self, exc)\n--\n\nabort() with a reason.", shared::force_close),
+    method!(
+        Transport,
+        c"_fatal_error",
+        c"_fatal_error($self, exc, message='Fatal error on transport')\n--\n\nReports and aborts.",
+        shared::fatal_error
+    ),
+    bare_method!(
+        Transport,
+        c"is_closing",
+        c"is_closing($self)\n--\n\nWhether it is closed or closing. (asyncio: BaseTransport.is_closing)",
+        "_SelectorTransport.is_closing",
+        shared::is_closing
+    ),
+    bare_method!(
+        Transport,
+        c"pause_reading",
+        c"pause_reading($self)\n--\n\nNo datagram comes until resume_reading(). (asyncio: \
+          ReadTransport.pause_reading)",
+        "_SelectorTransport.pause_reading",
+        shared::pause_reading
+    ),
+    bare_method!(
+        Transport,
+        c"resume_reading",
+        c"resume_reading($self)\n--\n\nDatagrams come again. (asyncio: ReadTransport.resume_reading)",
+        "_SelectorTransport.resume_reading",
+        shared::resume_reading
+    ),
+    bare_method!(
+        Transport,
+        c"is_reading",
+        c"is_reading($self)\n--\n\nWhether datagrams may come. (asyncio: ReadTransport.is_reading)",
+        "_SelectorTransport.is_reading",
+        shared::is_reading
+    ),
+    method!(
+        Transport,
+        c"set_protocol",
+        c"set_protocol($self, protocol)\n--\n\n(asyncio: BaseTransport.set_protocol)",
+        |py, this, arguments| shared::set_protocol(py, this, arguments, "_SelectorTransport.set_protocol")
+    ),
+    bare_method!(
+        Transport,
+        c"get_protocol",
+        c"get_protocol($self)\n--\n\n(asyncio: BaseTransport.get_protocol)",
+        "_SelectorTransport.get_protocol",
+        shared::protocol
+    ),
+    method!(
+        Transport,
+        c"set_write_buffer_limits",
+        c"set_write_buffer_limits($self, high=None, low=None)\n--\n\nIn bytes. Raises ValueError unless high >= low \
+          >= 0. (asyncio: WriteTransport.set_write_buffer_limits)",
+        shared::set_write_buffer_limits
+    ),
+    bare_method!(
+        Transport,
+        c"get_write_buffer_limits",
+        c"get_write_buffer_limits($self)\n--\n\n(low, high), in bytes. (asyncio: \
+          WriteTransport.get_write_buffer_limits)",
+        "_FlowControlMixin.get_write_buffer_limits",
+        shared::get_write_buffer_limits
+    ),
+    bare_method!(
+        Transport,
+        c"get_write_buffer_size",
+        c"get_write_buffer_size($self)\n--\n\nBytes that the kernel has not taken yet. (asyncio: \
+          WriteTransport.get_write_buffer_size)",
+        "_SelectorDatagramTransport.get_write_buffer_size",
+        shared::get_write_buffer_size
+    ),
+];
+
+/// What asyncio's own code (`get_extra_info`) and some libraries read of a transport.
+const GETTERS: &[PyGetSetDef] = &[
+    getter!(Transport, c"_loop", shared::owner),
+    getter!(Transport, c"_protocol", shared::protocol),
+    getter!(Transport, c"_sock", |py, this: This<'_>| optional(py, this.socket(py))),
+    getter!(Transport, c"_sock_fd", |py, this: This<'_>| Ok(this.number.into_pyobject(py)?.into())),
+    getter!(Transport, c"_extra", |py, this: This<'_>| Ok(this.extra.clone_ref(py))),
+    getter!(Transport, c"_address", |py, this: This<'_>| {
+        optional(py, this.address.as_ref().map(|address| address.clone_ref(py)))
+    }),
+    getter!(Transport, c"_buffer", waiting),
+    getter!(Transport, c"_buffer_size", shared::get_write_buffer_size),
+    getter!(Transport, c"_closing", shared::is_closing),
+    getter!(Transport, c"_conn_lost", |py, this: This<'_>| {
+        let count = |state: &mut super::State| {
+            usize::from(state.datagrams.endpoint.is_lost()) + state.dropped as usize
+        };
+        number(py, this.state.with(count))
+    }),
+    getter!(Transport, c"_protocol_paused", shared::is_writing_paused),
+];
+
 /// Adds the class to the module.
 pub(crate) fn add_class(module: &Bound<'_, PyModule>) -> PyResult<()> {
     let py = module.py();
@@ -151,131 +192,11 @@ pub(crate) fn add_class(module: &Bound<'_, PyModule>) -> PyResult<()> {
         .collect::<PyResult<Vec<_>>>()?;
     // What stands in the place of a name that is gone; it cannot come before another class.
     bases.retain(|base| !base.is(py.get_type::<PyAny>()));
-    let methods = [
-        method!(
-            Transport,
-            c"sendto",
-            c"sendto($self, data, addr=None)\n--\n\nSends a datagram, without blocking and in order. Raises TypeError \
-              unless data is bytes, bytearray or memoryview, ValueError if another address was given to the endpoint. \
-              Errors of the system go to the protocol's error_received(). (asyncio: DatagramTransport.sendto)",
-            sendto
-        ),
-        bare_method!(
-            Transport,
-            c"close",
-            c"close($self)\n--\n\nCloses the socket once all is sent. (asyncio: BaseTransport.close)",
-            "_SelectorTransport.close",
-            close
-        ),
-        bare_method!(
-            Transport,
-            c"abort",
-            c"abort($self)\n--\n\nCloses the socket at once. (asyncio: DatagramTransport.abort)",
-            "_SelectorTransport.abort",
-            abort
-        ),
-        method!(Transport, c"_force_close", c"_force_close($self, exc)\n--\n\nabort() with a reason.", force_close),
-        method!(
-            Transport,
-            c"_fatal_error",
-            c"_fatal_error($self, exc, message='Fatal error on transport')\n--\n\nReports and aborts.",
-            fatal_error
-        ),
-        bare_method!(
-            Transport,
-            c"is_closing",
-            c"is_closing($self)\n--\n\nWhether it is closed or closing. (asyncio: BaseTransport.is_closing)",
-            "_SelectorTransport.is_closing",
-            |py, this: This<'_>| boolean(py, this.state.with(|state| state.datagrams.is_closing()))
-        ),
-        bare_method!(
-            Transport,
-            c"pause_reading",
-            c"pause_reading($self)\n--\n\nNo datagram comes until resume_reading(). (asyncio: \
-              ReadTransport.pause_reading)",
-            "_SelectorTransport.pause_reading",
-            pause_reading
-        ),
-        bare_method!(
-            Transport,
-            c"resume_reading",
-            c"resume_reading($self)\n--\n\nDatagrams come again. (asyncio: ReadTransport.resume_reading)",
-            "_SelectorTransport.resume_reading",
-            resume_reading
-        ),
-        bare_method!(
-            Transport,
-            c"is_reading",
-            c"is_reading($self)\n--\n\nWhether datagrams may come. (asyncio: ReadTransport.is_reading)",
-            "_SelectorTransport.is_reading",
-            |py, this: This<'_>| boolean(py, this.state.with(|state| state.datagrams.is_reading()))
-        ),
-        method!(
-            Transport,
-            c"set_protocol",
-            c"set_protocol($self, protocol)\n--\n\n(asyncio: BaseTransport.set_protocol)",
-            set_protocol
-        ),
-        bare_method!(
-            Transport,
-            c"get_protocol",
-            c"get_protocol($self)\n--\n\n(asyncio: BaseTransport.get_protocol)",
-            "_SelectorTransport.get_protocol",
-            |py, this: This<'_>| optional(py, this.protocol(py))
-        ),
-        method!(
-            Transport,
-            c"set_write_buffer_limits",
-            c"set_write_buffer_limits($self, high=None, low=None)\n--\n\nIn bytes. Raises ValueError unless high >= low \
-              >= 0. (asyncio: WriteTransport.set_write_buffer_limits)",
-            set_write_buffer_limits
-        ),
-        bare_method!(
-            Transport,
-            c"get_write_buffer_limits",
-            c"get_write_buffer_limits($self)\n--\n\n(low, high), in bytes. (asyncio: \
-              WriteTransport.get_write_buffer_limits)",
-            "_FlowControlMixin.get_write_buffer_limits",
-            get_write_buffer_limits
-        ),
-        bare_method!(
-            Transport,
-            c"get_write_buffer_size",
-            c"get_write_buffer_size($self)\n--\n\nBytes that the kernel has not taken yet. (asyncio: \
-              WriteTransport.get_write_buffer_size)",
-            "_SelectorDatagramTransport.get_write_buffer_size",
-            |py, this: This<'_>| get_write_buffer_size(py, this)
-        ),
-    ];
-    // What asyncio's own code (`get_extra_info`) and some libraries read of a transport.
-    let getters = [
-        getter!(Transport, c"_loop", |py, this: This<'_>| Ok(this.owner.object().clone_ref(py))),
-        getter!(Transport, c"_protocol", |py, this: This<'_>| optional(py, this.protocol(py))),
-        getter!(Transport, c"_sock", |py, this: This<'_>| optional(py, this.socket(py))),
-        getter!(Transport, c"_sock_fd", |py, this: This<'_>| Ok(this.number.into_pyobject(py)?.into())),
-        getter!(Transport, c"_extra", |py, this: This<'_>| Ok(this.extra.clone_ref(py))),
-        getter!(Transport, c"_address", |py, this: This<'_>| {
-            optional(py, this.address.as_ref().map(|address| address.clone_ref(py)))
-        }),
-        getter!(Transport, c"_buffer", waiting),
-        getter!(Transport, c"_buffer_size", get_write_buffer_size),
-        getter!(Transport, c"_closing", |py, this: This<'_>| {
-            boolean(py, this.state.with(|state| state.datagrams.is_closing()))
-        }),
-        getter!(Transport, c"_conn_lost", |py, this: This<'_>| {
-            let count =
-                |state: &mut super::State| usize::from(state.datagrams.is_lost()) + state.dropped as usize;
-            number(py, this.state.with(count))
-        }),
-        getter!(Transport, c"_protocol_paused", |py, this: This<'_>| {
-            boolean(py, this.state.with(|state| state.datagrams.is_writing_paused()))
-        }),
-    ];
     Transport::class().create::<Transport>(
         module,
         &bases.iter().collect::<Vec<_>>(),
-        &methods,
-        &getters,
+        METHODS,
+        GETTERS,
         &[repr_slot!(Transport, repr)],
     )?;
     // The most bytes of a datagram that are received.

@@ -1,21 +1,22 @@
 //! The transport of a datagram socket (`asyncio.DatagramTransport`): performs what the engine's machine decides.
 //!
-//! Datagrams come in through `receiving`, go out through `sending`, and all ends in `ending`. A transport belongs to its
+//! Datagrams come in through `receiving`, go out through `sending`, and all ends in `closing`. A transport belongs to its
 //! loop's thread; each borrow of its state lasts for one decision.
 //!
 //! A socket that is plain, and of a family whose addresses we can write, is served by system calls of our own. Any other
 //! is asked by its Python methods, as asyncio does: so is an address that takes a resolver, or is an error to be told of.
 
-mod ending;
+mod closing;
 mod methods;
 mod receiving;
 mod sending;
 
+use std::collections::VecDeque;
 use std::ffi::CStr;
 
 use crate::ffi::intern::intern;
 use ironloop_driver::{Address, Family, Interest, RawFd, Ready, datagram};
-use ironloop_engine::Datagrams;
+use ironloop_engine::{Datagrams, Endpoint};
 use pyo3::prelude::*;
 
 use crate::event_loop::{LoopCore, Source};
@@ -28,9 +29,10 @@ use crate::ffi::{
     owned,
 };
 use crate::io::Registration;
+use crate::io::transport::{self, SocketTransport, report};
 pub(crate) use methods::add_class;
 
-struct State {
+pub(crate) struct State {
     datagrams: Datagrams<Bytes, Option<Object>>,
     /// The Python socket, which owns the descriptor. `None` once it is closed.
     socket: Option<Object>,
@@ -68,6 +70,38 @@ impl Release for Datagrams<Bytes, Option<Object>> {
 impl Traverse for (Address, Object) {
     fn traverse(&self, visit: &mut Visit<'_>) -> Visited {
         self.1.traverse(visit)
+    }
+}
+
+impl transport::State for State {
+    type Unsent = VecDeque<(Bytes, Option<Object>)>;
+
+    fn endpoint(&mut self) -> &mut Endpoint {
+        &mut self.datagrams.endpoint
+    }
+
+    fn buffered(&self) -> usize {
+        self.datagrams.buffered()
+    }
+
+    fn abort(&mut self) -> Option<Self::Unsent> {
+        self.datagrams.abort()
+    }
+
+    fn protocol(&self) -> Option<&Object> {
+        self.protocol.as_ref()
+    }
+
+    fn set_protocol(&mut self, protocol: Object) -> Option<Object> {
+        self.protocol.replace(protocol)
+    }
+
+    fn error(&mut self) -> &mut Option<Object> {
+        &mut self.error
+    }
+
+    fn dropped(&mut self) -> &mut u32 {
+        &mut self.dropped
     }
 }
 
@@ -165,10 +199,6 @@ impl DatagramTransport {
         Self::class().instantiate(py, transport)
     }
 
-    fn protocol(&self, py: Python<'_>) -> Option<Object> {
-        self.state.with(|state| state.protocol.as_ref().map(|protocol| protocol.clone_ref(py)))
-    }
-
     fn socket(&self, py: Python<'_>) -> Option<Object> {
         self.state.with(|state| state.socket.as_ref().map(|socket| socket.clone_ref(py)))
     }
@@ -188,7 +218,7 @@ impl DatagramTransport {
                 Self::callback_failed(this, py, "connection_made", error)?;
             }
         }
-        this.state.with(|state| state.datagrams.start());
+        this.state.with(|state| state.datagrams.endpoint.start());
         this.watch(this, py)
             .or_else(|error| Self::fatal_error(this, py, error, "Fatal error on datagram transport"))
     }
@@ -196,7 +226,7 @@ impl DatagramTransport {
     /// The kernel has reported the socket.
     pub(crate) fn ready(this: &Instance<Self>, py: Python<'_>, ready: Ready) -> PyResult<()> {
         this.context.run(py, || {
-            let may_read = this.state.with(|state| state.datagrams.wants_to_read());
+            let may_read = this.state.with(|state| state.datagrams.endpoint.wants_to_read());
             if ready.readable && may_read {
                 Self::receive_batch(this, py)?;
             }
@@ -227,12 +257,8 @@ impl DatagramTransport {
 
     /// A method of the protocol has raised. The transport lives on.
     fn callback_failed(this: &Instance<Self>, py: Python<'_>, name: &str, error: PyErr) -> PyResult<()> {
-        let protocol = this.protocol(py);
-        let method = protocol.as_ref().and_then(|protocol| protocol.bind(py).getattr(name).ok());
-        let message =
-            format!("Exception in callback {}", method.map_or_else(|| name.into(), |it| it.to_string()));
-        let about = [("transport", Some(this.object())), ("protocol", protocol.as_ref())];
-        LoopCore::report(this.owner.bind(py), &message, error, &about)
+        let (owner, protocol) = (this.owner.bind(py), this.protocol(py));
+        report::callback_failed(owner, this.object(), protocol.as_ref(), name, error)
     }
 
     fn watch(&self, this: &Instance<Self>, py: Python<'_>) -> PyResult<()> {
@@ -265,5 +291,8 @@ impl DatagramTransport {
 }
 
 fn wanted(state: &State) -> Interest {
-    Interest { readable: state.datagrams.wants_to_read(), writable: state.datagrams.wants_to_write() }
+    Interest {
+        readable: state.datagrams.endpoint.wants_to_read(),
+        writable: state.datagrams.wants_to_write(),
+    }
 }

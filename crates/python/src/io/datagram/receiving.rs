@@ -14,6 +14,7 @@ use crate::ffi::call::call_method;
 use crate::ffi::error::os_error;
 use crate::ffi::{Instance, Object};
 use crate::io::address;
+use crate::io::transport::SocketTransport;
 
 /// Datagrams that one report of the kernel brings at most, while nothing else waits to run (`docs/design/datagrams-in-a-row.md`).
 const MOST_AT_ONCE: usize = 32;
@@ -52,7 +53,7 @@ impl DatagramTransport {
                     return told.or_else(|error| Self::callback_failed(this, py, "error_received", error));
                 }
             }
-            if !this.state.with(|state| state.datagrams.wants_to_read())
+            if !this.state.with(|state| state.datagrams.endpoint.wants_to_read())
                 || LoopCore::is_awaited(this.owner.bind(py))
             {
                 break;
@@ -106,16 +107,5 @@ impl DatagramTransport {
         let old = self.state.with(|state| state.last_peer.replace((from, object)));
         drop(old);
         Ok(copy)
-    }
-
-    pub(super) fn pause_reading(&self) {
-        self.state.with(|state| state.datagrams.pause_reading());
-    }
-
-    pub(super) fn resume_reading(this: &Instance<Self>, py: Python<'_>) -> PyResult<()> {
-        if this.state.with(|state| state.datagrams.resume_reading()) {
-            this.watch(this, py)?;
-        }
-        Ok(())
     }
 }

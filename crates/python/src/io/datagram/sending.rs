@@ -14,7 +14,7 @@ use crate::ffi::error::os_error;
 use crate::ffi::stock::{self, Taker};
 use crate::ffi::{Bytes, Instance, Object};
 use crate::io::address;
-use crate::io::stream::common;
+use crate::io::transport::{SocketTransport, report};
 
 const SEND_FAILED: &str = "Fatal write error on datagram transport";
 
@@ -56,15 +56,11 @@ impl DatagramTransport {
         let address = own.or(address);
         // A socket without a peer of its own still sends until it is closed, as in asyncio.
         let (over, at_once) = this.state.with(|state| {
-            let lost = state.datagrams.is_lost();
+            let lost = state.datagrams.endpoint.is_lost();
             (lost && (own.is_some() || state.socket.is_none()), state.datagrams.may_send_at_once())
         });
         if over {
-            let count = this.state.with(|state| {
-                state.dropped = state.dropped.saturating_add(1);
-                state.dropped
-            });
-            return common::warn_of_dropped(py, count);
+            return this.warn_of_dropped(py);
         }
         if at_once {
             match this.offer(py, data, address) {
@@ -170,10 +166,10 @@ impl DatagramTransport {
         while let Some(step) = this.state.with(|state| state.datagrams.step()) {
             match (step, this.protocol(py)) {
                 (Step::Flow(change), Some(protocol)) => {
-                    common::tell_of_flow(this.owner.bind(py), this.object(), &protocol, change)?;
+                    report::tell_of_flow(this.owner.bind(py), this.object(), &protocol, change)?;
                 }
                 (Step::Flow(_), None) => {}
-                (Step::Lose, _) => Self::lose(this, py, None)?,
+                (Step::Lose, _) => Self::lose(this, py)?,
             }
         }
         Ok(())

@@ -3,7 +3,7 @@
 use crate::ffi::Bytes;
 
 /// A piece of them, which nobody changes.
-pub(super) enum Chunk {
+pub(crate) enum Chunk {
     /// A `bytes` object that was written as a whole, or in part sent already.
     Python(Bytes),
     /// Bytes that no Python object has: a copy of what may change once `write` has returned, or what a layer

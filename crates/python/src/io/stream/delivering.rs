@@ -12,6 +12,7 @@ use crate::ffi::call::call_method;
 use crate::ffi::imports;
 use crate::ffi::intern::intern;
 use crate::ffi::{Context, Object};
+use crate::io::transport::SocketTransport;
 
 const NOT_DELIVERED: &str = "Fatal error: protocol.data_received() call failed.";
 const NO_BUFFER: &str = "Fatal error: protocol.get_buffer() call failed.";

@@ -138,8 +138,8 @@ pub(super) fn repr(this: &Instance<Transport>, py: Python<'_>) -> PyResult<Objec
         let stream = &state.stream;
         (
             state.descriptor.number(),
-            stream.is_closing(),
-            stream.wants_to_read(),
+            stream.endpoint.is_closing(),
+            stream.endpoint.wants_to_read(),
             stream.wants_to_write(),
             stream.buffered(),
         )

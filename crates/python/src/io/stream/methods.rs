@@ -1,23 +1,17 @@
 //! The transport as Python sees it.
 
 use crate::ffi::intern::intern;
+use pyo3::ffi::{PyGetSetDef, PyMethodDef};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
-use super::{Transport, common, info};
+use super::{Transport, info};
 use crate::ffi::call::call_named;
 use crate::ffi::imports;
-use crate::ffi::{Arguments, Class, Instance, Native, Object, bare_method, getter, method, repr_slot};
+use crate::ffi::{Arguments, Instance, Native, Object, bare_method, getter, method, repr_slot};
+use crate::io::transport::methods::{self as shared, boolean, none, optional};
 
 type This<'a> = &'a Instance<Transport>;
-
-fn none(py: Python<'_>) -> PyResult<Object> {
-    Ok(Object::none(py))
-}
-
-fn boolean(py: Python<'_>, value: bool) -> PyResult<Object> {
-    Ok(value.into_pyobject(py)?.to_owned().into())
-}
 
 fn write(py: Python<'_>, this: This<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
     let [data] = arguments.exactly(py, "_SelectorSocketTransport.write", ["data"])?;
@@ -38,60 +32,6 @@ fn write_eof(py: Python<'_>, this: This<'_>) -> PyResult<Object> {
     none(py)
 }
 
-fn close(py: Python<'_>, this: This<'_>) -> PyResult<Object> {
-    Transport::close(this, py)?;
-    none(py)
-}
-
-fn abort(py: Python<'_>, this: This<'_>) -> PyResult<Object> {
-    Transport::force_close(this, py, None)?;
-    none(py)
-}
-
-fn force_close(py: Python<'_>, this: This<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
-    let [error] = arguments.exactly(py, "_SelectorTransport._force_close", ["exc"])?;
-    Transport::force_close(this, py, Some(error.to_object(py)).filter(|_| !error.is_none()))?;
-    none(py)
-}
-
-fn fatal_error(py: Python<'_>, this: This<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
-    let [error, message] = arguments.bind(py, "_SelectorTransport._fatal_error", ["exc", "message"], 1)?;
-    let error = error.map(|error| PyErr::from_value(error.bind(py).to_owned()));
-    let message: String = match message {
-        Some(message) => message.bind(py).extract()?,
-        None => "Fatal error on transport".to_owned(),
-    };
-    if let Some(error) = error {
-        Transport::fatal_error(this, py, error, &message)?;
-    }
-    none(py)
-}
-
-fn pause_reading(py: Python<'_>, this: This<'_>) -> PyResult<Object> {
-    this.pause_reading();
-    none(py)
-}
-
-fn resume_reading(py: Python<'_>, this: This<'_>) -> PyResult<Object> {
-    Transport::resume_reading(this, py)?;
-    none(py)
-}
-
-fn set_protocol(py: Python<'_>, this: This<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
-    let [protocol] = arguments.exactly(py, "_SelectorSocketTransport.set_protocol", ["protocol"])?;
-    let protocol = protocol.to_object(py);
-    let old = this.state.with(|state| {
-        state.receiver = None;
-        state.protocol.replace(protocol)
-    });
-    drop(old);
-    none(py)
-}
-
-fn get_protocol(py: Python<'_>, this: This<'_>) -> PyResult<Object> {
-    Ok(this.protocol(py).unwrap_or_else(|| Object::none(py)))
-}
-
 fn get_extra_info(py: Python<'_>, this: This<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
     if let Some(replaced) = imports::replaced_get_extra_info(this.object().bind(py))? {
         let (values, positional, names) = arguments.raw_parts();
@@ -102,27 +42,11 @@ fn get_extra_info(py: Python<'_>, this: This<'_>, arguments: Arguments<'_>) -> P
         Some(name) => this.extra_info(py, &name.bind(py))?,
         None => None,
     };
-    Ok(found.or_else(|| default.map(|default| default.to_object(py))).unwrap_or_else(|| Object::none(py)))
-}
-
-fn set_write_buffer_limits(py: Python<'_>, this: This<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
-    let limits = common::write_buffer_limits(py, arguments)?;
-    this.state.with(|state| state.stream.set_limits(limits));
-    Transport::follow_up(this, py)?;
-    none(py)
-}
-
-fn get_write_buffer_limits(py: Python<'_>, this: This<'_>) -> PyResult<Object> {
-    let limits = this.state.with(|state| state.stream.limits());
-    Ok((limits.low, limits.high).into_pyobject(py)?.into())
-}
-
-fn get_write_buffer_size(py: Python<'_>, this: This<'_>) -> PyResult<Object> {
-    Ok(this.state.with(|state| state.stream.buffered()).into_pyobject(py)?.into())
+    optional(py, found.or_else(|| default.map(|default| default.to_object(py))))
 }
 
 fn get_socket(py: Python<'_>, this: This<'_>) -> PyResult<Object> {
-    Ok(this.raw_socket(py)?.unwrap_or_else(|| Object::none(py)))
+    optional(py, this.raw_socket(py)?)
 }
 
 fn get_fd(py: Python<'_>, this: This<'_>) -> PyResult<Object> {
@@ -130,159 +54,168 @@ fn get_fd(py: Python<'_>, this: This<'_>) -> PyResult<Object> {
     Ok(fd.into_pyobject(py)?.into())
 }
 
+const METHODS: &[PyMethodDef] = &[
+    method!(
+        Transport,
+        c"write",
+        c"write($self, data)\n--\n\nSends bytes, without blocking and in order. Raises TypeError for anything that \
+          is no buffer, RuntimeError after write_eof(). (asyncio: WriteTransport.write)",
+        write
+    ),
+    method!(
+        Transport,
+        c"writelines",
+        c"writelines($self, list_of_data)\n--\n\nSends several buffers. (asyncio: WriteTransport.writelines)",
+        writelines
+    ),
+    bare_method!(
+        Transport,
+        c"write_eof",
+        c"write_eof($self)\n--\n\nCloses the sending side once all is sent. (asyncio: WriteTransport.write_eof)",
+        "_SelectorSocketTransport.write_eof",
+        write_eof
+    ),
+    bare_method!(
+        Transport,
+        c"can_write_eof",
+        c"can_write_eof($self)\n--\n\nTrue.",
+        "_SelectorSocketTransport.can_write_eof",
+        |py, this: This<'_>| boolean(py, this.state.with(|state| state.layer.can_write_eof()))
+    ),
+    bare_method!(
+        Transport,
+        c"close",
+        c"close($self)\n--\n\nCloses the connection once all is sent. (asyncio: BaseTransport.close)",
+        "_SelectorSocketTransport.close",
+        shared::close
+    ),
+    bare_method!(
+        Transport,
+        c"abort",
+        c"abort($self)\n--\n\nCloses the connection at once. (asyncio: WriteTransport.abort)",
+        "_SelectorTransport.abort",
+        shared::abort
+    ),
+    method!(
+        Transport,
+        c"_force_close",
+        c"_force_close($self, exc)\n--\n\nabort() with a reason.",
+        shared::force_close
+    ),
+    method!(
+        Transport,
+        c"_fatal_error",
+        c"_fatal_error($self, exc, message)\n--\n\nReports and aborts.",
+        shared::fatal_error
+    ),
+    bare_method!(
+        Transport,
+        c"_make_empty_waiter",
+        c"_make_empty_waiter($self)\n--\n\nA future: all is sent, and the descriptor on loan.",
+        "_SelectorSocketTransport._make_empty_waiter",
+        |py, this: This<'_>| Transport::begin_loan(this, py)
+    ),
+    bare_method!(
+        Transport,
+        c"_reset_empty_waiter",
+        c"_reset_empty_waiter($self)\n--\n\nEnds the loan.",
+        "_SelectorSocketTransport._reset_empty_waiter",
+        |py, this: This<'_>| Transport::end_loan(this, py).and_then(|()| none(py))
+    ),
+    bare_method!(
+        Transport,
+        c"is_closing",
+        c"is_closing($self)\n--\n\nWhether it is closed or closing. (asyncio: BaseTransport.is_closing)",
+        "_SelectorTransport.is_closing",
+        shared::is_closing
+    ),
+    bare_method!(
+        Transport,
+        c"pause_reading",
+        c"pause_reading($self)\n--\n\nNo data comes until resume_reading(). (asyncio: ReadTransport.pause_reading)",
+        "_SelectorTransport.pause_reading",
+        shared::pause_reading
+    ),
+    bare_method!(
+        Transport,
+        c"resume_reading",
+        c"resume_reading($self)\n--\n\nData comes again. (asyncio: ReadTransport.resume_reading)",
+        "_SelectorTransport.resume_reading",
+        shared::resume_reading
+    ),
+    bare_method!(
+        Transport,
+        c"is_reading",
+        c"is_reading($self)\n--\n\nWhether data may come. (asyncio: ReadTransport.is_reading)",
+        "_SelectorTransport.is_reading",
+        shared::is_reading
+    ),
+    method!(
+        Transport,
+        c"set_protocol",
+        c"set_protocol($self, protocol)\n--\n\n(asyncio: BaseTransport.set_protocol)",
+        |py, this, arguments| shared::set_protocol(py, this, arguments, "_SelectorSocketTransport.set_protocol")
+    ),
+    bare_method!(
+        Transport,
+        c"get_protocol",
+        c"get_protocol($self)\n--\n\n(asyncio: BaseTransport.get_protocol)",
+        "_SelectorTransport.get_protocol",
+        shared::protocol
+    ),
+    method!(
+        Transport,
+        c"get_extra_info",
+        c"get_extra_info($self, name, default=None)\n--\n\n'socket', 'sockname' or 'peername'. (asyncio: \
+          BaseTransport.get_extra_info)",
+        get_extra_info
+    ),
+    method!(
+        Transport,
+        c"set_write_buffer_limits",
+        c"set_write_buffer_limits($self, high=None, low=None)\n--\n\nIn bytes. Raises ValueError unless high >= low >= \
+          0. (asyncio: WriteTransport.set_write_buffer_limits)",
+        shared::set_write_buffer_limits
+    ),
+    bare_method!(
+        Transport,
+        c"get_write_buffer_limits",
+        c"get_write_buffer_limits($self)\n--\n\n(low, high), in bytes. (asyncio: WriteTransport.get_write_buffer_limits)",
+        "_FlowControlMixin.get_write_buffer_limits",
+        shared::get_write_buffer_limits
+    ),
+    bare_method!(
+        Transport,
+        c"get_write_buffer_size",
+        c"get_write_buffer_size($self)\n--\n\nBytes that the kernel has not taken yet. (asyncio: \
+          WriteTransport.get_write_buffer_size)",
+        "_SelectorTransport.get_write_buffer_size",
+        shared::get_write_buffer_size
+    ),
+];
+
+/// What asyncio's own code reads of a transport.
+const GETTERS: &[PyGetSetDef] = &[
+    getter!(Transport, c"_loop", shared::owner),
+    getter!(Transport, c"_protocol", shared::protocol),
+    getter!(Transport, c"_sock", get_socket),
+    getter!(Transport, c"_sock_fd", get_fd),
+    getter!(Transport, c"_extra", |py, this: This<'_>| Ok(this.complete_extra(py)?.into())),
+    getter!(Transport, c"_closing", shared::is_closing),
+    getter!(Transport, c"_paused", |py, this: This<'_>| {
+        boolean(py, this.state.with(|state| state.stream.endpoint.is_reading_paused()))
+    }),
+    getter!(Transport, c"_protocol_paused", shared::is_writing_paused),
+];
+
 /// Adds the class to the module.
 pub(crate) fn add_class(module: &Bound<'_, PyModule>) -> PyResult<()> {
     let base = imports::look_up(module.py(), "asyncio.transports", "_FlowControlMixin")?;
-    let class: &Class = Transport::class();
-    let methods = [
-        method!(
-            Transport,
-            c"write",
-            c"write($self, data)\n--\n\nSends bytes, without blocking and in order. Raises TypeError for anything that \
-              is no buffer, RuntimeError after write_eof(). (asyncio: WriteTransport.write)",
-            write
-        ),
-        method!(
-            Transport,
-            c"writelines",
-            c"writelines($self, list_of_data)\n--\n\nSends several buffers. (asyncio: WriteTransport.writelines)",
-            writelines
-        ),
-        bare_method!(
-            Transport,
-            c"write_eof",
-            c"write_eof($self)\n--\n\nCloses the sending side once all is sent. (asyncio: WriteTransport.write_eof)",
-            "_SelectorSocketTransport.write_eof",
-            write_eof
-        ),
-        bare_method!(
-            Transport,
-            c"can_write_eof",
-            c"can_write_eof($self)\n--\n\nTrue.",
-            "_SelectorSocketTransport.can_write_eof",
-            |py, this: This<'_>| boolean(py, this.state.with(|state| state.layer.can_write_eof()))
-        ),
-        bare_method!(
-            Transport,
-            c"close",
-            c"close($self)\n--\n\nCloses the connection once all is sent. (asyncio: BaseTransport.close)",
-            "_SelectorSocketTransport.close",
-            close
-        ),
-        bare_method!(
-            Transport,
-            c"abort",
-            c"abort($self)\n--\n\nCloses the connection at once. (asyncio: WriteTransport.abort)",
-            "_SelectorTransport.abort",
-            abort
-        ),
-        method!(Transport, c"_force_close", c"_force_close($self, exc)\n--\n\nabort() with a reason.", force_close),
-        method!(Transport, c"_fatal_error", c"_fatal_error($self, exc, message)\n--\n\nReports and aborts.", fatal_error),
-        bare_method!(
-            Transport,
-            c"_make_empty_waiter",
-            c"_make_empty_waiter($self)\n--\n\nA future: all is sent, and the descriptor on loan.",
-            "_SelectorSocketTransport._make_empty_waiter",
-            |py, this: This<'_>| Transport::begin_loan(this, py)
-        ),
-        bare_method!(
-            Transport,
-            c"_reset_empty_waiter",
-            c"_reset_empty_waiter($self)\n--\n\nEnds the loan.",
-            "_SelectorSocketTransport._reset_empty_waiter",
-            |py, this: This<'_>| Transport::end_loan(this, py).and_then(|()| none(py))
-        ),
-        bare_method!(
-            Transport,
-            c"is_closing",
-            c"is_closing($self)\n--\n\nWhether it is closed or closing. (asyncio: BaseTransport.is_closing)",
-            "_SelectorTransport.is_closing",
-            |py, this: This<'_>| boolean(py, this.is_closing())
-        ),
-        bare_method!(
-            Transport,
-            c"pause_reading",
-            c"pause_reading($self)\n--\n\nNo data comes until resume_reading(). (asyncio: ReadTransport.pause_reading)",
-            "_SelectorTransport.pause_reading",
-            pause_reading
-        ),
-        bare_method!(
-            Transport,
-            c"resume_reading",
-            c"resume_reading($self)\n--\n\nData comes again. (asyncio: ReadTransport.resume_reading)",
-            "_SelectorTransport.resume_reading",
-            resume_reading
-        ),
-        bare_method!(
-            Transport,
-            c"is_reading",
-            c"is_reading($self)\n--\n\nWhether data may come. (asyncio: ReadTransport.is_reading)",
-            "_SelectorTransport.is_reading",
-            |py, this: This<'_>| boolean(py, this.state.with(|state| state.stream.is_reading()))
-        ),
-        method!(
-            Transport,
-            c"set_protocol",
-            c"set_protocol($self, protocol)\n--\n\n(asyncio: BaseTransport.set_protocol)",
-            set_protocol
-        ),
-        bare_method!(
-            Transport,
-            c"get_protocol",
-            c"get_protocol($self)\n--\n\n(asyncio: BaseTransport.get_protocol)",
-            "_SelectorTransport.get_protocol",
-            |py, this: This<'_>| get_protocol(py, this)
-        ),
-        method!(
-            Transport,
-            c"get_extra_info",
-            c"get_extra_info($self, name, default=None)\n--\n\n'socket', 'sockname' or 'peername'. (asyncio: \
-              BaseTransport.get_extra_info)",
-            get_extra_info
-        ),
-        method!(
-            Transport,
-            c"set_write_buffer_limits",
-            c"set_write_buffer_limits($self, high=None, low=None)\n--\n\nIn bytes. Raises ValueError unless high >= low >= \
-              0. (asyncio: WriteTransport.set_write_buffer_limits)",
-            set_write_buffer_limits
-        ),
-        bare_method!(
-            Transport,
-            c"get_write_buffer_limits",
-            c"get_write_buffer_limits($self)\n--\n\n(low, high), in bytes. (asyncio: WriteTransport.get_write_buffer_limits)",
-            "_FlowControlMixin.get_write_buffer_limits",
-            get_write_buffer_limits
-        ),
-        bare_method!(
-            Transport,
-            c"get_write_buffer_size",
-            c"get_write_buffer_size($self)\n--\n\nBytes that the kernel has not taken yet. (asyncio: \
-              WriteTransport.get_write_buffer_size)",
-            "_SelectorTransport.get_write_buffer_size",
-            get_write_buffer_size
-        ),
-    ];
-    // What asyncio's own code reads of a transport.
-    let getters = [
-        getter!(Transport, c"_loop", |py, this: This<'_>| Ok(this.owner.object().clone_ref(py))),
-        getter!(Transport, c"_protocol", get_protocol),
-        getter!(Transport, c"_sock", get_socket),
-        getter!(Transport, c"_sock_fd", get_fd),
-        getter!(Transport, c"_extra", |py, this: This<'_>| Ok(this.complete_extra(py)?.into())),
-        getter!(Transport, c"_closing", |py, this: This<'_>| { boolean(py, this.is_closing()) }),
-        getter!(Transport, c"_paused", |py, this: This<'_>| {
-            boolean(py, this.state.with(|state| state.stream.is_reading_paused()))
-        }),
-        getter!(Transport, c"_protocol_paused", |py, this: This<'_>| {
-            boolean(py, this.state.with(|state| state.stream.is_writing_paused()))
-        }),
-    ];
-    class.create::<Transport>(
+    Transport::class().create::<Transport>(
         module,
         &[base.cast()?],
-        &methods,
-        &getters,
+        METHODS,
+        GETTERS,
         &[repr_slot!(Transport, |py, this| info::repr(this, py))],
     )?;
 

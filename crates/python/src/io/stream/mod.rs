@@ -1,14 +1,13 @@
 //! The transport of a stream socket (`asyncio.Transport`): performs what the engine's stream machine decides.
 //!
 //! Bytes come in through `reading`, pass the `layer` and leave by `delivering`; what is written passes the
-//! layer and leaves by `writing`; all ends in `ending`. A transport belongs to its loop's thread; each borrow
+//! layer and leaves by `writing`; all ends in `closing`. A transport belongs to its loop's thread; each borrow
 //! of its state lasts for one decision or one system call. It knows nothing of who stands above it
 //! (`streams`): a protocol is a Python object, or has registered itself.
 
 mod chunk;
-pub(crate) mod common;
+mod closing;
 mod delivering;
-mod ending;
 mod info;
 mod layer;
 mod loan;
@@ -21,8 +20,8 @@ use std::os::fd::{AsRawFd, OwnedFd};
 
 use crate::ffi::intern::intern;
 use ironloop_driver::{Address, Interest, RawFd, Ready, socket};
-use ironloop_engine::Stream;
-use ironloop_engine::stream::Bursts;
+use ironloop_engine::stream::{Bursts, Outgoing};
+use ironloop_engine::{Endpoint, Stream};
 use pyo3::prelude::*;
 
 use crate::event_loop::{LoopCore, Source};
@@ -33,6 +32,7 @@ use crate::ffi::{
     Class, Context, Instance, Native, Object, PythonSocket, Shared, Traverse, Visit, Visited, owned,
 };
 use crate::io::Registration;
+use crate::io::transport::{self, SocketTransport, report};
 use chunk::Chunk;
 pub(crate) use delivering::NativeProtocols;
 use delivering::Receiver;
@@ -104,7 +104,7 @@ pub(crate) struct Setup {
     pub(crate) joins_writes: bool,
 }
 
-struct State {
+pub(crate) struct State {
     stream: Stream<Chunk>,
     /// What stands between the stream and the protocol.
     layer: Layer,
@@ -124,7 +124,7 @@ struct State {
     /// Whether it was told so with the last write. The loop has the transport in its list then.
     held: bool,
     /// Writes since the connection was lost.
-    dropped_writes: u32,
+    dropped: u32,
     loan: Loan,
 }
 
@@ -132,12 +132,45 @@ struct State {
 owned!(in_cell State {
     visits: descriptor, loan;
     clears: protocol, server, extra, error;
-    ignores: stream, layer, registration, receiver, bursts, held, dropped_writes;
+    ignores: stream, layer, registration, receiver, bursts, held, dropped;
 });
 
 impl State {
     fn wanted(&self) -> Interest {
-        Interest { readable: self.stream.wants_to_read(), writable: self.stream.wants_to_write() }
+        Interest { readable: self.stream.endpoint.wants_to_read(), writable: self.stream.wants_to_write() }
+    }
+}
+
+impl transport::State for State {
+    type Unsent = Outgoing<Chunk>;
+
+    fn endpoint(&mut self) -> &mut Endpoint {
+        &mut self.stream.endpoint
+    }
+
+    fn buffered(&self) -> usize {
+        self.stream.buffered()
+    }
+
+    fn abort(&mut self) -> Option<Self::Unsent> {
+        self.stream.abort()
+    }
+
+    fn protocol(&self) -> Option<&Object> {
+        self.protocol.as_ref()
+    }
+
+    fn set_protocol(&mut self, protocol: Object) -> Option<Object> {
+        self.receiver = None;
+        self.protocol.replace(protocol)
+    }
+
+    fn error(&mut self) -> &mut Option<Object> {
+        &mut self.error
+    }
+
+    fn dropped(&mut self) -> &mut u32 {
+        &mut self.dropped
     }
 }
 
@@ -187,7 +220,7 @@ impl Transport {
             error: None,
             bursts: setup.joins_writes.then(Bursts::default),
             held: false,
-            dropped_writes: 0,
+            dropped: 0,
             loan: Loan::No,
         };
         let transport = Self {
@@ -220,29 +253,23 @@ impl Transport {
         told.map(drop)
     }
 
-    fn protocol(&self, py: Python<'_>) -> Option<Object> {
-        self.state.with(|state| state.protocol.as_ref().map(|protocol| protocol.clone_ref(py)))
-    }
-
     /// The protocol's `connection_made`; then data may come.
     pub(crate) fn connection_made(this: &Instance<Self>, py: Python<'_>) -> PyResult<()> {
         if let Some(protocol) = this.protocol(py) {
             let name = intern!(py, "connection_made");
             let told = this.context.run(py, || call_method(py, &protocol, name, &[this.object()]));
             if let Err(error) = told {
-                let method = protocol.bind(py).getattr(name).map(|method| method.to_string());
-                let message = format!("Exception in callback {}", method.unwrap_or_default());
-                let about = [("transport", Some(this.object())), ("protocol", Some(&protocol))];
-                LoopCore::report(this.owner.bind(py), &message, error, &about)?;
+                let (owner, transport) = (this.owner.bind(py), this.object());
+                report::callback_failed(owner, transport, Some(&protocol), "connection_made", error)?;
             }
         }
-        this.state.with(|state| state.stream.start());
+        this.state.with(|state| state.stream.endpoint.start());
         this.watch_what_is_wanted(this, py)
     }
 
     /// The kernel has reported the socket.
     pub(crate) fn ready(this: &Instance<Self>, py: Python<'_>, ready: Ready) -> PyResult<()> {
-        let (may_read, layer) = this.state.with(|state| (state.stream.wants_to_read(), state.layer));
+        let (may_read, layer) = this.state.with(|state| (state.stream.endpoint.wants_to_read(), state.layer));
         if ready.readable && may_read {
             Self::read(this, py, layer)?;
         }

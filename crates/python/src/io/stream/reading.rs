@@ -12,6 +12,7 @@ use crate::ffi::Instance;
 use crate::ffi::call::call_method;
 use crate::ffi::error::os_error;
 use crate::ffi::intern::intern;
+use crate::io::transport::SocketTransport;
 
 const RECEIVE_FAILED: &str = "Fatal read error on socket transport";
 
@@ -79,7 +80,7 @@ impl Transport {
             .run(py, || call_method(py, &protocol, intern!(py, "eof_received"), &[])?.bind(py).is_truthy());
         match answer {
             Ok(true) => {
-                this.state.with(|state| state.stream.keep_open_after_eof());
+                this.state.with(|state| state.stream.endpoint.keep_open_after_eof());
                 this.unwatch_what_is_unwanted(this, py)
             }
             Ok(false) => Self::close(this, py),
@@ -87,16 +88,5 @@ impl Transport {
                 Self::fatal_error(this, py, error, "Fatal error: protocol.eof_received() call failed.")
             }
         }
-    }
-
-    pub(crate) fn pause_reading(&self) {
-        self.state.with(|state| state.stream.pause_reading());
-    }
-
-    pub(crate) fn resume_reading(this: &Instance<Self>, py: Python<'_>) -> PyResult<()> {
-        if this.state.with(|state| state.stream.resume_reading()) {
-            this.watch_what_is_wanted(this, py)?;
-        }
-        Ok(())
     }
 }

@@ -15,12 +15,13 @@ use ironloop_engine::stream::{AfterEof, FlowChange, Outgoing, Step};
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 
+use super::Transport;
 use super::chunk::Chunk;
-use super::{Transport, common};
 use crate::ffi::buffer::Buffer;
 use crate::ffi::error::os_error;
 use crate::ffi::stock::{self, Taker};
 use crate::ffi::{Arg, Bytes, Instance};
+use crate::io::transport::{SocketTransport, report};
 
 const SEND_FAILED: &str = "Fatal write error on socket transport";
 
@@ -82,7 +83,7 @@ impl Transport {
         }
         match way {
             _ if written.bytes().is_empty() => Ok(()),
-            Way::Nowhere => self.warn_of_dropped_write(py),
+            Way::Nowhere => self.warn_of_dropped(py),
             way => layer.written(this, py, way, written),
         }
     }
@@ -154,14 +155,6 @@ impl Transport {
                 bursts.end();
             }
         });
-    }
-
-    fn warn_of_dropped_write(&self, py: Python<'_>) -> PyResult<()> {
-        let count = self.state.with(|state| {
-            state.dropped_writes = state.dropped_writes.saturating_add(1);
-            state.dropped_writes
-        });
-        common::warn_of_dropped(py, count)
     }
 
     /// The kernel has room again: it is offered what waits.
@@ -262,7 +255,7 @@ impl Transport {
             return Ok(());
         };
         let hold = self.state.with(|state| state.stream.hold());
-        let told = common::tell_of_flow(self.owner.bind(py), this.object(), &protocol, change);
+        let told = report::tell_of_flow(self.owner.bind(py), this.object(), &protocol, change);
         self.state.with(|state| state.stream.release(hold));
         told
     }

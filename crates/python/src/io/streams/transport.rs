@@ -6,6 +6,7 @@ use crate::ffi::call::call_method;
 use crate::ffi::intern::intern;
 use crate::ffi::{Arg, Instance, Object};
 use crate::io::stream::Transport;
+use crate::io::transport::SocketTransport;
 
 fn native(transport: &Object) -> Option<&Instance<Transport>> {
     Instance::<Transport>::of(transport).filter(|transport| !transport.has_attributes())

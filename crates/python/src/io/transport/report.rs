@@ -1,40 +1,18 @@
-//! What transports of all kinds do alike.
+//! What a transport says: to its protocol, to the loop's exception handler, in warnings.
 
 use crate::ffi::intern::intern;
-use ironloop_engine::stream::{FlowChange, Limits};
-use pyo3::exceptions::{PyOSError, PyResourceWarning, PyValueError};
+use ironloop_engine::stream::FlowChange;
+use pyo3::exceptions::{PyOSError, PyResourceWarning};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
 use crate::event_loop::LoopCore;
+use crate::ffi::Object;
 use crate::ffi::call::call_method;
 use crate::ffi::imports;
-use crate::ffi::{Arg, Arguments, Object};
 
 /// After so many sends through a transport that is closed or broken a warning is logged, as in asyncio.
 const DROPPED_SENDS_BEFORE_WARNING: u32 = 5;
-
-/// A number of bytes; fractions and what no memory could hold are cut to fit.
-fn size(py: Python<'_>, argument: Option<Arg<'_>>) -> PyResult<Option<isize>> {
-    let number = |argument: Arg<'_>| match argument.bind(py).extract::<isize>() {
-        Ok(number) => Ok(number),
-        Err(_) => argument.bind(py).extract::<f64>().map(|number| number as isize),
-    };
-    argument.filter(|argument| !argument.is_none()).map(number).transpose()
-}
-
-/// The arguments of `set_write_buffer_limits`.
-pub(crate) fn write_buffer_limits(py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Limits> {
-    let [high, low] = arguments.bind(py, "set_write_buffer_limits", ["high", "low"], 0)?;
-    let (high, low) = (size(py, high)?, size(py, low)?);
-    let default = Limits::default();
-    let high = high.or_else(|| low.map(|low| low.saturating_mul(4))).unwrap_or(default.high as isize);
-    let low = low.unwrap_or(high / 4);
-    if !(high >= low && low >= 0) {
-        return Err(PyValueError::new_err(format!("high ({high}) must be >= low ({low}) must be >= 0")));
-    }
-    Ok(Limits { high: high as usize, low: low as usize })
-}
 
 /// Tells a protocol to write less, or that it may write again.
 pub(crate) fn tell_of_flow(
@@ -65,7 +43,7 @@ pub(crate) fn warn_of_dropped(py: Python<'_>, count: u32) -> PyResult<()> {
 }
 
 /// Tells of an error that a transport does not survive: one of the operating system in debug mode only.
-pub(crate) fn report_fatal(
+pub(crate) fn fatal(
     owner: &Bound<'_, LoopCore>,
     transport: &Object,
     protocol: Option<&Object>,
@@ -98,4 +76,18 @@ pub(crate) fn warn_unclosed(py: Python<'_>, transport: &Object) {
     if let Err(error) = warned {
         error.write_unraisable(py, Some(transport.bind(py)));
     }
+}
+
+/// A method of the protocol has raised. The transport lives on.
+pub(crate) fn callback_failed(
+    owner: &Bound<'_, LoopCore>,
+    transport: &Object,
+    protocol: Option<&Object>,
+    name: &str,
+    error: PyErr,
+) -> PyResult<()> {
+    let method = protocol.and_then(|protocol| protocol.bind(owner.py()).getattr(name).ok());
+    let method = method.map_or_else(|| name.into(), |method| method.to_string());
+    let about = [("transport", Some(transport)), ("protocol", protocol)];
+    LoopCore::report(owner, &format!("Exception in callback {method}"), error, &about)
 }

@@ -1,50 +1,65 @@
 //! How it ends: closed, aborted, failed, or forgotten.
 
 use crate::ffi::intern::intern;
-use crate::ffi::raise::value_of;
 use pyo3::exceptions::PyOSError;
 use pyo3::prelude::*;
 
-use super::DatagramTransport;
+use super::{DatagramTransport, State};
 use crate::event_loop::{Item, LoopCore};
 use crate::ffi::call::call_method;
-use crate::ffi::{Context, Instance, Object};
-use crate::io::stream::common;
+use crate::ffi::cell::LoopCell;
+use crate::ffi::{Context, Instance, Object, Shared};
+use crate::io::transport::{SocketTransport, report};
+
+impl SocketTransport for DatagramTransport {
+    type State = State;
+
+    fn owner(&self) -> &Shared<LoopCore> {
+        &self.owner
+    }
+
+    fn state(&self) -> &LoopCell<State> {
+        &self.state
+    }
+
+    fn close(this: &Instance<Self>, py: Python<'_>) -> PyResult<()> {
+        if this.state.with(|state| state.datagrams.close()) {
+            Self::follow_up(this, py)?;
+        }
+        Ok(())
+    }
+
+    fn follow_up(this: &Instance<Self>, py: Python<'_>) -> PyResult<()> {
+        Self::take_steps(this, py)
+    }
+
+    fn watch(this: &Instance<Self>, py: Python<'_>) -> PyResult<()> {
+        this.watch(this, py)
+    }
+
+    fn unwatch(&self, py: Python<'_>) {
+        self.unwatch(py);
+    }
+
+    fn announce_end(this: &Instance<Self>, py: Python<'_>) -> PyResult<Item> {
+        let context = Context::copy_current(py)?;
+        let old = this.state.with(|state| state.lost_in.replace(context));
+        drop(old);
+        Ok(Item::DatagramLost(this.clone_ref(py)))
+    }
+
+    fn let_go(this: &Instance<Self>, py: Python<'_>) -> PyResult<()> {
+        let released = this.state.with(|state| (state.protocol.take(), state.last_peer.take()));
+        drop(released);
+        if let Err(error) = this.close_socket(py) {
+            let about = [("transport", Some(this.object()))];
+            LoopCore::report(this.owner.bind(py), "Exception in callback socket.close()", error, &about)?;
+        }
+        Ok(())
+    }
+}
 
 impl DatagramTransport {
-    /// Nothing more is received; the protocol is told once all is sent.
-    pub(super) fn close(this: &Instance<Self>, py: Python<'_>) -> PyResult<()> {
-        if this.state.with(|state| state.datagrams.close()) {
-            Self::take_steps(this, py)?;
-        }
-        Ok(())
-    }
-
-    /// The end, now.
-    pub(super) fn force_close(this: &Instance<Self>, py: Python<'_>, error: Option<Object>) -> PyResult<()> {
-        match this.state.with(|state| state.datagrams.abort()) {
-            Some(_unsent) => Self::lose(this, py, error),
-            None => Ok(()),
-        }
-    }
-
-    /// All is over: nothing is watched any more, and the protocol is told in the next turn. Once the loop is closed there is
-    /// none, and nobody is told.
-    pub(super) fn lose(this: &Instance<Self>, py: Python<'_>, error: Option<Object>) -> PyResult<()> {
-        this.unwatch(py);
-        let core = this.owner.get(py);
-        if core.check_open().is_err() {
-            return Self::let_go(this, py);
-        }
-        let context = Context::copy_current(py)?;
-        let old = this
-            .state
-            .with(|state| (std::mem::replace(&mut state.error, error), state.lost_in.replace(context)));
-        drop(old);
-        core.push(Item::DatagramLost(this.clone_ref(py)));
-        Ok(())
-    }
-
     /// An attempt to send or to receive has failed: errors of the operating system are for the protocol, whose own are
     /// returned; any other is fatal.
     pub(super) fn tell_of_error(
@@ -63,19 +78,6 @@ impl DatagramTransport {
         call_method(py, &protocol, intern!(py, "error_received"), &[&error]).map(drop)
     }
 
-    /// Reports an error that the transport does not survive, and ends it.
-    pub(super) fn fatal_error(
-        this: &Instance<Self>,
-        py: Python<'_>,
-        error: PyErr,
-        message: &str,
-    ) -> PyResult<()> {
-        let value = value_of(py, &error);
-        let protocol = this.protocol(py);
-        common::report_fatal(this.owner.bind(py), this.object(), protocol.as_ref(), error, message)?;
-        Self::force_close(this, py, Some(value))
-    }
-
     /// Tells the protocol, then lets everything go.
     pub(crate) fn connection_lost(this: &Instance<Self>, py: Python<'_>) -> PyResult<()> {
         let (error, context) = this.state.with(|state| (state.error.take(), state.lost_in.take()));
@@ -91,16 +93,6 @@ impl DatagramTransport {
         result.and(Self::let_go(this, py))
     }
 
-    fn let_go(this: &Instance<Self>, py: Python<'_>) -> PyResult<()> {
-        let released = this.state.with(|state| (state.protocol.take(), state.last_peer.take()));
-        drop(released);
-        if let Err(error) = this.close_socket(py) {
-            let about = [("transport", Some(this.object()))];
-            LoopCore::report(this.owner.bind(py), "Exception in callback socket.close()", error, &about)?;
-        }
-        Ok(())
-    }
-
     /// False if it was closed before.
     fn close_socket(&self, py: Python<'_>) -> PyResult<bool> {
         match self.state.with(|state| state.socket.take()) {
@@ -112,7 +104,7 @@ impl DatagramTransport {
     /// Nobody closed it, nobody refers to it: asyncio warns and closes the socket.
     pub(super) fn warn_if_open(this: &Instance<Self>, py: Python<'_>) {
         if this.state.try_with(|state| state.socket.is_some()).unwrap_or(false) {
-            common::warn_unclosed(py, this.object());
+            report::warn_unclosed(py, this.object());
             if let Err(error) = this.close_socket(py) {
                 error.write_unraisable(py, Some(this.object().bind(py)));
             }
