@@ -27,7 +27,7 @@ def main() -> int:
         return loom
     versions = subprocess.run(["rustc", "-vV"], capture_output=True, text=True, check=True).stdout
     host = next(line[6:] for line in versions.splitlines() if line.startswith("host: "))
-    shared = ["-Zbuild-std", "-p", "ironloop-driver", "--test", "threads", "--target", host]
+    shared = ["-Zbuild-std", "-p", "ironloop-reactor", "--test", "threads", "--target", host]
     return _run(shared, "threads", "-Zsanitizer=thread") or loom
 
 

@@ -1,6 +1,6 @@
 //! Mechanism: what the kernel does for a loop.
 //!
-//! The vocabulary (token, interest, event, poller, notifier, clock, stack, address, socket, datagram) stands at the root; the
+//! [`Driver`] is what a loop asks, and says what it is owed. The vocabulary (token, interest, event, poller, notifier, clock, stack, address, socket, datagram) stands at the root; the
 //! system calls stand in `sys`, the only place with `unsafe`. Nothing here knows of callbacks or of Python. Everything but
 //! [`Notifier`] belongs to the thread that runs the loop.
 
@@ -9,6 +9,7 @@
 mod address;
 mod clock;
 pub mod datagram;
+mod driver;
 mod event;
 mod notifier;
 mod poller;
@@ -20,6 +21,7 @@ mod thread;
 
 pub use address::{Address, Family, UnixName};
 pub use clock::now;
+pub use driver::Driver;
 pub use event::{Event, Events, Interest, Ready, Token, Trigger, Watched};
 pub use notifier::Notifier;
 pub use poller::{Poller, Timeout};

@@ -1,19 +1,21 @@
 //! One turn of a loop: what may it wait for, what is ready then.
 
+use std::collections::VecDeque;
+
 use crate::deadline::Deadline;
 use crate::ready::ReadyQueue;
 use crate::slots::Slot;
 use crate::timers::TimerHeap;
 
-/// How long a loop may wait for the kernel before its next batch.
+/// What a loop does before its next batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Wait {
-    /// Not at all: something is ready.
-    No,
-    /// Until the earliest timer.
-    Until(Deadline),
-    /// Until something happens.
-    Forever,
+pub enum Plan {
+    /// It goes on at once: something is ready.
+    Run,
+    /// It waits for the kernel, until the earliest timer.
+    WaitUntil(Deadline),
+    /// It waits until something happens.
+    Wait,
 }
 
 /// The ready queue and the timers of one loop.
@@ -23,13 +25,15 @@ pub enum Wait {
 ///
 /// `R` is what becomes ready, `T` a timer, which becomes an `R` when it is due.
 pub struct Engine<R, T> {
+    /// Comes before all that is ready; empty but while an item runs.
+    afterwards: VecDeque<R>,
     ready: ReadyQueue<R>,
     timers: TimerHeap<T>,
 }
 
 impl<R, T> Default for Engine<R, T> {
     fn default() -> Self {
-        Self { ready: ReadyQueue::default(), timers: TimerHeap::default() }
+        Self { afterwards: VecDeque::new(), ready: ReadyQueue::default(), timers: TimerHeap::default() }
     }
 }
 
@@ -37,6 +41,11 @@ impl<R: From<T>, T> Engine<R, T> {
     /// Makes an item ready.
     pub fn push(&mut self, item: R) {
         self.ready.push(item);
+    }
+
+    /// Has an item performed as soon as the one that runs is done, before the rest of the batch: what has to follow it at once.
+    pub fn push_afterwards(&mut self, item: R) {
+        self.afterwards.push_back(item);
     }
 
     /// Makes a timer ready at `deadline`; the slot is for [`Self::cancel`].
@@ -56,11 +65,11 @@ impl<R: From<T>, T> Engine<R, T> {
     }
 
     /// How long the loop may wait now.
-    pub fn plan(&mut self) -> Wait {
-        if !self.ready.is_empty() {
-            return Wait::No;
+    pub fn plan(&mut self) -> Plan {
+        if !self.ready.is_empty() || !self.afterwards.is_empty() {
+            return Plan::Run;
         }
-        self.timers.next_deadline().map_or(Wait::Forever, Wait::Until)
+        self.timers.next_deadline().map_or(Plan::Wait, Plan::WaitUntil)
     }
 
     /// Whether the turn has to know the time.
@@ -80,13 +89,19 @@ impl<R: From<T>, T> Engine<R, T> {
     }
 
     /// The batch's next item.
+    #[inline]
     pub fn pop(&mut self) -> Option<R> {
-        self.ready.pop()
+        if self.afterwards.is_empty() { self.ready.pop() } else { self.afterwards.pop_front() }
+    }
+
+    /// What has to follow the last item, though its batch is given up.
+    pub fn pop_afterwards(&mut self) -> Option<R> {
+        self.afterwards.pop_front()
     }
 
     /// What is ready, in order.
     pub fn ready(&self) -> impl Iterator<Item = &R> {
-        self.ready.iter()
+        self.afterwards.iter().chain(self.ready.iter())
     }
 
     /// What is scheduled, in no order.
@@ -97,7 +112,8 @@ impl<R: From<T>, T> Engine<R, T> {
     /// Empties the engine and hands over all that it held.
     pub fn take(&mut self) -> Vec<R> {
         let timers = self.timers.take().into_iter().map(R::from);
-        self.ready.take().into_iter().chain(timers).collect()
+        let afterwards = std::mem::take(&mut self.afterwards);
+        afterwards.into_iter().chain(self.ready.take()).chain(timers).collect()
     }
 }
 
@@ -119,12 +135,12 @@ mod tests {
     fn due_timers_run_after_what_was_ready_and_what_they_schedule_runs_a_turn_later() {
         let mut engine = Strings::default();
         let mut ran = Vec::new();
-        assert_eq!(engine.plan(), Wait::Forever);
+        assert_eq!(engine.plan(), Plan::Wait);
         engine.schedule(5, "late");
         engine.schedule(3, "early");
-        assert_eq!(engine.plan(), Wait::Until(3));
+        assert_eq!(engine.plan(), Plan::WaitUntil(3));
         engine.push("ready");
-        assert_eq!(engine.plan(), Wait::No);
+        assert_eq!(engine.plan(), Plan::Run);
         turn(&mut engine, 10, |engine, item| {
             ran.push(item.to_owned());
             if item == "early" {
@@ -134,6 +150,27 @@ mod tests {
         assert_eq!(ran, ["ready", "early", "late"]);
         turn(&mut engine, 10, |_, item| ran.push(item.to_owned()));
         assert_eq!(ran.last().unwrap(), "scheduled by early");
-        assert_eq!(engine.plan(), Wait::Forever);
+        assert_eq!(engine.plan(), Plan::Wait);
+    }
+
+    #[test]
+    fn what_follows_an_item_comes_before_the_rest_of_its_batch_and_after_a_batch_that_is_given_up() {
+        let mut engine = Strings::default();
+        let mut ran = Vec::new();
+        engine.push("first");
+        engine.push("second");
+        turn(&mut engine, 0, |engine, item| {
+            ran.push(item.to_owned());
+            if item != "follows" {
+                engine.push_afterwards("follows");
+            }
+        });
+        assert_eq!(ran, ["first", "follows", "second", "follows"]);
+        engine.push("never popped");
+        engine.push_afterwards("follows");
+        assert_eq!(engine.plan(), Plan::Run);
+        assert_eq!(engine.pop_afterwards(), Some("follows"));
+        assert_eq!(engine.pop_afterwards(), None);
+        assert_eq!(engine.take(), ["never popped"]);
     }
 }

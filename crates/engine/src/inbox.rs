@@ -18,41 +18,70 @@ pub enum Sleep {
     Refused,
 }
 
+/// What has become of a delivery.
+#[must_use]
+#[derive(Debug, PartialEq, Eq)]
+pub enum Delivery<T> {
+    Left,
+    /// It was left, and the loop sleeps: whoever has delivered must wake it.
+    LeftWithSleeper,
+    /// The inbox is closed: the item comes back.
+    Refused(T),
+}
+
+struct Contents<T> {
+    items: VecDeque<T>,
+    closed: bool,
+}
+
 /// Items from other threads, in the order in which each thread delivered them.
 ///
 /// Between [`Inbox::fall_asleep`] and [`Inbox::wake_up`] the first delivery is told to wake the loop; all others cost a
-/// push and no system call.
+/// push and no system call. Open until [`Inbox::close`]; what is delivered later comes back, as closing happens under the lock.
 pub struct Inbox<T> {
-    items: Mutex<VecDeque<T>>,
+    contents: Mutex<Contents<T>>,
     filled: AtomicBool,
     asleep: AtomicBool,
 }
 
 impl<T> Default for Inbox<T> {
     fn default() -> Self {
-        Self { items: Mutex::default(), filled: AtomicBool::new(false), asleep: AtomicBool::new(false) }
+        let contents = Contents { items: VecDeque::new(), closed: false };
+        Self {
+            contents: Mutex::new(contents),
+            filled: AtomicBool::new(false),
+            asleep: AtomicBool::new(false),
+        }
     }
 }
 
 impl<T> Inbox<T> {
-    /// Leaves an item. True if the loop sleeps and whoever delivers must wake it.
-    #[must_use]
-    pub fn deliver(&self, item: T) -> bool {
-        self.lock().push_back(item);
+    /// Leaves an item.
+    pub fn deliver(&self, item: T) -> Delivery<T> {
+        let mut contents = self.lock();
+        if contents.closed {
+            return Delivery::Refused(item);
+        }
+        contents.items.push_back(item);
+        // Under the lock, so that who has closed the inbox sees it.
         self.filled.store(true, Ordering::Release);
-        self.ring()
+        drop(contents);
+        if self.request_wake() { Delivery::LeftWithSleeper } else { Delivery::Left }
     }
 
-    /// Asks for a wake-up without leaving anything. True as above.
+    /// Asks for a wake-up without leaving anything. True if the loop sleeps and whoever asks must wake it.
     #[must_use]
-    pub fn ring(&self) -> bool {
+    pub fn request_wake(&self) -> bool {
         self.asleep.load(Ordering::Acquire) && self.asleep.swap(false, Ordering::AcqRel)
     }
 
-    /// Whether there is nothing to collect.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        !self.filled.load(Ordering::Acquire)
+    /// Takes nothing more, until it is opened again. What it holds can still be collected.
+    pub fn close(&self) {
+        self.lock().closed = true;
+    }
+
+    pub fn open(&self) {
+        self.lock().closed = false;
     }
 
     /// For the loop's thread: swaps the items against an empty queue, whose room is used again. False, at the cost of one
@@ -61,9 +90,9 @@ impl<T> Inbox<T> {
         if !self.is_filled() {
             return false;
         }
-        let mut items = self.lock();
+        let mut contents = self.lock();
         self.filled.store(false, Ordering::Relaxed);
-        std::mem::swap(&mut *items, empty);
+        std::mem::swap(&mut contents.items, empty);
         true
     }
 
@@ -78,7 +107,7 @@ impl<T> Inbox<T> {
     pub fn fall_asleep(&self) -> Sleep {
         // Exchanged and not stored, so that it comes after what the last delivery has exchanged.
         self.asleep.swap(true, Ordering::AcqRel);
-        if !self.lock().is_empty() {
+        if !self.lock().items.is_empty() {
             self.wake_up();
             return Sleep::Refused;
         }
@@ -90,8 +119,8 @@ impl<T> Inbox<T> {
         self.asleep.store(false, Ordering::Relaxed);
     }
 
-    fn lock(&self) -> MutexGuard<'_, VecDeque<T>> {
-        self.items.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Contents<T>> {
+        self.contents.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -102,18 +131,31 @@ mod tests {
     #[test]
     fn only_the_first_delivery_to_a_sleeper_asks_for_a_wake_up() {
         let inbox = Inbox::default();
-        assert!(!inbox.deliver(1));
+        assert_eq!(inbox.deliver(1), Delivery::Left);
         assert_eq!(inbox.fall_asleep(), Sleep::Refused);
         let mut items = VecDeque::new();
         assert!(inbox.collect(&mut items));
         assert_eq!(items.drain(..).collect::<Vec<_>>(), [1]);
         assert_eq!(inbox.fall_asleep(), Sleep::Allowed);
-        assert!(inbox.deliver(2));
-        assert!(!inbox.deliver(3));
+        assert_eq!(inbox.deliver(2), Delivery::LeftWithSleeper);
+        assert_eq!(inbox.deliver(3), Delivery::Left);
         inbox.wake_up();
         assert!(inbox.collect(&mut items));
         assert_eq!(items.drain(..).collect::<Vec<_>>(), [2, 3]);
         assert!(!inbox.collect(&mut items));
+    }
+
+    #[test]
+    fn what_comes_after_the_end_comes_back() {
+        let inbox = Inbox::default();
+        assert_eq!(inbox.deliver(1), Delivery::Left);
+        inbox.close();
+        assert_eq!(inbox.deliver(2), Delivery::Refused(2));
+        let mut items = VecDeque::new();
+        assert!(inbox.collect(&mut items));
+        assert_eq!(items, [1]);
+        inbox.open();
+        assert_eq!(inbox.deliver(3), Delivery::Left);
     }
 
     #[test]
@@ -161,7 +203,7 @@ mod meetings {
 
     impl Sleeper {
         fn deliver(&self, item: (usize, u32)) {
-            if self.inbox.deliver(item) {
+            if self.inbox.deliver(item) == Delivery::LeftWithSleeper {
                 self.notify();
             }
         }
@@ -231,19 +273,34 @@ mod meetings {
     }
 
     #[test]
-    fn one_that_is_rung_wakes_with_nothing_to_do() {
+    fn after_the_end_nothing_arrives() {
+        loom::model(|| {
+            let sleeper = sleeper();
+            let other = sleeper.clone();
+            let thread = thread::spawn(move || other.inbox.deliver((0, 0)));
+            sleeper.inbox.close();
+            let mut items = VecDeque::new();
+            sleeper.inbox.collect(&mut items);
+            let delivery = thread.join().expect("it has delivered");
+            assert_eq!(items.len(), usize::from(delivery == Delivery::Left));
+            assert!(!sleeper.inbox.collect(&mut items));
+        });
+    }
+
+    #[test]
+    fn one_that_is_asked_to_wakes_with_nothing_to_do() {
         loom::model(|| {
             let sleeper = sleeper();
             if sleeper.inbox.fall_asleep() == Sleep::Allowed {
                 let other = sleeper.clone();
                 let thread = thread::spawn(move || {
-                    if other.inbox.ring() {
+                    if other.inbox.request_wake() {
                         other.notify();
                     }
                 });
                 sleeper.wait();
                 sleeper.inbox.wake_up();
-                thread.join().expect("it has rung");
+                thread.join().expect("it has asked");
             }
             assert!(!sleeper.inbox.collect(&mut VecDeque::new()));
         });

@@ -9,6 +9,7 @@ mod io;
 mod waiting;
 
 use pyo3::prelude::*;
+use pyo3::types::PyType;
 
 /// The module. It turns the lock of a free-threaded interpreter on (docs/design/free-threaded.md).
 #[pymodule(gil_used = true)]
@@ -18,9 +19,19 @@ fn _ironloop(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     event_loop::add_class(module)?;
     event_loop::handle::add_classes(module)?;
-    io::stream::add_class(module)?;
-    io::datagram::add_class(module)?;
+    io::add_classes(module)?;
+    module.add_function(wrap_pyfunction!(native_methods, module)?)?;
     vocabulary(module)
+}
+
+/// A decorator that gives the Python half of the loop the native methods, of whatever wing.
+///
+/// They could be inherited. But the interpreter calls a native method directly only on the very class that it was made for.
+#[pyfunction]
+fn native_methods<'py>(class: &Bound<'py, PyType>) -> PyResult<Bound<'py, PyType>> {
+    event_loop::add_methods_to(class)?;
+    io::add_methods_to(class)?;
+    Ok(class.clone())
 }
 
 /// Tasks, futures, and all that waits, where this Python's are laid out as we know them.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use ironloop_engine::{Deadline, Wait};
+use ironloop_engine::{Deadline, Plan};
 
 pub(crate) type Name = usize;
 
@@ -60,7 +60,11 @@ impl Model {
         self.timers.values().copied().min()
     }
 
-    pub(crate) fn plan(&self) -> Wait {
-        if self.ready.is_empty() { self.next_deadline().map_or(Wait::Forever, Wait::Until) } else { Wait::No }
+    pub(crate) fn plan(&self) -> Plan {
+        if self.ready.is_empty() {
+            self.next_deadline().map_or(Plan::Wait, Plan::WaitUntil)
+        } else {
+            Plan::Run
+        }
     }
 }

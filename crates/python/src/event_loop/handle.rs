@@ -391,7 +391,7 @@ fn cancel_timer(
     let [] = arguments.exactly(py, "TimerHandle.cancel", [])?;
     let callback = &handle.callback;
     if callback.cancel(py, handle.object())? {
-        let timer = callback.owner.get(py).state.with(|state| state.engine.cancel(handle.slot()));
+        let timer = callback.owner.get(py).unschedule(handle.slot());
         drop(timer);
     }
     Ok(Object::none(py))
@@ -418,7 +418,7 @@ fn get_when(py: Python<'_>, handle: &Instance<TimerHandle>) -> PyResult<Object> 
 
 fn get_scheduled(py: Python<'_>, handle: &Instance<TimerHandle>) -> PyResult<Object> {
     let core = handle.callback.owner.get(py);
-    let scheduled = core.state.with(|state| state.engine.timer(handle.slot()).is_some());
+    let scheduled = core.state.with(|state| state.reactor.engine.timer(handle.slot()).is_some());
     Ok(scheduled.into_pyobject(py)?.to_owned().into())
 }
 

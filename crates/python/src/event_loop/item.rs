@@ -1,16 +1,28 @@
 //! What the ready queue and the timers hold.
+//!
+//! What loop, handles, tasks and futures are made of has variants of its own: each runs per callback. All else is of a [`Kind`], a
+//! static of the module that makes it, so that a new one touches no file of the loop.
 
 use ironloop_driver::Ready;
 use ironloop_engine::Slot;
+use ironloop_reactor::Event;
+use pyo3::prelude::*;
 
+use super::LoopCore;
 use crate::event_loop::future::{self, Future};
 use crate::event_loop::handle::{Handle, ThreadSafeHandle, TimerHandle};
 use crate::event_loop::task::Task;
 use crate::ffi::derived::{Own, track};
 use crate::ffi::observer::AnyObserver;
 use crate::ffi::{Instance, Object, Traverse, Visit, Visited};
-use crate::io::datagram::DatagramTransport;
-use crate::io::stream::Transport;
+
+/// What another module's items do. Their objects are known to the collector from the beginning.
+pub(crate) struct Kind {
+    /// Its turn has come.
+    pub(crate) perform: fn(&Bound<'_, LoopCore>, &Object) -> PyResult<()>,
+    /// Whether nobody's code runs in it: the task that ran last may stay the current one.
+    pub(crate) quiet: bool,
+}
 
 /// What is ready to run.
 pub(crate) enum Item {
@@ -19,25 +31,17 @@ pub(crate) enum Item {
     Timer(Instance<TimerHandle>),
     /// A handle that was not made here: asyncio's own, for signals.
     Foreign(Object),
-    /// The kernel has reported a descriptor.
-    Ready(Slot, Ready),
+    /// The kernel has reported a source.
+    Event(Slot, Ready),
     /// A task's turn.
     Step(Own<Task>),
     /// The same; it has made a mistake, and hears of it.
     Throw(Own<Task>, Object),
-    /// A sleep is over.
-    Awake(Own<Future>),
-    /// A combinator is to be told of a future that is done.
-    Told(AnyObserver, Object),
-    /// A timeout is over: it, or the `wait_for` whose it is.
-    Overdue(Object),
-    /// A protocol is to be told of its connection.
-    Made(Instance<Transport>),
-    /// A protocol is to be told of the end of its connection.
-    Lost(Instance<Transport>),
-    /// The same for a datagram socket.
-    DatagramMade(Instance<DatagramTransport>),
-    DatagramLost(Instance<DatagramTransport>),
+    /// A sleep is over: its future gets its result.
+    Wake(Own<Future>),
+    /// An observer is to be told of a future that is done.
+    Notify(AnyObserver, Object),
+    Other(&'static Kind, Object),
 }
 
 /// What becomes ready at a time.
@@ -45,8 +49,7 @@ pub(crate) enum Timer {
     Handle(Instance<TimerHandle>),
     /// The future that a sleeping task waits for.
     Sleep(Own<Future>),
-    /// A timeout, or the `wait_for` whose it is.
-    Overdue(Object),
+    Other(&'static Kind, Object),
 }
 
 impl Traverse for Item {
@@ -55,14 +58,12 @@ impl Traverse for Item {
             Self::Call(handle) => handle.traverse_owned(visit),
             Self::CallFromThread(handle) => handle.traverse_owned(visit),
             Self::Timer(handle) => handle.traverse_owned(visit),
-            Self::Foreign(object) | Self::Overdue(object) => object.traverse(visit),
-            Self::Ready(..) => Ok(()),
+            Self::Foreign(object) | Self::Other(_, object) => object.traverse(visit),
+            Self::Event(..) => Ok(()),
             Self::Step(task) => task.traverse(visit),
             Self::Throw(task, error) => (task, error).traverse(visit),
-            Self::Awake(future) => future.traverse(visit),
-            Self::Told(observer, future) => (observer, future).traverse(visit),
-            Self::Made(transport) | Self::Lost(transport) => transport.traverse(visit),
-            Self::DatagramMade(transport) | Self::DatagramLost(transport) => transport.traverse(visit),
+            Self::Wake(future) => future.traverse(visit),
+            Self::Notify(observer, future) => (observer, future).traverse(visit),
         }
     }
 }
@@ -72,7 +73,7 @@ impl Traverse for Timer {
         match self {
             Self::Handle(handle) => handle.traverse_owned(visit),
             Self::Sleep(future) => future.traverse(visit),
-            Self::Overdue(target) => target.traverse(visit),
+            Self::Other(_, object) => object.traverse(visit),
         }
     }
 }
@@ -81,9 +82,16 @@ impl From<Timer> for Item {
     fn from(timer: Timer) -> Self {
         match timer {
             Timer::Handle(handle) => Self::Timer(handle),
-            Timer::Sleep(future) => Self::Awake(future),
-            Timer::Overdue(target) => Self::Overdue(target),
+            Timer::Sleep(future) => Self::Wake(future),
+            Timer::Other(kind, object) => Self::Other(kind, object),
         }
+    }
+}
+
+impl Event for Item {
+    #[inline]
+    fn event(slot: Slot, ready: Ready) -> Self {
+        Self::Event(slot, ready)
     }
 }
 
@@ -91,7 +99,7 @@ impl Timer {
     pub(super) fn handle(&self) -> Option<&Instance<TimerHandle>> {
         match self {
             Self::Handle(handle) => Some(handle),
-            Self::Sleep(_) | Self::Overdue(_) => None,
+            Self::Sleep(_) | Self::Other(..) => None,
         }
     }
 
@@ -101,7 +109,7 @@ impl Timer {
             Self::Handle(handle) => track(handle.object()),
             Self::Sleep(future) => future::track_with_waiter(future),
             // It is known, as all of its kind.
-            Self::Overdue(_) => {}
+            Self::Other(..) => {}
         }
     }
 }
@@ -114,16 +122,9 @@ impl Item {
             Self::CallFromThread(handle) => track(handle.object()),
             Self::Timer(handle) => track(handle.object()),
             Self::Step(task) | Self::Throw(task, _) => track(task.object()),
-            Self::Awake(future) => future::track_with_waiter(future),
+            Self::Wake(future) => future::track_with_waiter(future),
             // They are known, as all of their kinds.
-            Self::Foreign(_)
-            | Self::Ready(..)
-            | Self::Told(..)
-            | Self::Overdue(_)
-            | Self::Made(_)
-            | Self::Lost(_)
-            | Self::DatagramMade(_)
-            | Self::DatagramLost(_) => {}
+            Self::Foreign(_) | Self::Event(..) | Self::Notify(..) | Self::Other(..) => {}
         }
     }
 
@@ -132,13 +133,11 @@ impl Item {
             Self::Call(handle) => Some(handle.object()),
             Self::CallFromThread(handle) => Some(handle.object()),
             Self::Timer(handle) => Some(handle.object()),
-            Self::Foreign(object) | Self::Overdue(object) => Some(object),
+            Self::Foreign(object) | Self::Other(_, object) => Some(object),
             Self::Step(task) | Self::Throw(task, _) => Some(task.object()),
-            Self::Awake(future) => Some(future.object()),
-            Self::Told(observer, _) => Some(observer.object()),
-            Self::Made(transport) | Self::Lost(transport) => Some(transport.object()),
-            Self::DatagramMade(transport) | Self::DatagramLost(transport) => Some(transport.object()),
-            Self::Ready(..) => None,
+            Self::Wake(future) => Some(future.object()),
+            Self::Notify(observer, _) => Some(observer.object()),
+            Self::Event(..) => None,
         }
     }
 
@@ -148,7 +147,13 @@ impl Item {
             Self::Call(handle) => handle.0.spend(),
             Self::CallFromThread(handle) => handle.callback().spend(),
             Self::Timer(handle) => handle.callback.spend(),
-            _ => {}
+            Self::Foreign(_)
+            | Self::Event(..)
+            | Self::Step(_)
+            | Self::Throw(..)
+            | Self::Wake(_)
+            | Self::Notify(..)
+            | Self::Other(..) => {}
         }
     }
 }

@@ -4,15 +4,13 @@ use crate::ffi::intern::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 
-use super::{Item, LoopCore, Parts};
+use super::{LoopCore, Parts};
 use crate::event_loop::future;
 use crate::event_loop::task::{self, Task};
 use crate::ffi::call::call_named;
 use crate::ffi::derived::{Own, track};
 use crate::ffi::imports;
-use crate::ffi::{Arg, Arguments, Context, Object, method_of};
-use crate::io::datagram::DatagramTransport;
-use crate::io::stream;
+use crate::ffi::{Arg, Arguments, Object, method_of};
 
 fn create_future(slf: &Bound<'_, LoopCore>, arguments: Arguments<'_>) -> PyResult<Object> {
     let py = slf.py();
@@ -96,37 +94,6 @@ pub(crate) fn create_native_task(
     task::create(slf, coroutine.to_object(py), given(name), given(context)).map(Some)
 }
 
-/// The transport of a connected socket; its protocol is told in the next turn.
-fn stream_transport(slf: &Bound<'_, LoopCore>, arguments: Arguments<'_>) -> PyResult<Object> {
-    let py = slf.py();
-    let [socket, protocol, extra, server, context] =
-        arguments.exactly(py, "_stream_transport", ["sock", "protocol", "extra", "server", "context"])?;
-    let (socket, protocol) = (socket.bind(py), protocol.bind(py));
-    let (extra, server) = (extra.bind(py), server.bind(py));
-    let context = Context::from_argument(py, Some(context))?;
-    let made = stream::from_socket(slf, &socket, &protocol, &extra, &server, context)?;
-    slf.get().push(Item::Made(made.clone_ref(py)));
-    Ok(made.into_object())
-}
-
-/// The transport of a datagram socket; its protocol is told in the next turn.
-fn datagram_transport(slf: &Bound<'_, LoopCore>, arguments: Arguments<'_>) -> PyResult<Object> {
-    let py = slf.py();
-    let [socket, protocol, address, extra, plain] =
-        arguments.exactly(py, "_datagram_transport", ["sock", "protocol", "address", "extra", "plain"])?;
-    let (socket, protocol) = (socket.bind(py), protocol.bind(py));
-    let made = DatagramTransport::create(
-        slf,
-        &socket,
-        &protocol,
-        &address.bind(py),
-        &extra.bind(py),
-        plain.bind(py).is_truthy()?,
-    )?;
-    slf.get().push(Item::DatagramMade(made.clone_ref(py)));
-    Ok(made.into_object())
-}
-
 pub(super) fn methods() -> Vec<pyo3::ffi::PyMethodDef> {
     vec![
         method_of!(
@@ -142,13 +109,6 @@ pub(super) fn methods() -> Vec<pyo3::ffi::PyMethodDef> {
               Python's asyncio.Task (name, context, eager_start…).\n\nRaises RuntimeError if the loop is closed. \
               (asyncio: loop.create_task)",
             create_task
-        ),
-        method_of!(LoopCore, c"_stream_transport", c"The transport of a connected socket.", stream_transport),
-        method_of!(
-            LoopCore,
-            c"_datagram_transport",
-            c"The transport of a datagram socket.",
-            datagram_transport
         ),
     ]
 }

@@ -1,7 +1,11 @@
-//! Which parts of a loop are its own still.
+//! Which parts of a loop are its own still, and how it stands: one word.
 //!
 //! asyncio's code calls a loop's methods by name, so that a subclass or a tool that replaces one changes all that is built on
-//! it. Ours calls by name only what was replaced. One word says what was: by a class, on the instance, at any time.
+//! it. Ours calls by name only what was replaced: by a class, on the instance, at any time.
+//!
+//! How a loop stands is in the same word, so that the hot paths ask once. Open → closed (`close`; a test may open it again);
+//! goes on → stopping (`stop`) → goes on (`run_forever` has returned); checks nothing → debug mode and back (`set_debug`). Whether it
+//! runs, and in which thread, other threads have to know: that is [`Remote`](ironloop_reactor::Remote)'s.
 
 use pyo3::prelude::*;
 use pyo3::types::PyType;
@@ -41,6 +45,17 @@ impl Parts {
     pub(crate) const SELECT: Self = Self(1 << 24);
     /// The classes of its tasks and futures.
     pub(crate) const VOCABULARY: Self = Self(1 << 25);
+
+    /// It is not closed.
+    pub(crate) const OPEN: Self = Self(1 << 26);
+    /// The running turn is not the last one.
+    pub(crate) const GOES_ON: Self = Self(1 << 27);
+    /// It is not in debug mode.
+    pub(crate) const CHECKS_NOTHING: Self = Self(1 << 28);
+
+    pub(crate) const fn bits(self) -> u32 {
+        self.0
+    }
 
     pub(crate) const fn and(self, other: Self) -> Self {
         Self(self.0 | other.0)

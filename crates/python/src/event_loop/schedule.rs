@@ -7,13 +7,14 @@ use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyFloat, PyTuple};
 
-use super::{Item, LoopCore, Parts, Timer};
+use super::{Item, LoopCore, Parts, Timer, closed};
 use crate::event_loop::handle::{Callback, Handle, ThreadSafeHandle, TimerHandle};
 use crate::event_loop::task::Task;
 use crate::ffi::asyncio::wakeup_of;
 use crate::ffi::call::call_named;
 use crate::ffi::derived::{Own, track};
 use crate::ffi::ending::outlive_interpreter;
+use crate::ffi::error::os_error;
 use crate::ffi::imports;
 use crate::ffi::{Arg, Arguments, Context, Instance, Native, Object, method_of};
 
@@ -66,7 +67,7 @@ fn callback(
 impl LoopCore {
     /// Makes a timer ready at `when`, in seconds on the loop's clock.
     pub(crate) fn schedule(&self, when: f64, timer: Timer) -> Slot {
-        self.state.with(|state| state.engine.schedule(deadline::at(when), timer))
+        self.state.with(|state| state.reactor.engine.schedule(deadline::at(when), timer))
     }
 
     /// A task's turn is in the next batch.
@@ -89,7 +90,7 @@ impl LoopCore {
     /// A combinator is told of a future in the next batch.
     pub(crate) fn tell_soon(slf: &Bound<'_, Self>, observer: AnyObserver, future: Object) -> PyResult<()> {
         if Self::may_push(slf)? {
-            slf.get().push(Item::Told(observer, future));
+            slf.get().push(Item::Notify(observer, future));
             return Ok(());
         }
         call_soon_by_name(slf, observer.object(), &future, None)
@@ -98,9 +99,8 @@ impl LoopCore {
     /// Whether `loop.call_soon` is ours, so that an item can take the place of a handle. Checks what it would check.
     #[inline(always)]
     fn may_push(slf: &Bound<'_, Self>) -> PyResult<bool> {
-        let core = slf.get();
         // What each step of a task comes to.
-        if Self::keeps(slf, Parts::CALL_SOON) && !core.is_closed() && !core.is_debug() {
+        if Self::keeps(slf, Parts::CALL_SOON.and(Parts::OPEN).and(Parts::CHECKS_NOTHING)) {
             return Ok(true);
         }
         Self::look_whether_to_push(slf)
@@ -119,7 +119,7 @@ impl LoopCore {
 
     /// Whether these methods are nobody's but ours, and check nothing: then they need not be called by name.
     pub(crate) fn calls_itself(slf: &Bound<'_, Self>, methods: Parts) -> bool {
-        Self::keeps(slf, methods) && !slf.get().is_debug()
+        Self::keeps(slf, methods.and(Parts::CHECKS_NOTHING))
     }
 
     /// `call_soon(callback, future, context=context)`
@@ -176,8 +176,9 @@ fn call_soon_threadsafe(slf: &Bound<'_, LoopCore>, arguments: Arguments<'_>) -> 
     // lock it may begin to run, and to sleep, after we have asked.
     if core.runs_here() || (!core.is_running() && !cfg!(Py_GIL_DISABLED)) {
         core.push(item);
-    } else if core.inbox.deliver(item) {
-        core.wake()?;
+    } else if core.remote.deliver(item).map_err(os_error)?.is_some() {
+        // It was closed in the meantime.
+        return Err(closed());
     }
     Ok(handle)
 }
@@ -258,9 +259,7 @@ fn add_callback(slf: &Bound<'_, LoopCore>, arguments: Arguments<'_>) -> PyResult
 
 /// Ends the loop's sleep (`_write_to_self`).
 fn write_to_self(slf: &Bound<'_, LoopCore>, _: Arguments<'_>) -> PyResult<Object> {
-    if slf.get().inbox.ring() {
-        slf.get().wake()?;
-    }
+    slf.get().remote.wake().map_err(os_error)?;
     Ok(Object::none(slf.py()))
 }
 

@@ -16,22 +16,22 @@ use crate::ffi::{Context, Instance, Native, Object};
 pub(super) enum Shown {
     Handle(Object),
     Step(Object),
-    Told(Object, Object),
-    Awake(Object),
+    Notify(Object, Object),
+    Wake(Object),
 }
 
 impl Shown {
     pub(super) fn of(py: Python<'_>, item: &Item) -> Option<Self> {
         match item {
             Item::Step(task) | Item::Throw(task, _) => Some(Self::Step(task.object().clone_ref(py))),
-            Item::Awake(future) => Some(Self::Awake(future.object().clone_ref(py))),
-            Item::Told(observer, future) => {
-                Some(Self::Told(observer.object().clone_ref(py), future.clone_ref(py)))
+            Item::Wake(future) => Some(Self::Wake(future.object().clone_ref(py))),
+            Item::Notify(observer, future) => {
+                Some(Self::Notify(observer.object().clone_ref(py), future.clone_ref(py)))
             }
             Item::Call(_) | Item::CallFromThread(_) | Item::Timer(_) | Item::Foreign(_) => {
                 item.object().map(|object| Self::Handle(object.clone_ref(py)))
             }
-            _ => None,
+            Item::Event(..) | Item::Other(..) => None,
         }
     }
 
@@ -40,8 +40,8 @@ impl Shown {
         let made = match self {
             Self::Handle(handle) => return Ok(handle),
             Self::Step(task) => made_for(slf, &wakeup_of(py, &task)?, &task),
-            Self::Told(observer, future) => made_for(slf, &observer, &future),
-            Self::Awake(future) => {
+            Self::Notify(observer, future) => made_for(slf, &observer, &future),
+            Self::Wake(future) => {
                 let set_result = future.bind(py).getattr(intern!(py, "set_result"))?.into();
                 made_for(slf, &set_result, &Object::none(py))
             }

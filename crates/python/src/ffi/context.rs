@@ -25,10 +25,6 @@ impl Context {
         unsafe { Object::from_result(py, ffi::PyContext_Copy(self.0.as_ptr())) }.map(Self)
     }
 
-    pub(crate) fn clone_ref(&self, py: Python<'_>) -> Self {
-        Self(self.0.clone_ref(py))
-    }
-
     /// The context that a user passed; `None` stands for a copy of the current one.
     pub(crate) fn from_argument(py: Python<'_>, argument: Option<Arg<'_>>) -> PyResult<Self> {
         let Some(argument) = argument.filter(|argument| !argument.is_none()) else {

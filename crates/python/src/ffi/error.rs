@@ -2,7 +2,6 @@
 
 use std::io;
 
-use ironloop_driver::socket;
 use pyo3::exceptions::PyOSError;
 use pyo3::prelude::*;
 
@@ -14,9 +13,4 @@ pub(crate) fn os_error(error: io::Error) -> PyErr {
     let text = error.to_string();
     let text = text.split(" (os error").next().unwrap_or(&text).to_owned();
     PyOSError::new_err((code, text))
-}
-
-/// What the kernel says of a number that is nobody's.
-pub(crate) fn stale_descriptor() -> PyErr {
-    os_error(socket::stale())
 }

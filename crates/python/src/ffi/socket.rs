@@ -76,10 +76,6 @@ impl PythonSocket {
     pub(crate) fn object(&self) -> &Object {
         &self.object
     }
-
-    pub(crate) fn clone_ref(&self, py: Python<'_>) -> Self {
-        Self { object: self.object.clone_ref(py), number: self.number }
-    }
 }
 
 /// Runs no Python code.

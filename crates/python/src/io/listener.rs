@@ -1,20 +1,20 @@
 //! Listening sockets: from the kernel's queue to a protocol, without a Python socket in between.
 
+use std::ffi::CStr;
 use std::io;
 
 use crate::ffi::intern::intern;
-use ironloop_driver::{Interest, Trigger, socket};
+use ironloop_driver::socket::Accepted;
+use ironloop_driver::{Interest, Poller, Trigger};
 use ironloop_engine::Slot;
+use ironloop_reactor::{Accept, Batch};
 use pyo3::prelude::*;
 
-use crate::event_loop::{LoopCore, Source};
+use crate::event_loop::{LoopCore, Source, SourceKind, Sources};
 use crate::ffi::call::call;
 use crate::ffi::error::os_error;
-use crate::ffi::{Arguments, Context, Object, PythonSocket, method_of, owned};
+use crate::ffi::{Arguments, Class, Context, Instance, Native, Object, PythonSocket, method_of, owned};
 use crate::io::stream::{Descriptor, Setup, Transport};
-
-/// Connections that one event takes at most; more of them wait for the next turn.
-const MOST_AT_ONCE: usize = 64;
 
 /// A socket that a server listens on.
 pub(crate) struct Listener {
@@ -27,44 +27,64 @@ pub(crate) struct Listener {
     is_tcp: bool,
 }
 
-owned!(Listener { visits: socket, factory, server, context; ignores: backlog, is_tcp; });
+static CLASS: Class = Class::new();
+
+impl Native for Listener {
+    const NAME: &'static CStr = c"ironloop.Listener";
+    const DOC: &'static CStr = c"A socket that accepts connections.";
+    const OPEN: bool = false;
+    const TRACKED: bool = true;
+    const FINALIZES: bool = false;
+
+    fn class() -> &'static Class {
+        &CLASS
+    }
+}
+
+// The loop lets go of it when it is closed.
+owned!(Listener { visits: socket, factory, server, context; clears nothing; ignores: backlog, is_tcp; });
+
+/// Listening sockets among the loop's sources.
+pub(super) static LISTENER: SourceKind = SourceKind {
+    ready: |slf, object, slot, _| Instance::<Listener>::of(object).map_or(Ok(()), |it| it.accept(slf, slot)),
+    culprit: |_, _| None,
+    hears_of_loss: |_| true,
+    discard: |_| {},
+};
 
 impl Listener {
-    pub(crate) fn clone_ref(&self, py: Python<'_>) -> Self {
-        Self {
-            socket: self.socket.clone_ref(py),
-            factory: self.factory.clone_ref(py),
-            server: self.server.clone_ref(py),
-            context: self.context.clone_ref(py),
-            backlog: self.backlog,
-            is_tcp: self.is_tcp,
-        }
+    pub(super) fn of_source(source: &Source) -> Option<&Instance<Self>> {
+        Instance::of(source.object())
     }
 
-    pub(crate) fn socket(&self) -> &Object {
+    pub(super) fn socket(&self) -> &Object {
         self.socket.object()
     }
 
     /// Takes the connections that wait.
-    pub(crate) fn accept(&self, slf: &Bound<'_, LoopCore>, slot: Slot) -> PyResult<()> {
-        for _ in 0..self.backlog.clamp(1, MOST_AT_ONCE) {
-            let accepted = match socket::accept(self.socket.fd()) {
-                Ok(accepted) => accepted,
-                Err(error) => return self.accept_failed(slf, slot, error),
+    fn accept(&self, slf: &Bound<'_, LoopCore>, slot: Slot) -> PyResult<()> {
+        let core = slf.get();
+        let mut batch = Batch::new(self.backlog);
+        loop {
+            let accepted = match batch.accept(&core.driver, self.socket.fd()) {
+                Accept::Connection(accepted) => accepted,
+                Accept::Done => return Ok(()),
+                Accept::Exhausted(error) => return self.pause(slf, error),
+                Accept::Failed(error) => return self.failed(slf, slot, error),
             };
             if let Err(error) = self.connect(slf, accepted) {
                 // asyncio tells of a connection that could not be made in debug mode only.
                 LoopCore::report_connection(slf, error)?;
             }
             // What was just told of its connection may have closed the server.
-            if !slf.get().state.with(|state| state.sources.listens(slot)) {
-                break;
+            let listens = |source: &Source| source.is_of(&LISTENER);
+            if !core.state.with(|state| state.reactor.sources.get(slot).is_some_and(listens)) {
+                return Ok(());
             }
         }
-        Ok(())
     }
 
-    fn connect(&self, slf: &Bound<'_, LoopCore>, accepted: socket::Accepted) -> PyResult<()> {
+    fn connect(&self, slf: &Bound<'_, LoopCore>, accepted: Accepted) -> PyResult<()> {
         let py = slf.py();
         let context = self.context.copy(py)?;
         let protocol = context.run(py, || call(py, &self.factory, &[]))?;
@@ -81,23 +101,21 @@ impl Listener {
         Transport::connection_made(&transport, py)
     }
 
-    fn accept_failed(&self, slf: &Bound<'_, LoopCore>, slot: Slot, error: io::Error) -> PyResult<()> {
-        use io::ErrorKind::{ConnectionAborted, Interrupted, WouldBlock};
-        if matches!(error.kind(), WouldBlock | Interrupted | ConnectionAborted) {
-            return Ok(());
+    fn failed(&self, slf: &Bound<'_, LoopCore>, slot: Slot, error: io::Error) -> PyResult<()> {
+        if self.socket.is_gone() {
+            // Closed behind our back, while a copy lives: it will never be better.
+            let number = self.socket.number();
+            let remove =
+                |poller: &Poller, sources: &mut Sources| Ok(sources.remove_slot(poller, number, slot));
+            drop(slf.get().with_poller(remove));
         }
+        let about = [("socket", Some(self.socket.object()))];
+        LoopCore::report(slf, "Exception in callback socket.accept()", os_error(error), &about)
+    }
+
+    /// There is no descriptor for another connection: the Python half tries again in a while.
+    fn pause(&self, slf: &Bound<'_, LoopCore>, error: io::Error) -> PyResult<()> {
         let py = slf.py();
-        if !socket::is_exhausted(&error) {
-            if self.socket.is_gone() {
-                // Closed behind our back, while a copy lives: it will never be better.
-                let number = self.socket.number();
-                let removed =
-                    slf.get().with_poller(|poller, sources| Ok(sources.remove_slot(poller, number, slot)));
-                drop(removed);
-            }
-            let about = [("socket", Some(self.socket.object()))];
-            return LoopCore::report(slf, "Exception in callback socket.accept()", os_error(error), &about);
-        }
         let error = os_error(error);
         let arguments = (
             error.value(py),
@@ -128,7 +146,7 @@ fn listen(slf: &Bound<'_, LoopCore>, arguments: Arguments<'_>) -> PyResult<Objec
     let socket = PythonSocket::new(&socket.bind(py))?;
     let fd = socket.fd();
     // Accepted sockets inherit it; it fails for sockets that are not TCP.
-    let is_tcp = socket::set_nodelay(fd).is_ok();
+    let is_tcp = slf.get().driver.set_nodelay(fd).is_ok();
     let listener = Listener {
         socket,
         factory: factory.to_object(py),
@@ -137,11 +155,10 @@ fn listen(slf: &Bound<'_, LoopCore>, arguments: Arguments<'_>) -> PyResult<Objec
         backlog: backlog.bind(py).extract()?,
         is_tcp,
     };
-    let mut bin = Vec::new();
+    let listener = CLASS.instantiate(py, listener)?;
+    let (mut bin, wanted) = (Vec::new(), (Interest::READABLE, Trigger::Level));
     let result = slf.get().with_poller(|poller, sources| {
-        sources
-            .insert(poller, fd, (Interest::READABLE, Trigger::Level), Source::Listener(listener), &mut bin)
-            .map(drop)
+        sources.insert(poller, fd, wanted, Source::new(&LISTENER, listener.into_object()), &mut bin).map(drop)
     });
     drop(bin);
     result?;
@@ -150,4 +167,8 @@ fn listen(slf: &Bound<'_, LoopCore>, arguments: Arguments<'_>) -> PyResult<Objec
 
 pub(crate) fn methods() -> Vec<pyo3::ffi::PyMethodDef> {
     vec![method_of!(LoopCore, c"_listen", c"Accepts the connections of a listening socket.", listen)]
+}
+
+pub(super) fn add_class(py: Python<'_>) -> PyResult<()> {
+    CLASS.create_hidden::<Listener>(py, &[], &[], &[])
 }

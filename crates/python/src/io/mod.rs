@@ -3,14 +3,34 @@
 
 pub(crate) mod address;
 pub(crate) mod datagram;
-pub(crate) mod listener;
-pub(crate) mod operations;
-pub(crate) mod readers;
+mod inspect;
+mod listener;
+mod make;
+mod operations;
+mod readers;
 mod registration;
 pub(crate) mod stream;
 pub(crate) mod streams;
 mod transport;
-pub(crate) mod watch;
+mod watch;
 
-pub(crate) use listener::Listener;
 pub(crate) use registration::Registration;
+
+use pyo3::prelude::*;
+use pyo3::types::PyType;
+
+use crate::ffi::method::add_methods;
+
+/// Gives the Python half of the loop the native methods of this wing.
+pub(crate) fn add_methods_to(class: &Bound<'_, PyType>) -> PyResult<()> {
+    let all =
+        [readers::methods(), operations::methods(), listener::methods(), make::methods(), inspect::methods()];
+    all.iter().try_for_each(|methods| add_methods(class, methods))
+}
+
+pub(crate) fn add_classes(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    watch::add_class(module.py())?;
+    listener::add_class(module.py())?;
+    stream::add_class(module)?;
+    datagram::add_class(module)
+}

@@ -3,26 +3,24 @@
 //! Each is tried at once, unless the socket is known to refuse it; then it waits for the next edge. The socket stays
 //! registered between operations, so one that waits costs no more system calls than one that does not.
 
-use std::collections::VecDeque;
 use std::io;
 
 use crate::ffi::intern::intern;
 use crate::ffi::raise::value_of;
-use ironloop_driver::socket::{self, Follow};
+use ironloop_driver::socket::Follow;
 use ironloop_driver::{RawFd, Ready};
 use ironloop_engine::Slot;
+use ironloop_reactor::{Known, Refusal, Side, Watcher};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
-use super::watch::{Identity, Readiness, Side, Waiter, Watch};
-use crate::event_loop::handle::Handle;
+use super::watch::{Identity, State, USER, UserWatch};
 use crate::event_loop::{LoopCore, Source};
 use crate::ffi::buffer::Buffer;
 use crate::ffi::call::call_method;
 use crate::ffi::error::os_error;
 use crate::ffi::imports;
-use crate::ffi::socket::CLOSED;
 use crate::ffi::{
     Arg, Arguments, Instance, Object, PythonSocket, Traverse, Visit, Visited, method_of, owned,
 };
@@ -86,16 +84,17 @@ impl LoopCore {
         let result = match work {
             Work::Receive { most } => self.with_read_buffer(|buffer| {
                 let most = buffer.len().min(*most);
-                let count = socket::receive(fd, &mut buffer[..most])?;
+                let count = self.driver.receive(fd, &mut buffer[..most])?;
                 Ok((PyBytes::new(py, &buffer[..count]).into(), count < most))
             }),
             Work::ReceiveInto(buffer) => {
                 let most = buffer.len();
-                socket::receive(fd, buffer.bytes_mut())
+                self.driver
+                    .receive(fd, buffer.bytes_mut())
                     .and_then(|count| Ok((number(py, count)?, count < most)))
             }
             Work::SendAll { data, sent } => loop {
-                match socket::send(fd, &data.bytes()[*sent..], Follow::Nothing) {
+                match self.driver.send(fd, &data.bytes()[*sent..], Follow::Nothing) {
                     Ok(count) => *sent += count,
                     Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                     Err(error) => break Err(error),
@@ -129,90 +128,97 @@ impl LoopCore {
         let fd = own.fd();
         let side = work.side();
 
-        let known = core.state.with(|state| match state.sources.at_mut(fd) {
-            Some(Source::Watch(watch)) => watch.known(&weak, side),
-            _ => Known::Nothing,
-        });
+        let known = core.with_user_watch(fd, |state| state.known(&weak, side)).unwrap_or(Known::Nothing);
         if known != Known::Refuses {
             if let Attempt::Done { result, drained } = core.attempt(py, fd, &mut work)? {
                 if drained && known == Known::Registered {
-                    core.state.with(|state| {
-                        if let Some(Source::Watch(watch)) = state.sources.at_mut(fd) {
-                            watch.refused(side, Refusal::Drained);
-                        }
-                    });
+                    core.with_user_watch(fd, |state| state.drained(side));
                 }
                 return Ok(result);
             }
         }
         let future: Object = slf.call_method0(intern!(py, "create_future"))?.into();
-        let mut operation = Some(Operation { work, socket: own, future: future.clone_ref(py) });
+        let operation = Operation { work, socket: own, future: future.clone_ref(py) };
         if known == Known::Nothing {
             slf.call_method1(intern!(py, "_ensure_fd_no_transport"), (fd,))?;
             let identity = Identity { weak, reads_whole: imports::is_internet_stream(&socket)? };
-            core.enlist_new(identity, &mut operation)?;
+            core.enlist_new(py, identity, operation)?;
         } else {
-            core.state.with(|state| {
-                let Some(Source::Watch(watch)) = state.sources.at_mut(fd) else { return };
+            let mut operation = Some(operation);
+            // Only operations wait on a socket that is known.
+            let displaced = core.with_user_watch(fd, |state| {
                 if known == Known::Registered {
-                    watch.refused(side, Refusal::WouldBlock);
+                    state.watch.refused(side, Refusal::WouldBlock);
                 }
-                // Only operations wait on a socket that is known.
-                watch.enlist(&mut operation);
+                operation.take().map(|operation| state.watch.enlist(side, operation))
             });
+            drop((displaced, operation));
         }
         Ok(future)
     }
 
     /// The first wait of a socket: the kernel is told, and reports at once if it is ready by now.
-    fn enlist_new(&self, identity: Identity, operation: &mut Option<Operation>) -> PyResult<()> {
+    fn enlist_new(&self, py: Python<'_>, identity: Identity, operation: Operation) -> PyResult<()> {
+        let new = UserWatch::make(py, State::default())?;
         // Asked only now: Python code has run since the attempt.
-        let fd = operation.as_ref().map_or(CLOSED, |operation| operation.socket.fd());
-        let (mut bin, mut displaced) = (Vec::new(), Waiter::Nobody);
+        let (fd, side) = (operation.socket.fd(), operation.work.side());
+        let (mut bin, mut displaced) = (Vec::new(), Watcher::Nobody);
         let result = self.with_poller(|poller, sources| {
-            let mut watch = match sources.at_mut(fd) {
+            let mut state = match UserWatch::at(sources, fd) {
                 // The operations of another socket, closed meanwhile, stay behind; callbacks go by the number.
-                Some(Source::Watch(old)) if !old.is_of(&identity) => old.take_callbacks(),
-                Some(Source::Watch(old)) => std::mem::take(old),
-                _ => Watch::default(),
+                Some(old) => old.state.with(|old| {
+                    if old.is_of(&identity) { std::mem::take(old) } else { old.take_callbacks() }
+                }),
+                None => State::default(),
             };
-            watch.identity = Some(identity);
-            (watch.readable, watch.writable) = (Readiness::Unknown, Readiness::Unknown);
-            if let Some(side) = operation.as_ref().map(|operation| operation.work.side()) {
-                watch.refused(side, Refusal::WouldBlock);
-            }
-            displaced = watch.enlist(operation);
-            sources.insert(poller, fd, watch.wanted(), Source::Watch(watch), &mut bin).map(drop)
+            state.identity = Some(identity);
+            state.watch.forget_readiness();
+            state.watch.refused(side, Refusal::WouldBlock);
+            displaced = state.watch.enlist(side, operation);
+            let wanted = state.wanted();
+            new.state.with(|empty| *empty = state);
+            sources.insert(poller, fd, wanted, Source::new(&USER, new.into_object()), &mut bin).map(drop)
         });
         drop((bin, displaced));
         result
     }
 
-    /// Completes what an event allows; returns the callbacks that it is for as well.
-    pub(crate) fn complete_operations(
-        slf: &Bound<'_, Self>,
+    /// The watch of a descriptor, if users wait for it.
+    fn with_user_watch<R>(&self, fd: RawFd, body: impl FnOnce(&mut State) -> R) -> Option<R> {
+        self.state.with(|state| UserWatch::at(&state.reactor.sources, fd).map(|it| it.state.with(body)))
+    }
+}
+
+impl UserWatch {
+    /// Completes what an event allows.
+    pub(super) fn complete_operations(
+        &self,
+        slf: &Bound<'_, LoopCore>,
         slot: Slot,
         ready: Ready,
-    ) -> PyResult<[Option<Instance<Handle>>; 2]> {
+    ) -> PyResult<()> {
         let (py, core) = (slf.py(), slf.get());
         for (side, is_ready) in [(Side::Reader, ready.readable), (Side::Writer, ready.writable)] {
-            while let Some(mut operation) = core.next_operation(slot, side, is_ready) {
+            if !is_ready {
+                continue;
+            }
+            while let Some(mut operation) = self.state.with(|state| state.watch.next(side)) {
                 if call_method(py, &operation.future, intern!(py, "done"), &[])?.bind(py).is_truthy()? {
                     continue;
                 }
                 match core.attempt(py, operation.socket.fd(), &mut operation.work) {
                     Ok(Attempt::Done { result, drained }) => {
                         if drained {
-                            core.with_watch(slot, |watch| watch.refused(side, Refusal::Drained));
+                            self.state.with(|state| state.drained(side));
                         }
                         call_method(py, &operation.future, intern!(py, "set_result"), &[&result])?;
                     }
                     Ok(Attempt::Refused) => {
-                        let mut operation = Some(operation);
-                        core.with_watch(slot, |watch| {
-                            watch.refused(side, Refusal::WouldBlock);
-                            watch.put_back(&mut operation);
+                        let displaced = self.state.with(|state| {
+                            state.watch.refused(side, Refusal::WouldBlock);
+                            state.watch.put_back(side, operation)
                         });
+                        drop(displaced);
                     }
                     Err(error) => {
                         let error = value_of(py, &error);
@@ -221,73 +227,23 @@ impl LoopCore {
                 }
             }
         }
-        let mut callbacks = [None, None];
-        let mut level = false;
-        core.with_watch(slot, |watch| {
-            callbacks = watch.callbacks(py, ready);
-            level = watch.callback().is_some();
-        });
+        let (level, wanted) = self.state.with(|state| (state.watch.callback().is_some(), state.wanted()));
         // A level that nobody waits for any more would be reported for ever.
         if level {
-            core.with_poller(|poller, sources| sources.rewatch_slot(poller, slot))?;
+            core.with_poller(|poller, sources| match sources.fd(slot) {
+                Some(fd) => sources.modify(poller, fd, slot, wanted),
+                None => Ok(()),
+            })?;
         }
-        Ok(callbacks)
-    }
-
-    fn with_watch(&self, slot: Slot, body: impl FnOnce(&mut Watch)) {
-        self.state.with(|state| {
-            if let Some(Source::Watch(watch)) = state.sources.get_mut(slot) {
-                body(watch);
-            }
-        });
-    }
-
-    fn next_operation(&self, slot: Slot, side: Side, ready: bool) -> Option<Operation> {
-        if !ready {
-            return None;
-        }
-        self.state.with(|state| match state.sources.get_mut(slot) {
-            Some(Source::Watch(watch)) => watch.next(side),
-            _ => None,
-        })
+        Ok(())
     }
 }
 
-/// What is known of a socket before an operation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Known {
-    Nothing,
-    /// The kernel watches it.
-    Registered,
-    /// The kernel watches it, and nothing has come since it refused.
-    Refuses,
-}
-
-/// Why a side is not worth a try until the kernel reports it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Refusal {
-    WouldBlock,
-    /// A read took all that there was.
-    Drained,
-}
-
-impl Watch {
+impl State {
     fn known(&self, weak: &Object, side: Side) -> Known {
-        if self.identity.as_ref().is_none_or(|identity| identity.weak.as_ptr() != weak.as_ptr()) {
-            return Known::Nothing;
-        }
-        // With a callback on either side the kernel reports levels, and only of sides where somebody waits.
-        if self.callback().is_some() {
-            return Known::Nothing;
-        }
-        let (readiness, waiter) = match side {
-            Side::Reader => (self.readable, &self.reader),
-            Side::Writer => (self.writable, &self.writer),
-        };
-        match (readiness, waiter) {
-            // Those who wait come first.
-            (_, Waiter::Operations(_)) | (Readiness::Waiting, _) => Known::Refuses,
-            _ => Known::Registered,
+        match &self.identity {
+            Some(identity) if identity.weak.as_ptr() == weak.as_ptr() => self.watch.known(side),
+            _ => Known::Nothing,
         }
     }
 
@@ -295,82 +251,14 @@ impl Watch {
         self.identity.as_ref().is_none_or(|known| known.weak.as_ptr() == identity.weak.as_ptr())
     }
 
-    /// A watch with the callbacks of this one, and without its operations.
     fn take_callbacks(&mut self) -> Self {
-        let take = |waiter: &mut Waiter| match waiter {
-            Waiter::Callback(_) => std::mem::take(waiter),
-            _ => Waiter::Nobody,
-        };
-        Self { reader: take(&mut self.reader), writer: take(&mut self.writer), ..Self::default() }
+        Self { watch: self.watch.take_callbacks(), ..Self::default() }
     }
 
-    fn refused(&mut self, side: Side, why: Refusal) {
-        let reads_whole = self.identity.as_ref().is_some_and(|identity| identity.reads_whole);
-        let readiness = match side {
-            Side::Reader => &mut self.readable,
-            Side::Writer => &mut self.writable,
-        };
-        // What would block is always reported when it no longer would. A short read is a guess, and after a hang-up
-        // there may be no further edge to correct it.
-        if why == Refusal::WouldBlock || (reads_whole && *readiness == Readiness::Unknown) {
-            *readiness = Readiness::Waiting;
-        }
-    }
-
-    /// Puts an operation behind those that wait; hands over a callback that stood there instead.
-    fn enlist(&mut self, operation: &mut Option<Operation>) -> Waiter {
-        let Some(operation) = operation.take() else { return Waiter::Nobody };
-        let waiter = self.side(operation.work.side());
-        if let Waiter::Operations(operations) = waiter {
-            operations.push_back(operation);
-            return Waiter::Nobody;
-        }
-        std::mem::replace(waiter, Waiter::Operations(VecDeque::from([operation])))
-    }
-
-    fn put_back(&mut self, operation: &mut Option<Operation>) {
-        let Some(operation) = operation.take() else { return };
-        let waiter = self.side(operation.work.side());
-        if let Waiter::Operations(operations) = waiter {
-            operations.push_front(operation);
-        } else {
-            *waiter = Waiter::Operations(VecDeque::from([operation]));
-        }
-    }
-
-    /// The next operation of a side that may be tried.
-    fn next(&mut self, side: Side) -> Option<Operation> {
-        let waits = match side {
-            Side::Reader => self.readable,
-            Side::Writer => self.writable,
-        } == Readiness::Waiting;
-        let waiter = self.side(side);
-        let Waiter::Operations(operations) = waiter else {
-            return None;
-        };
-        if waits {
-            return None;
-        }
-        let operation = operations.pop_front();
-        if operations.is_empty() {
-            *waiter = Waiter::Nobody;
-        }
-        operation
-    }
-
-    /// Takes out the operations whose futures `is_done`.
-    fn take_done(&mut self, is_done: impl Fn(&Object) -> bool) -> Vec<Operation> {
-        let mut taken = Vec::new();
-        for waiter in [&mut self.reader, &mut self.writer] {
-            let Waiter::Operations(operations) = waiter else {
-                continue;
-            };
-            let (done, rest): (VecDeque<_>, VecDeque<_>) =
-                std::mem::take(operations).into_iter().partition(|operation| is_done(&operation.future));
-            taken.extend(done);
-            *waiter = if rest.is_empty() { Waiter::Nobody } else { Waiter::Operations(rest) };
-        }
-        taken
+    /// A read took all that there was.
+    fn drained(&mut self, side: Side) {
+        let certain = self.identity.as_ref().is_some_and(|identity| identity.reads_whole);
+        self.watch.refused(side, Refusal::Drained { certain });
     }
 }
 
@@ -402,10 +290,13 @@ fn forget(slf: &Bound<'_, LoopCore>, arguments: Arguments<'_>) -> PyResult<Objec
     let [socket, future] = arguments.exactly(py, "_forget_operation", ["sock", "future"])?;
     let fd: RawFd = socket.bind(py).call_method0(intern!(py, "fileno"))?.extract()?;
     let is_it = |known: &Object| known.as_ptr() == future.as_ptr();
-    let taken = slf.get().state.with(|state| match state.sources.at_mut(fd) {
-        Some(Source::Watch(watch)) => watch.take_done(is_it),
+    let take = |it: &Instance<UserWatch>| {
+        it.state.with(|state| state.watch.take_operations(|operation| is_it(&operation.future)))
+    };
+    let taken: Vec<_> = slf.get().state.with(|state| match UserWatch::at(&state.reactor.sources, fd) {
+        Some(it) => take(it),
         // The socket was closed meanwhile, and no longer tells its number.
-        _ => state.sources.watches().flat_map(|watch| watch.take_done(is_it)).collect(),
+        None => state.reactor.sources.iter().filter_map(UserWatch::of_source).flat_map(take).collect(),
     });
     drop(taken);
     Ok(Object::none(py))

@@ -2,15 +2,17 @@
 
 use crate::ffi::intern::intern;
 use ironloop_driver::RawFd;
+use ironloop_reactor::{Side, Watcher};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyInt;
 
-use super::watch::{Side, Waiter, Watch};
+use super::listener::{LISTENER, Listener};
+use super::watch::{State, USER, UserWatch, Waiting};
 use crate::event_loop::handle::{Callback, Handle};
-use crate::event_loop::{LoopCore, Source};
+use crate::event_loop::{LoopCore, Source, Sources};
 use crate::ffi::derived::track;
-use crate::ffi::{Arg, Arguments, Native, Object, method_of};
+use crate::ffi::{Arg, Arguments, Instance, Native, Object, method_of};
 
 /// A descriptor, or an object that has one; asyncio's errors where it is neither.
 pub(crate) fn descriptor(py: Python<'_>, file: Arg<'_>) -> PyResult<RawFd> {
@@ -26,11 +28,11 @@ pub(crate) fn descriptor(py: Python<'_>, file: Arg<'_>) -> PyResult<RawFd> {
     }
 }
 
-fn cancel(py: Python<'_>, waiter: Waiter) -> PyResult<bool> {
-    match waiter {
-        Waiter::Nobody => Ok(false),
-        Waiter::Callback(handle) => handle.0.cancel(py, handle.object()).map(|_| true),
-        Waiter::Operations(_) => Ok(true),
+fn cancel(py: Python<'_>, waiting: Waiting) -> PyResult<bool> {
+    match waiting {
+        Watcher::Nobody => Ok(false),
+        Watcher::Callback(handle) => handle.0.cancel(py, handle.object()).map(|_| true),
+        Watcher::Operations(_) => Ok(true),
     }
 }
 
@@ -44,27 +46,33 @@ fn add(slf: &Bound<'_, LoopCore>, arguments: Arguments<'_>, side: Side, name: &s
     let handle = Handle::class().instantiate(py, Handle(callback))?;
     // Not for one turn: it stays as long as the descriptor is watched.
     track(handle.object());
-    let mut waiter = Waiter::Callback(handle.clone_ref(py));
+    let mut waiting = Watcher::Callback(handle.clone_ref(py));
     let file = Some(file.to_object(py)).filter(|file| !file.bind(py).is_instance_of::<PyInt>());
+    let new = UserWatch::make(py, State { file, ..State::default() })?;
 
     let mut bin = Vec::new();
     let result = core.with_poller(|poller, sources| {
-        let Some(Source::Watch(watch)) = sources.at_mut(fd) else {
-            let mut watch = Watch { file, ..Watch::default() };
-            std::mem::swap(watch.side(side), &mut waiter);
-            return sources.insert(poller, fd, watch.wanted(), Source::Watch(watch), &mut bin).map(drop);
+        let mut exchange = |it: &Instance<UserWatch>| {
+            it.state.with(|state| {
+                std::mem::swap(state.watch.watcher_mut(side), &mut waiting);
+                state.wanted()
+            })
         };
-        std::mem::swap(watch.side(side), &mut waiter);
-        let wanted = watch.wanted();
+        let Some(known) = UserWatch::at(sources, fd).map(|known| known.clone_ref(py)) else {
+            let wanted = exchange(&new);
+            let source = Source::new(&USER, new.object().clone_ref(py));
+            return sources.insert(poller, fd, wanted, source, &mut bin).map(drop);
+        };
+        let wanted = exchange(&known);
         let result = sources.rewatch(poller, fd, wanted);
-        if let (Err(_), Some(Source::Watch(watch))) = (&result, sources.at_mut(fd)) {
-            std::mem::swap(watch.side(side), &mut waiter);
+        if result.is_err() {
+            exchange(&known);
         }
         result
     });
     drop(bin);
     result?;
-    cancel(py, waiter)?;
+    cancel(py, waiting)?;
     Ok(handle.into_object())
 }
 
@@ -77,31 +85,42 @@ fn remove(slf: &Bound<'_, LoopCore>, arguments: Arguments<'_>, side: Side, name:
     let fd = match descriptor(py, file) {
         Ok(fd) => fd,
         // Closed in the meantime: it is known by the object.
-        Err(error) => core.state.with(|state| state.sources.fd_of(file.as_ptr())).ok_or(error)?,
+        Err(error) => {
+            core.state.with(|state| fd_of(&state.reactor.sources, &file.to_object(py))).ok_or(error)?
+        }
     };
-    let (waiter, gone) = core.with_poller(|poller, sources| {
-        Ok(match sources.at_mut(fd) {
-            Some(Source::Watch(watch)) => {
-                let waiter = std::mem::take(watch.side(side));
-                if watch.is_idle() {
-                    return Ok((waiter, sources.remove(poller, fd)));
-                }
-                let wanted = watch.wanted();
-                if let Some(slot) = sources.slot(fd) {
-                    // A stale descriptor is not watched anyway.
-                    let _ = sources.modify(poller, fd, slot, wanted);
-                }
-                (waiter, None)
-            }
+    let (waiting, gone) = core.with_poller(|poller, sources| {
+        let Some(source) = sources.at(fd) else { return Ok((Watcher::Nobody, None)) };
+        let Some(watch) = UserWatch::of_source(source) else {
             // A server stops listening by removing the reader of its socket.
-            Some(Source::Listener(_)) if side == Side::Reader => (Waiter::Nobody, sources.remove(poller, fd)),
-            _ => (Waiter::Nobody, None),
-        })
+            let stops = source.is_of(&LISTENER) && side == Side::Reader;
+            return Ok((Watcher::Nobody, if stops { sources.remove(poller, fd) } else { None }));
+        };
+        let (waiting, wanted) = watch.state.with(|state| {
+            let waiting = std::mem::take(state.watch.watcher_mut(side));
+            (waiting, if state.is_idle() { None } else { Some(state.wanted()) })
+        });
+        let Some(wanted) = wanted else { return Ok((waiting, sources.remove(poller, fd))) };
+        if let Some(slot) = sources.slot(fd) {
+            // A stale descriptor is not watched anyway.
+            let _ = sources.modify(poller, fd, slot, wanted);
+        }
+        Ok((waiting, None))
     })?;
-    let stopped = matches!(gone, Some(Source::Listener(_)));
-    drop(gone);
-    let found = cancel(py, waiter)? || stopped;
+    let stopped = gone.is_some_and(|gone| gone.is_of(&LISTENER));
+    let found = cancel(py, waiting)? || stopped;
     Ok(found.into_pyobject(py)?.to_owned().into())
+}
+
+/// The descriptor that was watched by way of a file object, which may have lost it since.
+fn fd_of(sources: &Sources, file: &Object) -> Option<RawFd> {
+    let is_for = |source: &Source| match UserWatch::of_source(source) {
+        Some(watch) => {
+            watch.state.with(|state| state.file.as_ref().is_some_and(|known| known.as_ptr() == file.as_ptr()))
+        }
+        None => Listener::of_source(source).is_some_and(|it| it.socket().as_ptr() == file.as_ptr()),
+    };
+    sources.fds(is_for).next()
 }
 
 /// From now on the reader of a number is known by its file object too, once that has lost the number.
@@ -110,9 +129,9 @@ fn name_reader(slf: &Bound<'_, LoopCore>, arguments: Arguments<'_>) -> PyResult<
     let [fd, file] = arguments.exactly(py, "_name_reader", ["fd", "file"])?;
     let fd: RawFd = fd.bind(py).extract()?;
     let file = file.to_object(py);
-    let old = slf.get().state.with(|state| match state.sources.at_mut(fd) {
-        Some(Source::Watch(watch)) => watch.file.replace(file),
-        _ => Some(file),
+    let old = slf.get().state.with(|state| match UserWatch::at(&state.reactor.sources, fd) {
+        Some(watch) => watch.state.with(|state| state.file.replace(file)),
+        None => Some(file),
     });
     drop(old);
     Ok(Object::none(py))

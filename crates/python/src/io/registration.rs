@@ -1,31 +1,18 @@
-//! What the kernel watches a transport's descriptor for.
+//! A transport's place among its loop's sources. Belongs to the loop's thread; once the loop is closed it watches nothing.
 
-use ironloop_driver::{Interest, RawFd, Trigger};
-use ironloop_engine::Slot;
+use ironloop_driver::{Interest, RawFd};
 use pyo3::prelude::*;
 
 use crate::event_loop::{LoopCore, Source};
-use crate::ffi::error::stale_descriptor;
 
-/// A transport's place among the loop's sources, while it is watched.
-///
-/// The sources that these methods hand out must be dropped with nothing borrowed.
+/// The reactor's registration, with Python's errors. What these methods hand out must be dropped with nothing borrowed.
 #[derive(Default)]
-pub(crate) struct Registration(Option<Place>);
-
-#[derive(Clone, Copy)]
-struct Place {
-    /// The number under which the kernel knows it; whether it is still ours, the slot tells.
-    fd: RawFd,
-    slot: Slot,
-    watched: Interest,
-}
+pub(crate) struct Registration(ironloop_reactor::Registration);
 
 impl Registration {
-    /// Has the kernel watch for what is wanted and it does not watch for yet. What is no longer wanted stays watched until
-    /// it is reported: it may be wanted again before.
-    ///
-    /// `fd` is the socket's number now. An error if it was closed behind our back.
+    /// Has the kernel watch for what is wanted and it does not watch for yet. `fd` is the socket's number now; an error if it was
+    /// closed behind our back, or the loop is closed.
+    #[inline]
     pub(crate) fn widen(
         &mut self,
         core: &LoopCore,
@@ -34,28 +21,10 @@ impl Registration {
         source: impl FnOnce() -> Source,
         bin: &mut Vec<Source>,
     ) -> PyResult<()> {
-        let Some(place) = &mut self.0 else {
-            if wanted.is_none() {
-                return Ok(());
-            }
-            return core.with_poller(|poller, sources| {
-                let slot = sources.insert(poller, fd, (wanted, Trigger::Level), source(), bin)?;
-                self.0 = Some(Place { fd, slot, watched: wanted });
-                Ok(())
-            });
-        };
-        let watched = place.watched;
-        if (watched.readable || !wanted.readable) && (watched.writable || !wanted.writable) {
+        if self.0.covers(wanted) {
             return Ok(());
         }
-        if fd != place.fd {
-            return Err(stale_descriptor());
-        }
-        place.watched = wanted;
-        let place = *place;
-        core.with_poller(|poller, sources| {
-            sources.modify(poller, place.fd, place.slot, (wanted, Trigger::Level))
-        })
+        core.with_poller(|poller, sources| self.0.widen((poller, sources), fd, wanted, source, bin))
     }
 
     /// Something was reported that is not wanted: now it is worth telling the kernel. `fd` and the error as above.
@@ -65,29 +34,18 @@ impl Registration {
         fd: RawFd,
         wanted: Interest,
     ) -> PyResult<Option<Source>> {
-        let Some(place) = &mut self.0 else { return Ok(None) };
-        // A socket that is watched for nothing would still report its errors, again and again.
-        if wanted.is_none() {
+        if wanted.is_none() || !self.0.is_watched() {
             return Ok(self.end(core));
         }
-        if fd != place.fd {
-            return Err(stale_descriptor());
-        }
-        if wanted == place.watched {
-            return Ok(None);
-        }
-        place.watched = wanted;
-        let place = *place;
-        core.with_poller(|poller, sources| {
-            sources.modify(poller, place.fd, place.slot, (wanted, Trigger::Level)).map(|()| None)
-        })
+        core.with_poller(|poller, sources| self.0.narrow((poller, sources), fd, wanted))
     }
 
     /// Stops watching.
     pub(crate) fn end(&mut self, core: &LoopCore) -> Option<Source> {
-        let place = self.0.take()?;
-        core.with_poller(|poller, sources| Ok(sources.remove_slot(poller, place.fd, place.slot)))
-            .ok()
-            .flatten()
+        let ended = core.with_poller(|poller, sources| Ok(self.0.end((poller, sources))));
+        ended.unwrap_or_else(|_| {
+            self.0.forget();
+            None
+        })
     }
 }

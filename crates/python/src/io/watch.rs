@@ -1,133 +1,155 @@
-//! A descriptor that the loop watches, and who waits for it on either side.
+//! A descriptor that the user has the loop watch: by callbacks (`readers`), or by operations on a socket of his own (`operations`).
+//!
+//! Who waits on which side, and what is known of the socket, the reactor's `Watch` knows; here is what of it is Python's. Belongs
+//! to the loop's thread.
 
-use std::collections::VecDeque;
+use std::ffi::CStr;
 
-use ironloop_driver::{Interest, Ready, Trigger};
+use ironloop_driver::{RawFd, Ready};
+use ironloop_engine::Slot;
+use ironloop_reactor::{Watch, Watcher, Watching};
 use pyo3::prelude::*;
 
 use super::operations::Operation;
 use crate::event_loop::handle::Handle;
-use crate::ffi::{Instance, Object, owned};
+use crate::event_loop::{LoopCore, Source, SourceKind, Sources};
+use crate::ffi::cell::LoopCell;
+use crate::ffi::visit::Release;
+use crate::ffi::{Class, Instance, Native, Object, Traverse, Visit, Visited, owned};
 
-/// Who waits on one side of a descriptor.
-#[derive(Default)]
-pub(crate) enum Waiter {
-    #[default]
-    Nobody,
-    /// A user's callback (`add_reader`, `add_writer`): runs as long as the descriptor is ready.
-    Callback(Instance<Handle>),
-    /// Operations on a socket (`sock_recv`…), each completed once, in order.
-    Operations(VecDeque<Operation>),
-}
-
-owned!(enum Waiter { Nobody, Callback(handle), Operations(operations); });
-
-/// The reading or the writing side.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Side {
-    Reader,
-    Writer,
-}
-
-/// What a side of a socket is known to be since the last edge.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Readiness {
-    /// Try it.
-    #[default]
-    Unknown,
-    /// Refused since; the kernel will report when that changes.
-    Waiting,
-    /// The peer has hung up: no further report will come, and trying never blocks.
-    HungUp,
-}
+/// Who waits on one side.
+pub(super) type Waiting = Watcher<Instance<Handle>, Operation>;
 
 /// The socket that operations are for. A number alone will not do: the user may close it and open another.
-pub(crate) struct Identity {
+pub(super) struct Identity {
     /// A weak reference; there is one for each living socket.
-    pub(crate) weak: Object,
+    pub(super) weak: Object,
     /// A short read means that nothing is left: so it is for streams of the Internet families. A UNIX socket also stops at
     /// a message that carries descriptors, and each datagram is a read of its own.
-    pub(crate) reads_whole: bool,
+    pub(super) reads_whole: bool,
 }
 
 owned!(Identity { visits: weak; ignores: reads_whole; });
 
 #[derive(Default)]
-pub(crate) struct Watch {
-    pub(crate) reader: Waiter,
-    pub(crate) writer: Waiter,
-    pub(crate) readable: Readiness,
-    pub(crate) writable: Readiness,
-    pub(crate) identity: Option<Identity>,
+pub(super) struct State {
+    pub(super) watch: Watch<Instance<Handle>, Operation>,
+    pub(super) identity: Option<Identity>,
     /// What the user passed where it is no number: by then it may have lost its number.
-    pub(crate) file: Option<Object>,
+    pub(super) file: Option<Object>,
 }
 
-owned!(Watch { visits: reader, writer, identity, file; ignores: readable, writable; });
+owned!(State { visits: watch, identity, file; });
 
-impl Watch {
-    pub(crate) fn side(&mut self, side: Side) -> &mut Waiter {
-        match side {
-            Side::Reader => &mut self.reader,
-            Side::Writer => &mut self.writer,
-        }
+impl Release for State {
+    fn release(&mut self, _py: Python<'_>) -> impl Sized + use<> {
+        std::mem::take(self)
     }
+}
 
-    /// How the kernel should watch. A callback wants to hear of the level, and only of its own side. Sockets with
-    /// operations alone stay registered for both edges from the first wait on, so an operation costs no registration.
-    pub(crate) fn wanted(&self) -> (Interest, Trigger) {
-        let level = [&self.reader, &self.writer].iter().any(|waiter| matches!(waiter, Waiter::Callback(_)));
-        if !level {
-            return (Interest::BOTH, Trigger::Edge);
-        }
-        let waits = |waiter: &Waiter| !matches!(waiter, Waiter::Nobody);
-        (Interest { readable: waits(&self.reader), writable: waits(&self.writer) }, Trigger::Level)
+impl Traverse for Watch<Instance<Handle>, Operation> {
+    fn traverse(&self, visit: &mut Visit<'_>) -> Visited {
+        self.watchers().iter().try_for_each(|waiting| match waiting {
+            Watcher::Nobody => Ok(()),
+            Watcher::Callback(handle) => handle.traverse(visit),
+            Watcher::Operations(operations) => operations.traverse(visit),
+        })
+    }
+}
+
+impl State {
+    pub(super) fn wanted(&self) -> Watching {
+        self.watch.wanted()
     }
 
     /// Nobody waits, and no socket with operations is known.
-    pub(crate) fn is_idle(&self) -> bool {
-        matches!((&self.reader, &self.writer, &self.identity), (Waiter::Nobody, Waiter::Nobody, None))
+    pub(super) fn is_idle(&self) -> bool {
+        self.watch.is_idle() && self.identity.is_none()
     }
+}
 
-    /// Remembers what the kernel has reported.
-    pub(crate) fn note(&mut self, ready: Ready) {
-        let known = if ready.hung_up { Readiness::HungUp } else { Readiness::Unknown };
-        if ready.readable {
-            self.readable = known;
-        }
-        if ready.writable {
-            self.writable = known;
-        }
+/// The watch of one descriptor.
+pub(super) struct UserWatch {
+    pub(super) state: LoopCell<State>,
+}
+
+static CLASS: Class = Class::new();
+
+impl Native for UserWatch {
+    const NAME: &'static CStr = c"ironloop.Watch";
+    const DOC: &'static CStr = c"A descriptor that is watched.";
+    const OPEN: bool = false;
+    const TRACKED: bool = true;
+    const FINALIZES: bool = false;
+
+    fn class() -> &'static Class {
+        &CLASS
     }
+}
 
-    /// The callbacks that an event is for.
-    pub(crate) fn callbacks(&self, py: Python<'_>, ready: Ready) -> [Option<Instance<Handle>>; 2] {
-        let one = |waiter: &Waiter, ready: bool| match waiter {
-            Waiter::Callback(handle) if ready => Some(handle.clone_ref(py)),
-            _ => None,
-        };
-        [one(&self.reader, ready.readable), one(&self.writer, ready.writable)]
-    }
+owned!(UserWatch { clears: state; });
 
-    /// Whether operations wait on either side.
-    pub(crate) fn has_operations(&self) -> bool {
-        [&self.reader, &self.writer].iter().any(|waiter| matches!(waiter, Waiter::Operations(_)))
-    }
-
-    /// Its loop is closed.
-    pub(crate) fn discard(self) {
-        for waiter in [self.reader, self.writer] {
-            if let Waiter::Callback(handle) = waiter {
+/// Users' descriptors among the loop's sources.
+pub(super) static USER: SourceKind = SourceKind {
+    ready: |slf, object, slot, ready| UserWatch::of(object).map_or(Ok(()), |it| it.ready(slf, slot, ready)),
+    culprit: |py, object| {
+        let callback = |state: &mut State| Some(state.watch.callback()?.object().clone_ref(py));
+        UserWatch::of(object)?.state.with(callback)
+    },
+    // A user's callback is for a number, whoever has it.
+    hears_of_loss: |object| {
+        UserWatch::of(object).is_some_and(|it| it.state.with(|state| state.watch.has_operations()))
+    },
+    discard: |object| {
+        let Some(it) = UserWatch::of(object) else { return };
+        for waiting in it.state.with(std::mem::take).watch.into_watchers() {
+            if let Watcher::Callback(handle) = waiting {
                 handle.0.spend();
             }
         }
+    },
+};
+
+impl UserWatch {
+    pub(super) fn make(py: Python<'_>, state: State) -> PyResult<Instance<Self>> {
+        CLASS.instantiate(py, Self { state: LoopCell::new(state) })
     }
 
-    /// A callback, to name the watch by.
-    pub(crate) fn callback(&self) -> Option<&Instance<Handle>> {
-        [&self.reader, &self.writer].into_iter().find_map(|waiter| match waiter {
-            Waiter::Callback(handle) => Some(handle),
-            _ => None,
+    fn of(object: &Object) -> Option<&Instance<Self>> {
+        Instance::of(object)
+    }
+
+    /// A source, if it is a user's descriptor.
+    pub(super) fn of_source(source: &Source) -> Option<&Instance<Self>> {
+        Self::of(source.object())
+    }
+
+    /// The watch of a descriptor, if it is a user's.
+    pub(super) fn at(sources: &Sources, fd: RawFd) -> Option<&Instance<Self>> {
+        sources.at(fd).and_then(Self::of_source)
+    }
+
+    /// The callbacks that an event is for.
+    pub(super) fn callbacks(&self, py: Python<'_>, ready: Ready) -> [Option<Instance<Handle>>; 2] {
+        self.state.with(|state| {
+            let callbacks = state.watch.callbacks(ready);
+            callbacks.map(|callback| callback.map(|handle| handle.clone_ref(py)))
         })
     }
+
+    fn ready(&self, slf: &Bound<'_, LoopCore>, slot: Slot, ready: Ready) -> PyResult<()> {
+        let has_operations = self.state.with(|state| {
+            state.watch.note(ready);
+            state.watch.has_operations()
+        });
+        if has_operations {
+            self.complete_operations(slf, slot, ready)?;
+        }
+        let handles = self.callbacks(slf.py(), ready);
+        handles.iter().flatten().try_for_each(|handle| LoopCore::run_watcher(slf, handle))
+    }
+}
+
+pub(super) fn add_class(py: Python<'_>) -> PyResult<()> {
+    CLASS.create_hidden::<UserWatch>(py, &[], &[], &[])
 }

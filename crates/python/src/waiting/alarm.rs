@@ -7,13 +7,16 @@ use ironloop_engine::Slot;
 use pyo3::prelude::*;
 
 use crate::event_loop::task::Task;
-use crate::event_loop::{Item, LoopCore, Parts, Timer};
+use crate::event_loop::{Item, Kind, LoopCore, Parts, Timer};
 use crate::ffi::call::call_method;
 use crate::ffi::derived::Own;
 use crate::ffi::intern::intern;
 use crate::ffi::{Context, Object, Release, Shared, owned};
 use crate::waiting::timeouts::TimeoutCore;
 use crate::waiting::wait_for::WaitFor;
+
+/// A timeout is over: it, or the `wait_for` whose it is.
+static OVERDUE: Kind = Kind { perform: ring, quiet: false };
 
 /// The alarm of one timeout.
 #[derive(Default)]
@@ -53,10 +56,10 @@ pub(crate) fn set(owner: &Bound<'_, LoopCore>, when: f64, target: &Object) -> Py
     let py = owner.py();
     let (context, target) = (Context::copy_current(py)?, target.clone_ref(py));
     let slot = if when <= LoopCore::time(owner)? {
-        owner.get().push(Item::Overdue(target));
+        owner.get().push(Item::Other(&OVERDUE, target));
         None
     } else {
-        Some(owner.get().schedule(when, Timer::Overdue(target)))
+        Some(owner.get().schedule(when, Timer::Other(&OVERDUE, target)))
     };
     Ok(Entry { slot, owner: Shared::new(owner), context })
 }
@@ -70,8 +73,7 @@ impl Alarm {
     /// Takes the entry out. What comes back is dropped where Python may run.
     pub(crate) fn switch_off(&mut self, py: Python<'_>) -> (Option<Entry>, Option<Timer>) {
         let Some(entry) = self.entry.take() else { return (None, None) };
-        let timer =
-            entry.slot.and_then(|slot| entry.owner.get(py).state.with(|state| state.engine.cancel(slot)));
+        let timer = entry.slot.and_then(|slot| entry.owner.get(py).unschedule(slot));
         if timer.is_none() {
             self.stale += 1;
         }
@@ -95,7 +97,7 @@ pub(crate) struct Ending {
 }
 
 /// An entry's turn.
-pub(crate) fn ring(slf: &Bound<'_, LoopCore>, target: &Object) -> PyResult<()> {
+fn ring(slf: &Bound<'_, LoopCore>, target: &Object) -> PyResult<()> {
     let py = slf.py();
     let ending = match crate::ffi::Instance::<WaitFor>::of(target) {
         Some(waiting) => waiting.ring(py)?,

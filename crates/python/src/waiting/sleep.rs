@@ -51,7 +51,7 @@ impl Stages for Sleep {
                 Ok(Transition::Return(result))
             }
             (Self::Timed { slot, owner, .. }, Input::Throw(error)) => {
-                drop(owner.get(py).state.with(|state| state.engine.cancel(slot)));
+                drop(owner.get(py).unschedule(slot));
                 Err(error)
             }
             (Self::Asked { .. } | Self::Turn { .. }, Input::Throw(error)) => Err(error),
@@ -61,7 +61,7 @@ impl Stages for Sleep {
     fn awaits(&self, py: Python<'_>) -> Option<Object> {
         let Self::Timed { slot, owner, .. } = self else { return None };
         // The loop has the future, until it is due.
-        owner.get(py).state.with(|state| match state.engine.timer(*slot) {
+        owner.get(py).state.with(|state| match state.reactor.engine.timer(*slot) {
             Some(Timer::Sleep(future)) => Some(future.object().clone_ref(py)),
             _ => None,
         })

@@ -4,7 +4,7 @@ use crate::ffi::intern::intern;
 use pyo3::exceptions::PyOSError;
 use pyo3::prelude::*;
 
-use super::{DatagramTransport, State};
+use super::{DatagramTransport, LOST, State};
 use crate::event_loop::{Item, LoopCore};
 use crate::ffi::call::call_method;
 use crate::ffi::cell::LoopCell;
@@ -45,7 +45,7 @@ impl SocketTransport for DatagramTransport {
         let context = Context::copy_current(py)?;
         let old = this.state.with(|state| state.lost_in.replace(context));
         drop(old);
-        Ok(Item::DatagramLost(this.clone_ref(py)))
+        Ok(Item::Other(&LOST, this.object().clone_ref(py)))
     }
 
     fn let_go(this: &Instance<Self>, py: Python<'_>) -> PyResult<()> {

@@ -19,7 +19,7 @@ use ironloop_driver::{Address, Family, Interest, RawFd, Ready, datagram};
 use ironloop_engine::{Datagrams, Endpoint};
 use pyo3::prelude::*;
 
-use crate::event_loop::{LoopCore, Source};
+use crate::event_loop::{Kind, LoopCore, Source, SourceKind};
 use crate::ffi::call::call_method;
 use crate::ffi::cell::LoopCell;
 use crate::ffi::error::os_error;
@@ -161,6 +161,35 @@ impl Native for DatagramTransport {
     }
 }
 
+/// Its sockets among the loop's sources.
+pub(super) static SOURCE: SourceKind = SourceKind {
+    ready: |slf, object, _, ready| {
+        Instance::<DatagramTransport>::of(object)
+            .map_or(Ok(()), |it| DatagramTransport::ready(it, slf.py(), ready))
+    },
+    culprit: |py, object| Some(object.clone_ref(py)),
+    hears_of_loss: |_| true,
+    discard: |_| {},
+};
+
+/// A protocol is to be told of its connection.
+pub(super) static MADE: Kind = Kind {
+    perform: |slf, object| {
+        Instance::<DatagramTransport>::of(object)
+            .map_or(Ok(()), |it| DatagramTransport::connection_made(it, slf.py()))
+    },
+    quiet: false,
+};
+
+/// A protocol is to be told of the end of its connection.
+static LOST: Kind = Kind {
+    perform: |slf, object| {
+        Instance::<DatagramTransport>::of(object)
+            .map_or(Ok(()), |it| DatagramTransport::connection_lost(it, slf.py()))
+    },
+    quiet: false,
+};
+
 impl DatagramTransport {
     /// Makes the transport of a non-blocking socket. The protocol is told by `connection_made`.
     ///
@@ -266,7 +295,7 @@ impl DatagramTransport {
         let mut bin = Vec::new();
         let result = self.state.with(|state| {
             let wanted = wanted(state);
-            let source = || Source::Datagram(this.clone_ref(py));
+            let source = || Source::new(&SOURCE, this.object().clone_ref(py));
             state.registration.widen(core, self.fd(), wanted, source, &mut bin)
         });
         drop(bin);

@@ -3,7 +3,7 @@
 use crate::ffi::intern::intern;
 use pyo3::prelude::*;
 
-use super::{Descriptor, State, Transport};
+use super::{Descriptor, LOST, State, Transport};
 use crate::event_loop::{Item, LoopCore};
 use crate::ffi::call::call_method;
 use crate::ffi::cell::LoopCell;
@@ -38,7 +38,7 @@ impl SocketTransport for Transport {
     }
 
     fn announce_end(this: &Instance<Self>, py: Python<'_>) -> PyResult<Item> {
-        Ok(Item::Lost(this.clone_ref(py)))
+        Ok(Item::Other(&LOST, this.object().clone_ref(py)))
     }
 
     fn let_go(this: &Instance<Self>, py: Python<'_>) -> PyResult<()> {

@@ -24,7 +24,7 @@ use ironloop_engine::stream::{Bursts, Outgoing};
 use ironloop_engine::{Endpoint, Stream};
 use pyo3::prelude::*;
 
-use crate::event_loop::{LoopCore, Source};
+use crate::event_loop::{Kind, LoopCore, Source, SourceKind};
 use crate::ffi::call::call_method;
 use crate::ffi::cell::LoopCell;
 use crate::ffi::socket::CLOSED;
@@ -203,6 +203,43 @@ impl Native for Transport {
     }
 }
 
+/// Its sockets among the loop's sources.
+pub(super) static SOURCE: SourceKind = SourceKind {
+    ready: |slf, object, _, ready| {
+        Instance::<Transport>::of(object).map_or(Ok(()), |it| Transport::ready(it, slf.py(), ready))
+    },
+    culprit: |py, object| Some(object.clone_ref(py)),
+    hears_of_loss: |_| true,
+    discard: |_| {},
+};
+
+/// A protocol is to be told of its connection.
+pub(super) static MADE: Kind = Kind {
+    perform: |slf, object| {
+        Instance::<Transport>::of(object).map_or(Ok(()), |it| Transport::connection_made(it, slf.py()))
+    },
+    quiet: false,
+};
+
+/// A protocol is to be told of the end of its connection.
+static LOST: Kind = Kind {
+    perform: |slf, object| {
+        Instance::<Transport>::of(object).map_or(Ok(()), |it| Transport::connection_lost(it, slf.py()))
+    },
+    quiet: false,
+};
+
+/// The kernel has waited with what the last callback has written, and nothing follows any more: it goes out.
+static PUSH: Kind = Kind {
+    perform: |_, object| {
+        if let Some(transport) = Instance::<Transport>::of(object) {
+            transport.push();
+        }
+        Ok(())
+    },
+    quiet: true,
+};
+
 impl Transport {
     /// Makes the transport of a connected, non-blocking socket. The protocol is told by `connection_made`.
     pub(crate) fn create(owner: &Bound<'_, LoopCore>, setup: Setup) -> PyResult<Instance<Self>> {
@@ -294,7 +331,7 @@ impl Transport {
             if matches!(state.loan, Loan::Lent) {
                 return Ok(());
             }
-            let source = || Source::Stream(this.clone_ref(py));
+            let source = || Source::new(&SOURCE, this.object().clone_ref(py));
             let (fd, wanted) = (state.descriptor.fd(), state.wanted());
             state.registration.widen(core, fd, wanted, source, &mut bin)
         });

@@ -15,8 +15,9 @@ use ironloop_engine::stream::{AfterEof, FlowChange, Outgoing, Step};
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 
-use super::Transport;
 use super::chunk::Chunk;
+use super::{PUSH, Transport};
+use crate::event_loop::Item;
 use crate::ffi::buffer::Buffer;
 use crate::ffi::error::os_error;
 use crate::ffi::stock::{self, Taker};
@@ -131,8 +132,7 @@ impl Transport {
             (result, more && !was_held)
         });
         if first {
-            let this = this.clone_ref(py);
-            core.state.with(|state| state.held.push(this));
+            core.push_afterwards(Item::Other(&PUSH, this.object().clone_ref(py)));
         }
         result
     }

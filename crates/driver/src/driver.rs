@@ -1,0 +1,147 @@
+//! What a loop runs on, and what that owes: the one place where it is written down.
+//!
+//! **A clock** that never runs backwards, in nanoseconds. **A set of watched descriptors** ([`Poller`]) and a wait on it, which ends
+//! with an event, with a notification of another thread, with its time (late, never early), or with a signal
+//! ([`io::ErrorKind::Interrupted`]). A level is reported as long as it lasts, an edge once each time; an event carries the token that
+//! was given with the descriptor, and whether the peer has hung up. **Calls on sockets** that never block
+//! ([`io::ErrorKind::WouldBlock`]), that take what there is and say how much, that keep bytes and datagrams in order, and to which a
+//! number that is nobody's is an error and no more. Bytes have left the program when a send returns.
+//!
+//! Reactor and transports ask their loop's driver, and nobody else. There is one kind, the kernel by epoll. A simulated one
+//! would answer `now` and `wait` in virtual time; one by io_uring would keep a ring beside its poller.
+
+use std::io::{self, IoSlice};
+use std::os::fd::RawFd;
+
+use crate::address::Address;
+use crate::event::Events;
+use crate::poller::{Poller, Timeout};
+use crate::socket::{Accepted, Follow};
+use crate::{clock, datagram, socket};
+
+/// What a loop runs on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Driver {
+    /// Linux: epoll, and system calls.
+    #[default]
+    Kernel,
+}
+
+/// Time and waiting.
+impl Driver {
+    /// Nanoseconds on the monotonic clock.
+    #[must_use]
+    #[inline]
+    pub fn now(&self) -> i64 {
+        match self {
+            Self::Kernel => clock::now(),
+        }
+    }
+
+    /// A new set of watched descriptors.
+    pub fn poller(&self) -> io::Result<Poller> {
+        match self {
+            Self::Kernel => Poller::new(),
+        }
+    }
+
+    /// Waits for what is watched. The one call that may block: whoever runs Python lets go of it first, unless the timeout is
+    /// [`Timeout::Now`].
+    #[inline]
+    pub fn wait(&self, poller: &Poller, events: &mut Events, timeout: Timeout) -> io::Result<()> {
+        match self {
+            Self::Kernel => poller.wait(events, timeout),
+        }
+    }
+}
+
+/// Stream sockets.
+impl Driver {
+    /// Takes one connection off a listening socket. It is non-blocking and not inherited.
+    #[inline]
+    pub fn accept(&self, listener: RawFd) -> io::Result<Accepted> {
+        match self {
+            Self::Kernel => socket::accept(listener),
+        }
+    }
+
+    /// Reads into `buffer`; 0 is the end of file.
+    #[inline]
+    pub fn receive(&self, fd: RawFd, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Kernel => socket::receive(fd, buffer),
+        }
+    }
+
+    /// Sends what there is room for. A broken connection is an error and no signal.
+    #[inline]
+    pub fn send(&self, fd: RawFd, bytes: &[u8], follow: Follow) -> io::Result<usize> {
+        match self {
+            Self::Kernel => socket::send(fd, bytes, follow),
+        }
+    }
+
+    /// The same with several slices in one call, [`socket::MAX_SLICES`] at most.
+    #[inline]
+    pub fn send_vectored(&self, fd: RawFd, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        match self {
+            Self::Kernel => socket::send_vectored(fd, slices),
+        }
+    }
+
+    /// Lets go of what was sent with [`Follow::More`].
+    #[inline]
+    pub fn push(&self, fd: RawFd) -> io::Result<()> {
+        match self {
+            Self::Kernel => socket::push(fd),
+        }
+    }
+
+    /// Tells the peer that nothing more will be sent.
+    pub fn shutdown_write(&self, fd: RawFd) -> io::Result<()> {
+        match self {
+            Self::Kernel => socket::shutdown_write(fd),
+        }
+    }
+
+    /// Sends small segments at once; an error for what is not TCP.
+    pub fn set_nodelay(&self, fd: RawFd) -> io::Result<()> {
+        match self {
+            Self::Kernel => socket::set_nodelay(fd),
+        }
+    }
+
+    /// The socket's own address; `None` where it is of another family.
+    pub fn local_address(&self, fd: RawFd) -> io::Result<Option<Address>> {
+        match self {
+            Self::Kernel => socket::local_address(fd),
+        }
+    }
+
+    /// The peer's address; `None` where it is of another family.
+    pub fn peer_address(&self, fd: RawFd) -> io::Result<Option<Address>> {
+        match self {
+            Self::Kernel => socket::peer_address(fd),
+        }
+    }
+}
+
+/// Datagram sockets.
+impl Driver {
+    /// Receives one datagram: its length, cut to the buffer's, and where it comes from.
+    #[inline]
+    pub fn receive_from(&self, fd: RawFd, buffer: &mut [u8]) -> io::Result<(usize, Option<Address>)> {
+        match self {
+            Self::Kernel => datagram::receive_from(fd, buffer),
+        }
+    }
+
+    /// Sends one datagram whole, or not at all; without an address to the peer that the socket is connected to.
+    #[inline]
+    pub fn send_datagram(&self, fd: RawFd, bytes: &[u8], address: Option<&Address>) -> io::Result<()> {
+        match (self, address) {
+            (Self::Kernel, Some(address)) => datagram::send_to(fd, bytes, address),
+            (Self::Kernel, None) => datagram::send(fd, bytes),
+        }
+    }
+}

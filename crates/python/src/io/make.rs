@@ -1,0 +1,51 @@
+//! What a loop makes for connections: transports of sockets that Python has made and connected.
+
+use pyo3::prelude::*;
+
+use crate::event_loop::{Item, LoopCore};
+use crate::ffi::{Arguments, Context, Object, method_of};
+use crate::io::datagram::{self, DatagramTransport};
+use crate::io::stream;
+
+/// The transport of a connected socket; its protocol is told in the next turn.
+fn stream_transport(slf: &Bound<'_, LoopCore>, arguments: Arguments<'_>) -> PyResult<Object> {
+    let py = slf.py();
+    let [socket, protocol, extra, server, context] =
+        arguments.exactly(py, "_stream_transport", ["sock", "protocol", "extra", "server", "context"])?;
+    let (socket, protocol) = (socket.bind(py), protocol.bind(py));
+    let (extra, server) = (extra.bind(py), server.bind(py));
+    let context = Context::from_argument(py, Some(context))?;
+    let made = stream::from_socket(slf, &socket, &protocol, &extra, &server, context)?;
+    slf.get().push(Item::Other(&stream::MADE, made.object().clone_ref(py)));
+    Ok(made.into_object())
+}
+
+/// The transport of a datagram socket; its protocol is told in the next turn.
+fn datagram_transport(slf: &Bound<'_, LoopCore>, arguments: Arguments<'_>) -> PyResult<Object> {
+    let py = slf.py();
+    let [socket, protocol, address, extra, plain] =
+        arguments.exactly(py, "_datagram_transport", ["sock", "protocol", "address", "extra", "plain"])?;
+    let (socket, protocol) = (socket.bind(py), protocol.bind(py));
+    let made = DatagramTransport::create(
+        slf,
+        &socket,
+        &protocol,
+        &address.bind(py),
+        &extra.bind(py),
+        plain.bind(py).is_truthy()?,
+    )?;
+    slf.get().push(Item::Other(&datagram::MADE, made.object().clone_ref(py)));
+    Ok(made.into_object())
+}
+
+pub(super) fn methods() -> Vec<pyo3::ffi::PyMethodDef> {
+    vec![
+        method_of!(LoopCore, c"_stream_transport", c"The transport of a connected socket.", stream_transport),
+        method_of!(
+            LoopCore,
+            c"_datagram_transport",
+            c"The transport of a datagram socket.",
+            datagram_transport
+        ),
+    ]
+}
