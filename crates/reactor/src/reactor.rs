@@ -46,7 +46,7 @@ pub enum Waiting {
 ///
 /// A turn: [`collect_mail`](Self::collect_mail), [`begin`](Self::begin); wait by the driver as [`approach`](Self::approach)
 /// says, with nothing borrowed; [`collect`](Self::collect) what that brought, and the mail again after a sleep;
-/// [`expire`](Self::expire) timers; [`cut`](Self::cut), and [`next`](Self::next) until there is none.
+/// [`expire`](Self::expire) timers; [`cut`](Self::cut), and [`pop`](Self::pop) until there is none.
 pub struct Reactor<R, T, S> {
     pub engine: Engine<R, T>,
     pub sources: Sources<S>,
@@ -258,7 +258,7 @@ impl<R: Event + From<T>, T, S> Reactor<R, T, S> {
 
     /// The batch's next item.
     #[inline]
-    pub fn next(&mut self) -> Option<R> {
+    pub fn pop(&mut self) -> Option<R> {
         self.performed += 1;
         self.engine.pop()
     }

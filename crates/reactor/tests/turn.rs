@@ -109,7 +109,7 @@ fn what_another_has_waited_for_is_reported_until_it_comes_back() {
     turns.reactor.take_back(fd, READABLE);
     assert_eq!(turns.reactor.reported(), []);
     turns.reactor.cut();
-    assert_eq!(turns.reactor.next(), Some(Happening::Event(slot, READABLE)));
+    assert_eq!(turns.reactor.pop(), Some(Happening::Event(slot, READABLE)));
     // Another thread ends such a wait, too.
     std::thread::scope(|scope| {
         let remote = turns.remote();

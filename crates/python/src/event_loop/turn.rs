@@ -84,7 +84,7 @@ impl LoopCore {
             core.state.with(|state| state.reactor.expire(due));
         }
         core.state.with(|state| state.reactor.cut());
-        while let Some(item) = core.state.with(|state| state.reactor.next()) {
+        while let Some(item) = core.state.with(|state| state.reactor.pop()) {
             if !Self::is_quiet(slf, &item) {
                 task::vacate(slf)?;
             }

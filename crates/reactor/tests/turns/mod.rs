@@ -71,7 +71,7 @@ impl<W> Turns<W> {
         reactor.collect_mail();
         reactor.expire(deadline::at(seconds()));
         reactor.cut();
-        std::iter::from_fn(|| reactor.next()).collect()
+        std::iter::from_fn(|| reactor.pop()).collect()
     }
 
     /// The loop ends; how much it held.
