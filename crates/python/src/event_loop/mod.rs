@@ -93,7 +93,7 @@ pub(crate) static USUAL: Usual<LoopCore> = Usual::new();
 
 impl LoopCore {
     pub(crate) fn is_debug(&self) -> bool {
-        self.own.has(Parts::CHECKS_NOTHING.bits())
+        self.own.has(Parts::CHECKS_NOTHING)
     }
 
     pub(crate) fn check_open(&self) -> PyResult<()> {
@@ -113,7 +113,7 @@ impl LoopCore {
     }
 
     fn is_stopping(&self) -> bool {
-        self.own.has(Parts::GOES_ON.bits())
+        self.own.has(Parts::GOES_ON)
     }
 
     /// The number of the callback that runs.
@@ -209,7 +209,7 @@ impl LoopCore {
     }
 
     pub(crate) fn is_closed(&self) -> bool {
-        self.own.has(Parts::OPEN.bits())
+        self.own.has(Parts::OPEN)
     }
 
     fn get_debug(&self) -> bool {

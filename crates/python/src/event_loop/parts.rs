@@ -11,26 +11,31 @@ use pyo3::prelude::*;
 use pyo3::types::PyType;
 
 use super::LoopCore;
-use crate::ffi::hooks::Hooks;
+use crate::ffi::hooks::{Hook, Hooks, Intact};
 use crate::ffi::intern::intern;
 
-static HOOKS: Hooks = Hooks::new();
+/// The methods among them. What is none can be replaced on one loop only ([`LoopCore::keep`]).
+static HOOKS: Hooks<Parts> = Hooks::new(&[&[
+    (Parts::CALL_SOON, "call_soon"),
+    (Parts::CALL_AT, "call_at"),
+    (Parts::CALL_LATER, "call_later"),
+    (Parts::TIME, "time"),
+    (Parts::CREATE_FUTURE, "create_future"),
+    (Parts::CREATE_TASK, "create_task"),
+    (Parts::RUN_ONCE, "_run_once"),
+    (Parts::PROCESS_EVENTS, "_process_events"),
+]]);
 
-/// The methods, in the order of their bits.
-const METHODS: [&str; 8] = [
-    "call_soon",
-    "call_at",
-    "call_later",
-    "time",
-    "create_future",
-    "create_task",
-    "_run_once",
-    "_process_events",
-];
-
-/// A set of parts.
+/// A part, or a set of several.
 #[derive(Clone, Copy)]
 pub(crate) struct Parts(u32);
+
+impl Hook for Parts {
+    #[inline(always)]
+    fn bits(self) -> u32 {
+        self.0
+    }
+}
 
 impl Parts {
     pub(crate) const CALL_SOON: Self = Self(1);
@@ -53,30 +58,19 @@ impl Parts {
     /// It is not in debug mode.
     pub(crate) const CHECKS_NOTHING: Self = Self(1 << 28);
 
-    pub(crate) const fn bits(self) -> u32 {
-        self.0
-    }
-
     pub(crate) const fn and(self, other: Self) -> Self {
         Self(self.0 | other.0)
     }
 }
 
 /// Has the parts of one loop, of a moment: whoever runs Python asks again.
-#[derive(Clone, Copy)]
-pub(crate) struct Kept(crate::ffi::hooks::Intact);
-
-impl Kept {
-    pub(crate) fn has(self, parts: Parts) -> bool {
-        self.0.has_each(parts.0)
-    }
-}
+pub(crate) type Kept = Intact<Parts>;
 
 impl LoopCore {
     /// The parts that nobody has replaced.
     #[inline(always)]
     pub(crate) fn kept(slf: &Bound<'_, Self>) -> Kept {
-        Kept(HOOKS.intact(slf, &slf.get().own))
+        HOOKS.intact(slf, &slf.get().own)
     }
 
     /// Whether nobody has replaced any of these.
@@ -87,12 +81,12 @@ impl LoopCore {
 
     /// The part is this loop's own, or another's, whatever its class says.
     pub(super) fn keep(&self, part: Parts, keep: bool) {
-        self.own.set(part.0, !keep);
+        self.own.set(part, !keep);
     }
 
     /// Whether its tasks and futures are ours.
     pub(crate) fn is_native(&self) -> bool {
-        !self.own.has(Parts::VOCABULARY.0)
+        !self.own.has(Parts::VOCABULARY)
     }
 
     /// `__setattr__` and `__delattr__`.
@@ -111,5 +105,5 @@ impl LoopCore {
 
 /// What the class has now is its own.
 pub(super) fn learn(class: &Bound<'_, PyType>) -> PyResult<()> {
-    HOOKS.learn(&[(class, &METHODS)])
+    HOOKS.learn(&[class])
 }

@@ -1,5 +1,6 @@
 //! How the interpreter itself keeps attributes: what to do in their stead, and when they have changed.
 
+use pyo3::exceptions::PyAttributeError;
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::PyType;
@@ -28,5 +29,13 @@ pub(crate) fn set_attribute(
     match unsafe { ffi::PyObject_GenericSetAttr(object.as_ptr(), name.as_ptr(), value) } {
         0 => Ok(()),
         _ => Err(PyErr::fetch(object.py())),
+    }
+}
+
+/// What the interpreter says where an attribute is not there.
+pub(crate) fn missing<T>(object: &Bound<'_, T>, name: &str) -> PyErr {
+    match object.as_any().get_type().name() {
+        Ok(class) => PyAttributeError::new_err(format!("'{class}' object has no attribute '{name}'")),
+        Err(error) => error,
     }
 }

@@ -3,6 +3,7 @@
 //! asyncio's methods call each other by name, so a subclass, a tool or a test that replaces one changes the others. Ours call by
 //! name only what was replaced. What a class has is looked up once, and again when its version says that it was changed.
 
+use std::marker::PhantomData;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use pyo3::prelude::*;
@@ -15,86 +16,144 @@ use crate::ffi::attributes::{class_version, set_attribute};
 /// So many classes are remembered at a time: commonly there are but one or two.
 const REMEMBERED: usize = 8;
 
+/// What native code does in the place of a method, or of a property.
+pub(crate) trait Hook: Copy + 'static {
+    /// The one that no other hook of the family has; of a set of hooks, all of theirs.
+    fn bits(self) -> u32;
+}
+
+/// The hooks of a class that belongs to a family, by their names.
+type Table<H> = &'static [(H, &'static str)];
+
 /// What a class's native methods would call by name, and whether this is what classes have under these names.
-pub(crate) struct Hooks {
-    known: PyOnceLock<Vec<Hook>>,
+pub(crate) struct Hooks<H: 'static> {
+    tables: &'static [Table<H>],
+    known: PyOnceLock<Vec<Original>>,
     /// The version of a class, and its [`Intact`] in the lower half.
     classes: [AtomicU64; REMEMBERED],
 }
 
-struct Hook {
+struct Original {
+    bit: u32,
     name: &'static str,
-    original: Object,
+    object: Object,
     /// Whether an attribute of an instance would come first: not before a property.
     can_be_hidden: bool,
 }
+
+/// Declares the hooks of a family, each with its name; those of the classes below the first, if they have some of their own, stand
+/// behind a semicolon each: `hooks!(enum Hook in HOOKS { Put = "_put"; LifoPut = "_put" });`.
+macro_rules! hooks {
+    (
+        $(#[$about:meta])*
+        $visibility:vis enum $hook:ident in $hooks:ident { $($($variant:ident = $name:literal),+ $(,)?);+ }
+    ) => {
+        $(#[$about])*
+        #[derive(Clone, Copy)]
+        $visibility enum $hook {
+            $($($variant,)+)+
+        }
+
+        impl $crate::ffi::hooks::Hook for $hook {
+            #[inline(always)]
+            fn bits(self) -> u32 {
+                1 << self as u32
+            }
+        }
+
+        $visibility static $hooks: $crate::ffi::hooks::Hooks<$hook> =
+            $crate::ffi::hooks::Hooks::new(&[$(&[$(($hook::$variant, $name)),+]),+]);
+    };
+}
+pub(crate) use hooks;
 
 /// A bit for each hook that an instance has an attribute of its own for.
 #[derive(Default)]
 pub(crate) struct Own(AtomicU32);
 
 impl Own {
-    pub(crate) fn set(&self, bits: u32, on: bool) {
+    pub(crate) fn set(&self, hook: impl Hook, on: bool) {
+        self.set_bits(hook.bits(), on);
+    }
+
+    pub(crate) fn has(&self, hook: impl Hook) -> bool {
+        self.0.load(Ordering::Relaxed) & hook.bits() != 0
+    }
+
+    fn set_bits(&self, bits: u32, on: bool) {
         let before = self.0.load(Ordering::Relaxed);
         self.0.store(if on { before | bits } else { before & !bits }, Ordering::Relaxed);
     }
+}
 
-    pub(crate) fn has(&self, bits: u32) -> bool {
-        self.0.load(Ordering::Relaxed) & bits != 0
+/// A bit for each hook of a family that is as it was.
+pub(crate) struct Intact<H>(u32, PhantomData<H>);
+
+impl<H: Hook> Clone for Intact<H> {
+    #[inline(always)]
+    fn clone(&self) -> Self {
+        *self
     }
 }
 
-/// A bit for each hook that is as it was, in the order in which they were learnt.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Intact(u32);
+impl<H: Hook> Copy for Intact<H> {}
 
-impl Intact {
-    const ALL: u32 = 1 << 31;
-    /// Bits that no hook has: for what else an instance may have of its own.
-    const OTHERS: u32 = 0x7f00_0000;
+/// Each hook of a class is.
+const ALL: u32 = 1 << 31;
 
-    pub(crate) fn has(self, hook: usize) -> bool {
-        self.has_each(1 << hook)
+/// Bits that no hook has: for what else an instance may have of its own.
+const OTHERS: u32 = 0x7f00_0000;
+
+impl<H: Hook> Intact<H> {
+    #[inline(always)]
+    pub(crate) fn has(self, hook: H) -> bool {
+        self.0 & hook.bits() == hook.bits()
     }
 
-    pub(crate) fn has_each(self, bits: u32) -> bool {
-        self.0 & bits == bits
-    }
-
+    #[inline(always)]
     pub(crate) fn has_all(self) -> bool {
-        self.has_each(Self::ALL)
+        self.0 & ALL != 0
     }
 
     /// Less what the instance has itself.
+    #[inline(always)]
     fn without(self, own: &Own) -> Self {
         match own.0.load(Ordering::Relaxed) {
             0 => self,
-            own => Self(self.0 & !(own | Self::ALL)),
+            own => Self(self.0 & !(own | ALL), PhantomData),
         }
     }
 }
 
-impl Hooks {
-    pub(crate) const fn new() -> Self {
-        Self { known: PyOnceLock::new(), classes: [const { AtomicU64::new(0) }; REMEMBERED] }
+impl<H: Hook> Hooks<H> {
+    /// Of a class, and of those below it that have hooks of their own.
+    pub(crate) const fn new(tables: &'static [Table<H>]) -> Self {
+        Self { tables, known: PyOnceLock::new(), classes: [const { AtomicU64::new(0) }; REMEMBERED] }
     }
 
     /// What the classes have now under these names is what we know. Said once, when they are made.
-    pub(crate) fn learn(&self, classes: &[(&Bound<'_, PyAny>, &[&'static str])]) -> PyResult<()> {
-        let Some((first, _)) = classes.first() else { return Ok(()) };
-        let py = first.py();
-        let mut known = Vec::new();
-        for (class, names) in classes {
-            for name in *names {
-                let original = class.getattr(*name)?;
-                known.push(Hook {
-                    name,
-                    can_be_hidden: !original.hasattr("__set__")?,
-                    original: original.into(),
-                });
+    pub(crate) fn learn(&self, classes: &[&Bound<'_, PyAny>]) -> PyResult<()> {
+        self.learn_some(classes, |_| true)
+    }
+
+    /// The same of those hooks that this Python's classes have.
+    pub(crate) fn learn_some(
+        &self,
+        classes: &[&Bound<'_, PyAny>],
+        are_there: impl Fn(H) -> bool,
+    ) -> PyResult<()> {
+        let Some(first) = classes.first() else { return Ok(()) };
+        debug_assert_eq!(classes.len(), self.tables.len());
+        let (py, mut known, mut bits) = (first.py(), Vec::new(), ALL | OTHERS);
+        for (class, table) in classes.iter().zip(self.tables) {
+            for (hook, name) in table.iter().filter(|(hook, _)| are_there(*hook)) {
+                let (original, bit) = (class.getattr(*name)?, hook.bits());
+                debug_assert!(bit.is_power_of_two() && bits & bit == 0, "{name} shares its bit");
+                bits |= bit;
+                let can_be_hidden = !original.hasattr("__set__")?;
+                known.push(Original { bit, name, object: original.into(), can_be_hidden });
             }
         }
-        debug_assert!(known.len() <= Intact::OTHERS.trailing_zeros() as usize);
         // The first classes stay: the module is imported once.
         let _ = self.known.set(py, known);
         Ok(())
@@ -102,11 +161,11 @@ impl Hooks {
 
     /// What of them the object has still.
     #[inline(always)]
-    pub(crate) fn intact<T>(&self, object: &Bound<'_, T>, own: &Own) -> Intact {
+    pub(crate) fn intact<T>(&self, object: &Bound<'_, T>, own: &Own) -> Intact<H> {
         let version = class_version(object.as_any());
         let entry = self.classes[version as usize % REMEMBERED].load(Ordering::Relaxed);
         let of_class = if version != 0 && (entry >> 32) as u32 == version {
-            Intact(entry as u32)
+            Intact(entry as u32, PhantomData)
         } else {
             self.look_up(object.as_any())
         };
@@ -114,20 +173,20 @@ impl Hooks {
     }
 
     #[cold]
-    fn look_up(&self, object: &Bound<'_, PyAny>) -> Intact {
+    fn look_up(&self, object: &Bound<'_, PyAny>) -> Intact<H> {
         let py = object.py();
         let class = object.get_type();
-        let mut intact = Intact::ALL | Intact::OTHERS;
-        for (index, hook) in self.known(py).iter().enumerate() {
+        let mut intact = ALL | OTHERS;
+        for known in self.known(py) {
             // A subclass may have what cannot be had from the class: that is replaced too.
-            let same = class.getattr(hook.name).is_ok_and(|found| found.as_ptr() == hook.original.as_ptr());
-            intact = if same { intact | 1 << index } else { intact & !Intact::ALL };
+            let same = class.getattr(known.name).is_ok_and(|found| found.as_ptr() == known.object.as_ptr());
+            intact = if same { intact | known.bit } else { intact & !ALL };
         }
         // Of what was looked up just now: to look up gives a class that has none a version.
         let version = class_version(object);
         let entry = u64::from(version) << 32 | u64::from(intact);
         self.classes[version as usize % REMEMBERED].store(entry, Ordering::Relaxed);
-        Intact(intact)
+        Intact(intact, PhantomData)
     }
 
     /// What the `__setattr__` of an instance does; without a value, its `__delattr__`.
@@ -139,7 +198,7 @@ impl Hooks {
         value: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<()> {
         set_attribute(object.as_any(), name, value)?;
-        own.set(self.hidden_by(name), value.is_some());
+        own.set_bits(self.hidden_by(name), value.is_some());
         Ok(())
     }
 
@@ -148,11 +207,11 @@ impl Hooks {
         let Some(text) = name.cast::<PyString>().ok().and_then(|name| name.to_str().ok()) else {
             return 0;
         };
-        let known = self.known(name.py()).iter().enumerate();
-        known.filter(|(_, hook)| hook.can_be_hidden && hook.name == text).map(|(bit, _)| 1 << bit).sum()
+        let hidden = self.known(name.py()).iter().filter(|known| known.can_be_hidden && known.name == text);
+        hidden.map(|known| known.bit).sum()
     }
 
-    fn known(&self, py: Python<'_>) -> &[Hook] {
+    fn known(&self, py: Python<'_>) -> &[Original] {
         // They are there before any instance is.
         self.known.get(py).map_or(&[], Vec::as_slice)
     }

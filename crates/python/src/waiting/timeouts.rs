@@ -12,11 +12,12 @@ use pyo3::types::{PyDict, PyFloat, PyInt, PyTuple, PyType};
 use crate::event_loop::LoopCore;
 use crate::event_loop::running::Running;
 use crate::event_loop::task;
+use crate::ffi::attributes::missing;
 use crate::ffi::call::call;
 use crate::ffi::cell::LoopCell;
 use crate::ffi::coroutine::Kind;
 use crate::ffi::function::{Body, Function, equip};
-use crate::ffi::hooks::{Hooks, Own};
+use crate::ffi::hooks::{Own, hooks};
 use crate::ffi::imports;
 use crate::ffi::intern::intern;
 use crate::ffi::object::new_instance;
@@ -69,9 +70,10 @@ pub(crate) struct TimeoutCore {
 
 owned!(TimeoutCore { clears: inner; ignores: own_hooks; });
 
-/// What asyncio's code calls by name, and is native here.
-static HOOKS: Hooks = Hooks::new();
-const RESCHEDULE: usize = 0;
+hooks! {
+    /// What asyncio's code calls by name, and is native here.
+    enum Hook in HOOKS { Reschedule = "reschedule" }
+}
 
 static CLASS: PyOnceLock<Py<PyType>> = PyOnceLock::new();
 
@@ -134,9 +136,8 @@ impl TimeoutCore {
     }
 
     #[getter]
-    fn _cancelling(&self) -> PyResult<i64> {
-        let known = self.inner.with(|inner| inner.cancelling);
-        known.ok_or_else(|| PyAttributeError::new_err("'Timeout' object has no attribute '_cancelling'"))
+    fn _cancelling(slf: &Bound<'_, Self>) -> PyResult<i64> {
+        slf.get().inner.with(|inner| inner.cancelling).ok_or_else(|| missing(slf, "_cancelling"))
     }
 
     #[setter(_cancelling)]
@@ -264,7 +265,7 @@ impl Enter {
     /// False where asyncio's own code has to do it.
     fn natively(&self, py: Python<'_>) -> PyResult<bool> {
         let Some(timeout) = of(py, &self.0) else { return Ok(false) };
-        if !HOOKS.intact(timeout, &timeout.get().own_hooks).has(RESCHEDULE) {
+        if !HOOKS.intact(timeout, &timeout.get().own_hooks).has(Hook::Reschedule) {
             return Ok(false);
         }
         let Running::Native(owner) = Running::now(py)? else { return Ok(false) };
@@ -413,7 +414,7 @@ fn equip_timeout<'py>(class: &Bound<'py, PyType>) -> PyResult<Bound<'py, PyType>
     let methods: [(&str, crate::ffi::function::Method); 3] =
         [("__aenter__", enter), ("__aexit__", exit), ("reschedule", reschedule)];
     equip(class, imports::stock_timeout(py)?, &methods)?;
-    HOOKS.learn(&[(class, &["reschedule"])])?;
+    HOOKS.learn(&[class])?;
     // A second import of the package in one process keeps the first.
     let _ = CLASS.set(py, class.clone().unbind());
     Ok(class.clone())

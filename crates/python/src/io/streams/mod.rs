@@ -34,8 +34,8 @@ fn equip_streams(
     reader::USUAL.learn(reader)?;
     writer::USUAL.learn(writer)?;
     protocol::USUAL.learn(protocol)?;
-    reader::HOOKS.learn(&[(reader, reader::HOOK_NAMES)])?;
-    protocol::HOOKS.learn(&[(protocol, protocol::HOOK_NAMES)])
+    reader::HOOKS.learn(&[reader])?;
+    protocol::HOOKS.learn(&[protocol])
 }
 
 pub(crate) fn add(module: &Bound<'_, PyModule>) -> PyResult<()> {

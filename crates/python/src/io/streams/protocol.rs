@@ -9,15 +9,19 @@ use super::reader::{self, StreamReaderCore};
 use crate::ffi::call::call_method;
 use crate::ffi::cell::LoopCell;
 use crate::ffi::function::Method;
-use crate::ffi::hooks::{Hooks, Own};
+use crate::ffi::hooks::{Own, hooks};
 use crate::ffi::intern::intern;
 use crate::ffi::{Arguments, Bytes, Clear, Context, Object, Usual, owned, traverse_class};
 use crate::io::stream::NativeProtocols;
 
-/// What is native in place of calling it.
-pub(super) const HOOK_NAMES: &[&str] = &["data_received", "_stream_reader", "_drain_helper"];
-
-pub(super) static HOOKS: Hooks = Hooks::new();
+hooks! {
+    /// What is native in place of calling it.
+    pub(super) enum Hook in HOOKS {
+        DataReceived = "data_received",
+        StreamReader = "_stream_reader",
+        DrainHelper = "_drain_helper",
+    }
+}
 
 pub(super) static USUAL: Usual<StreamReaderProtocolCore> = Usual::new();
 

@@ -10,26 +10,26 @@ use super::buffer::Buffer;
 use super::transport;
 use crate::ffi::cell::LoopCell;
 use crate::ffi::function::Method;
-use crate::ffi::hooks::{Hooks, Own};
+use crate::ffi::hooks::{Own, hooks};
 use crate::ffi::imports;
 use crate::ffi::raise::raised;
 use crate::ffi::{Arguments, ByteArray, Bytes, Clear, Object, Usual, owned, traverse_class};
 use crate::waiting::waiter::{future_is_cancelled, set_result};
 
-/// What the native methods do in place of calling it.
-pub(super) const HOOK_NAMES: &[&str] = &[
-    "read",
-    "readexactly",
-    "readline",
-    "readuntil",
-    "exception",
-    "feed_data",
-    "_wakeup_waiter",
-    "_wait_for_data",
-    "_maybe_resume_transport",
-];
-
-pub(super) static HOOKS: Hooks = Hooks::new();
+hooks! {
+    /// What the native methods do in place of calling it.
+    pub(super) enum Hook in HOOKS {
+        Read = "read",
+        Readexactly = "readexactly",
+        Readline = "readline",
+        Readuntil = "readuntil",
+        Exception = "exception",
+        FeedData = "feed_data",
+        WakeupWaiter = "_wakeup_waiter",
+        WaitForData = "_wait_for_data",
+        MaybeResumeTransport = "_maybe_resume_transport",
+    }
+}
 
 pub(super) static USUAL: Usual<StreamReaderCore> = Usual::new();
 

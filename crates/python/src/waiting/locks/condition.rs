@@ -28,7 +28,11 @@ use crate::waiting::waiter::Waiter;
 #[pyclass(extends = PrimitiveCore, subclass, frozen, module = "ironloop._ironloop")]
 pub(crate) struct ConditionCore;
 
-static FAMILY: Family = Family { hooks: Hooks::new(), value: "_value", is_lazy: false };
+static FAMILY: Family = Family {
+    hooks: Hooks::new(&[&[(Hook::GetLoop, "_get_loop"), (Hook::Wake, "_notify")]]),
+    value: "_value",
+    is_lazy: false,
+};
 
 /// Whether a notification that is lost by a cancellation goes to the next, and the cancellation is raised as it came: as
 /// asyncio does since some release of Python 3.12.
@@ -287,8 +291,7 @@ fn native_condition(class: Bound<'_, PyAny>) -> PyResult<Bound<'_, PyAny>> {
             ("__aexit__", block::exit_by_name),
         ],
     )?;
-    let hooks: &[_] = if passes_on { &["_get_loop", "_notify"] } else { &["_get_loop"] };
-    FAMILY.hooks.learn(&[(&class, hooks)])?;
+    FAMILY.hooks.learn_some(&[&class], |hook| hook != Hook::Wake || passes_on)?;
     Ok(class)
 }
 

@@ -5,14 +5,14 @@ use pyo3::prelude::*;
 
 use super::value::Value;
 use crate::ffi::cell::LoopCell;
-use crate::ffi::hooks::{Hooks, Own};
+use crate::ffi::hooks::{self, Hooks, Own};
 use crate::ffi::{Clear, Object, owned, traverse_class};
 use crate::waiting::line::Line;
 use crate::waiting::loop_bound::{self, LoopBound};
 use crate::waiting::waiter::Waiter;
 
-/// What asyncio's code of a primitive calls by name, in the order in which it is learnt.
-#[derive(Clone, Copy)]
+/// What asyncio's code of primitives calls by name. A family says how it is called, if it has it.
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Hook {
     GetLoop,
     Wake,
@@ -23,9 +23,16 @@ pub(super) enum Hook {
     ReleaseBounded,
 }
 
+impl hooks::Hook for Hook {
+    #[inline(always)]
+    fn bits(self) -> u32 {
+        1 << self as u32
+    }
+}
+
 /// What the instances of one of asyncio's classes have in common.
 pub(super) struct Family {
-    pub(super) hooks: Hooks,
+    pub(super) hooks: Hooks<Hook>,
     /// The name of the value.
     pub(super) value: &'static str,
     /// Whether `_waiters` is None until somebody waits.
@@ -84,8 +91,7 @@ impl PrimitiveCore {
     pub(super) fn is_intact(slf: &Bound<'_, Self>, hook: Hook) -> bool {
         let core = slf.get();
         let intact = core.family.hooks.intact(slf, &core.own_hooks);
-        let is_bounded = matches!(hook, Hook::Release) && intact.has(Hook::ReleaseBounded as usize);
-        intact.has(hook as usize) || is_bounded
+        intact.has(hook) || (hook == Hook::Release && intact.has(Hook::ReleaseBounded))
     }
 
     /// A new future of the loop that `_get_loop` names.

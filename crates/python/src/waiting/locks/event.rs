@@ -3,7 +3,7 @@
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
-use super::core::{Family, PrimitiveCore};
+use super::core::{Family, Hook, PrimitiveCore};
 use super::value::Value;
 use super::waiting::{self, Primitive, PrimitiveWait};
 use crate::ffi::coroutine::Kind;
@@ -15,7 +15,8 @@ use crate::waiting::waiter::Waiter;
 #[pyclass(extends = PrimitiveCore, subclass, frozen, module = "ironloop._ironloop")]
 pub(crate) struct EventCore;
 
-static FAMILY: Family = Family { hooks: Hooks::new(), value: "_value", is_lazy: false };
+static FAMILY: Family =
+    Family { hooks: Hooks::new(&[&[(Hook::GetLoop, "_get_loop")]]), value: "_value", is_lazy: false };
 
 static WAIT: [Kind; 2] = [Kind::new(), Kind::new()];
 static USUAL: Usual<EventCore> = Usual::new();
@@ -105,7 +106,7 @@ fn native_event(class: Bound<'_, PyAny>) -> PyResult<Bound<'_, PyAny>> {
         class,
         &[("__init__", initialize), ("is_set", is_set), ("set", set), ("clear", clear), ("wait", wait)],
     )?;
-    FAMILY.hooks.learn(&[(&class, &["_get_loop"])])?;
+    FAMILY.hooks.learn(&[&class])?;
     Ok(class)
 }
 

@@ -19,7 +19,17 @@ use crate::waiting::waiter::{Waiter, future_is_done, set_result};
 #[pyclass(extends = PrimitiveCore, subclass, frozen, module = "ironloop._ironloop")]
 pub(crate) struct LockCore;
 
-static FAMILY: Family = Family { hooks: Hooks::new(), value: "_locked", is_lazy: true };
+static FAMILY: Family = Family {
+    hooks: Hooks::new(&[&[
+        (Hook::GetLoop, "_get_loop"),
+        (Hook::Wake, "_wake_up_first"),
+        (Hook::Acquire, "acquire"),
+        (Hook::Release, "release"),
+        (Hook::Locked, "locked"),
+    ]]),
+    value: "_locked",
+    is_lazy: true,
+};
 
 static ACQUIRE: [Kind; 2] = [Kind::new(), Kind::new()];
 static USUAL: Usual<LockCore> = Usual::new();
@@ -120,7 +130,7 @@ fn native_lock(class: Bound<'_, PyAny>) -> PyResult<Bound<'_, PyAny>> {
     USUAL.learn(&class)?;
     let class = equip_stand_in(class, &[("__init__", initialize)])?;
     let class = equip_stand_in(class, &block::methods::<LockCore>())?;
-    FAMILY.hooks.learn(&[(&class, &["_get_loop", "_wake_up_first", "acquire", "release", "locked"])])?;
+    FAMILY.hooks.learn(&[&class])?;
     Ok(class)
 }
 

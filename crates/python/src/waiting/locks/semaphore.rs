@@ -31,7 +31,20 @@ pub(crate) struct SemaphoreCore {
 
 owned!(SemaphoreCore { clears: bound; });
 
-static FAMILY: Family = Family { hooks: Hooks::new(), value: "_value", is_lazy: true };
+static FAMILY: Family = Family {
+    hooks: Hooks::new(&[
+        &[
+            (Hook::GetLoop, "_get_loop"),
+            (Hook::Wake, "_wake_up_next"),
+            (Hook::Acquire, "acquire"),
+            (Hook::Release, "release"),
+            (Hook::Locked, "locked"),
+        ],
+        &[(Hook::ReleaseBounded, "release")],
+    ]),
+    value: "_value",
+    is_lazy: true,
+};
 
 static ACQUIRE: [Kind; 2] = [Kind::new(), Kind::new()];
 static USUAL: Usual<SemaphoreCore> = Usual::new();
@@ -264,10 +277,7 @@ fn native_semaphore(class: Bound<'_, PyAny>) -> PyResult<Bound<'_, PyAny>> {
 fn native_bounded_semaphore(class: Bound<'_, PyAny>) -> PyResult<Bound<'_, PyAny>> {
     let class = equip_stand_in(class, &[("__init__", initialize_bounded), ("release", release_bounded)])?;
     let semaphore = class.getattr("__mro__")?.get_item(1)?;
-    FAMILY.hooks.learn(&[
-        (&semaphore, &["_get_loop", "_wake_up_next", "acquire", "release", "locked"]),
-        (&class, &["release"]),
-    ])?;
+    FAMILY.hooks.learn(&[&semaphore, &class])?;
     Ok(class)
 }
 

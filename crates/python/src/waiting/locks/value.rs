@@ -1,9 +1,9 @@
 //! The value of a primitive: whether a lock is held, whether an event is set, how many a semaphore lets in.
 
-use pyo3::exceptions::PyAttributeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyInt};
 
+use crate::ffi::attributes::missing;
 use crate::ffi::{Object, Release, Traverse, Visit, Visited};
 
 #[derive(Default)]
@@ -74,10 +74,7 @@ impl Value {
             Self::Truth(truth) => Ok(PyBool::new(py, *truth).to_owned().into_any()),
             Self::Count(count) => Ok(count.into_pyobject(py)?.into_any()),
             Self::Other(object) => Ok(object.bind(py).clone()),
-            Self::Missing => {
-                let class = owner.as_any().get_type().name()?;
-                Err(PyAttributeError::new_err(format!("'{class}' object has no attribute '{name}'")))
-            }
+            Self::Missing => Err(missing(owner, name)),
         }
     }
 }

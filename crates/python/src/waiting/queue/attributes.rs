@@ -1,7 +1,6 @@
 //! What programs, subclasses and asyncio's own code reach under asyncio's private names: `_queue`, `_getters` and `_putters` are
 //! the very containers, not copies of them, so what is done to them is done to the queue.
 
-use pyo3::exceptions::PyAttributeError;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
@@ -9,6 +8,7 @@ use pyo3::types::{PyDict, PyTuple};
 use super::core::QueueCore;
 use super::hooks::HOOKS;
 use super::state::{Items, Limit, State};
+use crate::ffi::attributes::missing;
 use crate::ffi::{Clear, Object, traverse_class};
 
 /// `self._name`, which an initialiser that was never called has not set.
@@ -22,13 +22,6 @@ fn or_missing<'py>(
     match found {
         Some(object) => Ok(object.bind(py).clone()),
         None => Err(missing(queue, name)),
-    }
-}
-
-fn missing(queue: &Bound<'_, QueueCore>, name: &str) -> PyErr {
-    match queue.get_type().name() {
-        Ok(class) => PyAttributeError::new_err(format!("'{class}' object has no attribute '{name}'")),
-        Err(error) => error,
     }
 }
 

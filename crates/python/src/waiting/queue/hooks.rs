@@ -3,7 +3,7 @@
 use pyo3::prelude::*;
 
 use super::core::QueueCore;
-use crate::ffi::hooks::{self, Intact};
+use crate::ffi::hooks::{Intact, hooks};
 
 /// What `_init` does.
 #[derive(Clone, Copy)]
@@ -31,60 +31,65 @@ pub(super) enum Place {
     Replaced,
 }
 
-/// Hooks that are native or replaced.
-#[derive(Clone, Copy)]
-pub(super) enum Plain {
-    Items,
-    QSize,
-    Empty,
-    Full,
-    PutNowait,
-    GetNowait,
-    WakeupNext,
-    GetLoop,
+hooks! {
+    /// What asyncio's code of queues calls by name: first `Queue` has it, and of some of it the two classes below have their own.
+    pub(super) enum Hook in HOOKS {
+        Items = "_queue",
+        QSize = "qsize",
+        Empty = "empty",
+        Full = "full",
+        PutNowait = "put_nowait",
+        GetNowait = "get_nowait",
+        WakeupNext = "_wakeup_next",
+        GetLoop = "_get_loop",
+        QueueInit = "_init",
+        QueueGet = "_get",
+        QueuePut = "_put";
+        LifoInit = "_init",
+        LifoGet = "_get",
+        LifoPut = "_put";
+        PriorityInit = "_init",
+        PriorityGet = "_get",
+        PriorityPut = "_put"
+    }
 }
 
-/// Their names.
-const PLAIN: [&str; 8] =
-    ["_queue", "qsize", "empty", "full", "put_nowait", "get_nowait", "_wakeup_next", "_get_loop"];
-
-/// Hooks of which each of the three classes has its own. These of one class stand together, and behind those above.
-const OWN: [&str; 3] = ["_init", "_get", "_put"];
-
-pub(super) static HOOKS: hooks::Hooks = hooks::Hooks::new();
-
+/// What of them a queue has still.
 #[derive(Clone, Copy)]
-pub(super) struct Hooks(Intact);
+pub(super) struct Hooks(Intact<Hook>);
 
 impl Hooks {
     pub(super) fn of(queue: &Bound<'_, QueueCore>) -> Self {
         Self(HOOKS.intact(queue, &queue.get().own_hooks))
     }
 
-    pub(super) fn is_plain(self, hook: Plain) -> bool {
-        self.0.has(hook as usize)
+    pub(super) fn has(self, hook: Hook) -> bool {
+        self.0.has(hook)
     }
 
     pub(super) fn init(self) -> Init {
-        self.choose(0, [Init::Deque, Init::List, Init::List]).unwrap_or(Init::Replaced)
+        let known =
+            [(Hook::QueueInit, Init::Deque), (Hook::LifoInit, Init::List), (Hook::PriorityInit, Init::List)];
+        self.choose(known).unwrap_or(Init::Replaced)
     }
 
     pub(super) fn take(self) -> Take {
-        self.choose(1, [Take::First, Take::Last, Take::Least]).unwrap_or(Take::Replaced)
+        let known =
+            [(Hook::QueueGet, Take::First), (Hook::LifoGet, Take::Last), (Hook::PriorityGet, Take::Least)];
+        self.choose(known).unwrap_or(Take::Replaced)
     }
 
     pub(super) fn place(self) -> Place {
-        self.choose(2, [Place::Behind, Place::OnTop, Place::InOrder]).unwrap_or(Place::Replaced)
+        let known = [
+            (Hook::QueuePut, Place::Behind),
+            (Hook::LifoPut, Place::OnTop),
+            (Hook::PriorityPut, Place::InOrder),
+        ];
+        self.choose(known).unwrap_or(Place::Replaced)
     }
 
-    /// Of three kinds that of the class whose hook it is.
-    fn choose<K: Copy>(self, hook: usize, kinds: [K; 3]) -> Option<K> {
-        let class = (0..kinds.len()).find(|class| self.0.has(PLAIN.len() + class * OWN.len() + hook))?;
-        Some(kinds[class])
+    /// Of the three classes' that which the queue has.
+    fn choose<K: Copy>(self, known: [(Hook, K); 3]) -> Option<K> {
+        known.into_iter().find(|(hook, _)| self.has(*hook)).map(|(_, kind)| kind)
     }
-}
-
-/// Remembers what `Queue`, `LifoQueue` and `PriorityQueue` have.
-pub(super) fn remember(queue: &Bound<'_, PyAny>, below: [&Bound<'_, PyAny>; 2]) -> PyResult<()> {
-    HOOKS.learn(&[(queue, &PLAIN), (queue, &OWN), (below[0], &OWN), (below[1], &OWN)])
 }

@@ -9,7 +9,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyList;
 
 use super::core::QueueCore;
-use super::hooks::{Hooks, Init, Place, Plain, Take};
+use super::hooks::{Hook, Hooks, Init, Place, Take};
 use super::state::{Items, Limit};
 use crate::ffi::Object;
 use crate::ffi::call::{call, call_method};
@@ -45,7 +45,7 @@ impl QueueCore {
         hooks: Hooks,
         body: impl FnOnce(&mut VecDeque<Object>) -> R,
     ) -> Option<R> {
-        if !hooks.is_plain(Plain::Items) {
+        if !hooks.has(Hook::Items) {
             return None;
         }
         slf.get().state.with(|state| match &mut state.items {
@@ -76,7 +76,7 @@ impl QueueCore {
         let py = slf.py();
         let items = slf.get().state.with(|state| state.items.shown().map(|items| items.clone_ref(py)));
         match items {
-            Some(items) if hooks.is_plain(Plain::Items) => Ok(items),
+            Some(items) if hooks.has(Hook::Items) => Ok(items),
             _ => slf.getattr(intern!(py, "_queue")).map(Object::from),
         }
     }
@@ -153,7 +153,7 @@ impl QueueCore {
         let limit = slf.get().state.with(|state| state.limit);
         match limit {
             Limit::None => Ok(false),
-            Limit::Items(most) if hooks.is_plain(Plain::QSize) => Ok(Self::count(slf, hooks)? >= most),
+            Limit::Items(most) if hooks.has(Hook::QSize) => Ok(Self::count(slf, hooks)? >= most),
             _ => {
                 let maxsize = slf.getattr(intern!(py, "_maxsize"))?;
                 if maxsize.le(0)? {
@@ -166,7 +166,7 @@ impl QueueCore {
 
     /// `self.empty()`
     pub(super) fn is_empty(slf: &Bound<'_, Self>, hooks: Hooks) -> PyResult<bool> {
-        if hooks.is_plain(Plain::Empty) {
+        if hooks.has(Hook::Empty) {
             return Self::has_none(slf, hooks);
         }
         slf.call_method0(intern!(slf.py(), "empty"))?.is_truthy()
@@ -174,7 +174,7 @@ impl QueueCore {
 
     /// `self.full()`
     pub(super) fn is_full(slf: &Bound<'_, Self>, hooks: Hooks) -> PyResult<bool> {
-        if hooks.is_plain(Plain::Full) {
+        if hooks.has(Hook::Full) {
             return Self::has_all(slf, hooks);
         }
         slf.call_method0(intern!(slf.py(), "full"))?.is_truthy()

@@ -5,9 +5,9 @@ use pyo3::prelude::*;
 use pyo3::types::PyInt;
 
 use super::core::{QueueCore, USUAL};
-use super::hooks::Hooks;
+use super::hooks::{HOOKS, Hooks};
 use super::state::{Limit, State};
-use super::{hooks, waiting};
+use super::waiting;
 use crate::ffi::function::equip_stand_in;
 use crate::ffi::imports;
 use crate::ffi::{Arg, Arguments, Object};
@@ -112,7 +112,7 @@ fn equip_queues(
             ("task_done", task_done),
         ],
     )?;
-    hooks::remember(queue, [lifo, priority])
+    HOOKS.learn(&[queue, lifo, priority])
 }
 
 pub(super) fn add(module: &Bound<'_, PyModule>) -> PyResult<()> {

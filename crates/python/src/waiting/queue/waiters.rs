@@ -4,7 +4,7 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
 use super::core::QueueCore;
-use super::hooks::{Hooks, Plain};
+use super::hooks::{Hook, Hooks};
 use crate::ffi::Object;
 use crate::ffi::call::{call, call_method};
 use crate::ffi::imports;
@@ -30,7 +30,7 @@ impl QueueCore {
     /// A new future at the end of the line. A `RuntimeError` if somebody has waited on another loop.
     pub(super) fn enqueue(slf: &Bound<'_, Self>, hooks: Hooks, side: Side) -> PyResult<Waiter> {
         let core = slf.get();
-        let waiter = if hooks.is_plain(Plain::GetLoop) {
+        let waiter = if hooks.has(Hook::GetLoop) {
             core.bound.make_waiter(slf)?
         } else {
             loop_bound::make_waiter_by_name(slf)?
@@ -52,7 +52,7 @@ impl QueueCore {
     pub(super) fn wake_next(slf: &Bound<'_, Self>, hooks: Hooks, side: Side) -> PyResult<()> {
         let py = slf.py();
         let line = slf.get().line(side);
-        if hooks.is_plain(Plain::WakeupNext) {
+        if hooks.has(Hook::WakeupNext) {
             return line.wake_next(py);
         }
         call_method(py, &slf.into(), intern!(py, "_wakeup_next"), &[&line.show(py)?]).map(drop)

@@ -3,7 +3,7 @@
 use pyo3::prelude::*;
 
 use super::core::QueueCore;
-use super::hooks::{Hooks, Plain};
+use super::hooks::{Hook, Hooks};
 use super::waiters::Side;
 use crate::ffi::call::call_method;
 use crate::ffi::coroutine::Kind;
@@ -47,7 +47,7 @@ impl Request for Put {
 
     fn perform(self, queue: &Bound<'_, QueueCore>, hooks: Hooks) -> PyResult<Object> {
         let py = queue.py();
-        if hooks.is_plain(Plain::PutNowait) && hooks.is_plain(Plain::Full) {
+        if hooks.has(Hook::PutNowait) && hooks.has(Hook::Full) {
             QueueCore::refuse_if_shut_down(queue)?;
             return QueueCore::add(queue, hooks, &self.0).map(|()| Object::none(py));
         }
@@ -75,7 +75,7 @@ impl Request for Get {
 
     fn perform(self, queue: &Bound<'_, QueueCore>, hooks: Hooks) -> PyResult<Object> {
         let py = queue.py();
-        if hooks.is_plain(Plain::GetNowait) && hooks.is_plain(Plain::Empty) {
+        if hooks.has(Hook::GetNowait) && hooks.has(Hook::Empty) {
             return QueueCore::remove(queue, hooks);
         }
         call_method(py, &queue.into(), intern!(py, "get_nowait"), &[])
