@@ -16,6 +16,7 @@ use pyo3::types::PyType;
 fn _ironloop(module: &Bound<'_, PyModule>) -> PyResult<()> {
     ffi::process::claim(module.py())?;
     ffi::imports::prepare(module.py())?;
+    ffi::stock::prepare(module.py())?;
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     event_loop::add_class(module)?;
     event_loop::handle::add_classes(module)?;
@@ -53,13 +54,13 @@ fn vocabulary(module: &Bound<'_, PyModule>) -> PyResult<()> {
     waiting::task_group::add(module)?;
     io::streams::add(module)?;
     let (future, task) = (ffi::imports::stock_future(py)?, ffi::imports::stock_task(py)?);
-    let misfit = ffi::fields::misfit(future, task)?;
+    let misfit = ffi::fields::probe::misfit(future, task)?;
     module.add("misfit", &misfit)?;
     if misfit.is_some() {
         module.add("Future", ffi::imports::future(py)?)?;
         return module.add("Task", ffi::imports::task(py)?);
     }
-    ffi::asyncio::remember_stock(future, task);
+    ffi::view::remember_stock(future, task);
     event_loop::future::add_class(module, future)?;
     event_loop::task::add_class(module, task)?;
     waiting::combinators::add_classes(py, future)

@@ -92,6 +92,11 @@ owned!(LoopCore {
 pub(crate) static USUAL: Usual<LoopCore> = Usual::new();
 
 impl LoopCore {
+    /// The object as a loop, if it is one of ours.
+    pub(crate) fn of<'py>(py: Python<'py>, object: &Object) -> Option<Bound<'py, Self>> {
+        USUAL.cast(object.bind(py)).cloned()
+    }
+
     pub(crate) fn is_debug(&self) -> bool {
         self.own.has(Parts::CHECKS_NOTHING)
     }
@@ -281,7 +286,7 @@ impl LoopCore {
 
     #[setter(_native)]
     fn set_native(&self, native: bool) {
-        self.keep(Parts::VOCABULARY, native && crate::ffi::asyncio::is_known());
+        self.keep(Parts::VOCABULARY, native && crate::ffi::view::is_known());
     }
 
     /// Whether the loop waits by itself, and not by `_selector.select`.

@@ -1,4 +1,4 @@
-//! Which loop runs in this thread.
+//! Which loop runs in this thread, and what runs in which context there.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -6,12 +6,13 @@ use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 
 use crate::event_loop::{LoopCore, Parts};
-use crate::ffi::asyncio::as_native_loop;
+
 use crate::ffi::call::call;
 use crate::ffi::ending::outlive_interpreter;
 use crate::ffi::imports;
 use crate::ffi::intern::intern;
 use crate::ffi::object::current_thread;
+use crate::ffi::{Arguments, Context, Object};
 
 /// The thread that has begun to run a loop of ours last; 0 if that one has ended.
 static THREAD: AtomicU64 = AtomicU64::new(0);
@@ -39,7 +40,7 @@ pub(crate) enum Running<'py> {
 impl<'py> Running<'py> {
     pub(crate) fn now(py: Python<'py>) -> PyResult<Self> {
         let found = call(py, imports::get_running_loop(py)?, &[])?;
-        if let Some(core) = as_native_loop(py, &found).filter(|core| core.get().is_native()) {
+        if let Some(core) = LoopCore::of(py, &found).filter(|core| core.get().is_native()) {
             return Ok(Self::Native(core));
         }
         // What comes next may run Python in a thread that has nothing else of ours.
@@ -65,10 +66,66 @@ impl<'py> Running<'py> {
     }
 }
 
+/// `body(owner, arguments)` if a loop of ours runs in this thread; nothing if not.
+pub(crate) fn if_native(
+    py: Python<'_>,
+    arguments: Arguments<'_>,
+    body: impl FnOnce(&Bound<'_, LoopCore>, Arguments<'_>) -> PyResult<Object>,
+) -> PyResult<Option<Object>> {
+    match Running::now(py)? {
+        Running::Native(core) => body(&core, arguments).map(Some),
+        Running::Other(_) | Running::None => Ok(None),
+    }
+}
+
+/// What a function does that stands for one of asyncio's, while a loop of ours runs: `fn(&Bound<LoopCore>, Arguments)`.
+macro_rules! natively {
+    ($body:path) => {
+        $crate::ffi::function::Body::Sometimes(|py, arguments| {
+            $crate::event_loop::running::if_native(py, arguments, $body)
+        })
+    };
+}
+pub(crate) use natively;
+
+impl Context {
+    /// `context.run(body)`, or `copy.run(body)` where [`Self::instead`] gives one.
+    pub(crate) fn run<R>(&self, py: Python<'_>, body: impl FnOnce() -> PyResult<R>) -> PyResult<R> {
+        match self.enter(py) {
+            Ok(()) => self.leave_after(py, body),
+            Err(entered) => self.instead(py, entered)?.run(py, body),
+        }
+    }
+
+    /// `context.run(body)` for one who keeps the context for the next time: where it has to be a copy, `keep` takes that.
+    pub(crate) fn run_or_keep<R>(
+        &self,
+        py: Python<'_>,
+        keep: impl FnOnce(&Self),
+        body: impl FnOnce() -> PyResult<R>,
+    ) -> PyResult<R> {
+        match self.enter(py) {
+            Ok(()) => self.leave_after(py, body),
+            Err(entered) => {
+                let copy = self.instead(py, entered)?;
+                keep(&copy);
+                copy.run(py, body)
+            }
+        }
+    }
+
+    /// A context cannot be entered twice. In a nested run its caller may have entered it, and stands still: then a copy takes its
+    /// place. Else, as in asyncio, that is the error.
+    #[cold]
+    fn instead(&self, py: Python<'_>, entered: PyErr) -> PyResult<Self> {
+        if may_nest(py)? { self.copy(py) } else { Err(entered) }
+    }
+}
+
 /// Whether the loop that runs in this thread may turn inside what it runs.
-pub(crate) fn may_nest(py: Python<'_>) -> PyResult<bool> {
+fn may_nest(py: Python<'_>) -> PyResult<bool> {
     let found = call(py, imports::get_running_loop(py)?, &[])?;
-    match as_native_loop(py, &found) {
+    match LoopCore::of(py, &found) {
         Some(core) => core.getattr(intern!(py, "_may_nest"))?.is_truthy(),
         None => Ok(false),
     }

@@ -9,14 +9,12 @@ use pyo3::types::{PyDict, PyFloat, PyTuple};
 
 use super::{Item, LoopCore, Parts, Timer, closed};
 use crate::event_loop::handle::{Callback, Handle, ThreadSafeHandle, TimerHandle};
-use crate::event_loop::task::Task;
-use crate::ffi::asyncio::wakeup_of;
+use crate::event_loop::task::{Task, wakeup_of};
 use crate::ffi::call::call_named;
 use crate::ffi::derived::{Own, track};
 use crate::ffi::ending::outlive_interpreter;
 use crate::ffi::error::os_error;
-use crate::ffi::imports;
-use crate::ffi::{Arg, Arguments, Context, Instance, Native, Object, method_of};
+use crate::ffi::{Arg, Arguments, Context, Instance, Native, Object, imports, method_of};
 
 /// `loop.call_soon(callback, argument, context=context)`, whosever it is.
 pub(crate) fn call_soon_by_name(

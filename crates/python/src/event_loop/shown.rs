@@ -5,8 +5,7 @@ use pyo3::prelude::*;
 
 use super::{Item, LoopCore};
 use crate::event_loop::handle::{Callback, Handle};
-use crate::event_loop::task::Task;
-use crate::ffi::asyncio::wakeup_of;
+use crate::event_loop::task::{Task, wakeup_of};
 use crate::ffi::derived::{Own, track};
 use crate::ffi::intern::intern;
 use crate::ffi::observer::AnyObserver;

@@ -1,11 +1,10 @@
-//! `contextvars` contexts.
+//! `contextvars` contexts. How something runs in one, and what if that has been entered already, `event_loop::running` says.
 
 use pyo3::exceptions::PyTypeError;
 use pyo3::ffi;
 use pyo3::prelude::*;
 
 use super::{Arg, Object, owned};
-use crate::event_loop::running;
 
 /// A `contextvars.Context`.
 pub(crate) struct Context(Object);
@@ -38,45 +37,14 @@ impl Context {
         Ok(Self(argument.to_object(py)))
     }
 
-    /// `context.run(body)`, or `copy.run(body)` where [`Self::instead`] gives one.
-    pub(crate) fn run<R>(&self, py: Python<'_>, body: impl FnOnce() -> PyResult<R>) -> PyResult<R> {
-        match self.enter(py) {
-            Ok(()) => self.leave_after(py, body),
-            Err(entered) => self.instead(py, entered)?.run(py, body),
-        }
-    }
-
-    /// `context.run(body)` for one who keeps the context for the next time: where it has to be a copy, `keep` takes that.
-    pub(crate) fn run_or_keep<R>(
-        &self,
-        py: Python<'_>,
-        keep: impl FnOnce(&Self),
-        body: impl FnOnce() -> PyResult<R>,
-    ) -> PyResult<R> {
-        match self.enter(py) {
-            Ok(()) => self.leave_after(py, body),
-            Err(entered) => {
-                let copy = self.instead(py, entered)?;
-                keep(&copy);
-                copy.run(py, body)
-            }
-        }
-    }
-
-    /// A context cannot be entered twice. In a nested run its caller may have entered it, and stands still: then a copy takes its
-    /// place. Else, as in asyncio, that is the error.
-    #[cold]
-    fn instead(&self, py: Python<'_>, entered: PyErr) -> PyResult<Self> {
-        if running::may_nest(py)? { self.copy(py) } else { Err(entered) }
-    }
-
-    /// What is entered is left by [`Self::leave_after`].
-    fn enter(&self, py: Python<'_>) -> PyResult<()> {
+    /// What is entered is left by [`Self::leave_after`]. An error if it has been entered already.
+    pub(crate) fn enter(&self, py: Python<'_>) -> PyResult<()> {
         // SAFETY: a live context; left by the thread that has entered it.
         if unsafe { ffi::PyContext_Enter(self.0.as_ptr()) } < 0 { Err(PyErr::fetch(py)) } else { Ok(()) }
     }
 
-    fn leave_after<R>(&self, py: Python<'_>, body: impl FnOnce() -> PyResult<R>) -> PyResult<R> {
+    /// Runs `body` in what was entered, and leaves it.
+    pub(crate) fn leave_after<R>(&self, py: Python<'_>, body: impl FnOnce() -> PyResult<R>) -> PyResult<R> {
         let result = body();
         // SAFETY: entered before. Errors of the body are held in `result`, so none is set.
         if unsafe { ffi::PyContext_Exit(self.0.as_ptr()) } < 0 {

@@ -289,10 +289,16 @@ unsafe extern "C" fn repr(coroutine: *mut ffi::PyObject) -> *mut ffi::PyObject {
 ///
 /// # Safety
 /// A live object.
-pub(super) unsafe fn is_native(object: *mut ffi::PyObject) -> bool {
+unsafe fn is_native(object: *mut ffi::PyObject) -> bool {
     // SAFETY: the caller keeps the object alive, and an object its type.
     let shows = unsafe { (*ffi::Py_TYPE(object)).tp_repr };
     shows.is_some_and(|shows| std::ptr::fn_addr_eq(shows, repr as ffi::reprfunc))
+}
+
+/// Whether this is a coroutine beyond doubt: the interpreter's or one of ours.
+pub(crate) fn is_coroutine(object: &Object) -> bool {
+    // SAFETY: a live object.
+    unsafe { ffi::PyCoro_CheckExact(object.as_ptr()) != 0 || is_native(object.as_ptr()) }
 }
 
 /// The iterator that `await` has of a native coroutine: itself. A `RuntimeError` if it is being awaited.

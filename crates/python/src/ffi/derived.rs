@@ -19,6 +19,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyTuple, PyType};
 
 use super::class::{BEFORE, NO_GETTER, Pool, allocate, leak, release, say_last_words, whole_words};
+use super::method::Receiver;
 use super::{Clear, Object, Traverse, Visit, Visited};
 
 /// What stands behind the base's struct.
@@ -59,16 +60,6 @@ impl<T: Derived> Own<T> {
         })
     }
 
-    /// Lends an instance of this class, or of one below it, for the time of a call.
-    ///
-    /// # Safety
-    /// `pointer` is such an instance for as long as `body` runs.
-    pub(super) unsafe fn borrowed<R>(pointer: *mut ffi::PyObject, body: impl FnOnce(&Self) -> R) -> R {
-        // SAFETY: the thread is attached, as it runs Python code; the reference is not given back below.
-        let object = unsafe { Object::from_owned(Python::assume_attached(), pointer) };
-        body(&ManuallyDrop::new(Self(object, PhantomData)))
-    }
-
     pub(crate) fn clone_ref(&self, py: Python<'_>) -> Self {
         Self(self.0.clone_ref(py), PhantomData)
     }
@@ -90,6 +81,17 @@ impl<T: Derived> Own<T> {
 impl<T> Traverse for Own<T> {
     fn traverse(&self, visit: &mut Visit<'_>) -> Visited {
         self.0.traverse(visit)
+    }
+}
+
+/// Of the class, and of those below it.
+impl<T: Derived> Receiver for Own<T> {
+    type Lent<'a> = &'a Self;
+
+    unsafe fn lend<R>(py: Python<'_>, instance: *mut ffi::PyObject, body: impl FnOnce(&Self) -> R) -> R {
+        // SAFETY: our caller has an instance of such a class, and keeps it: the reference is not given back.
+        let object = unsafe { Object::from_owned(py, instance) };
+        body(&ManuallyDrop::new(Self(object, PhantomData)))
     }
 }
 

@@ -2,19 +2,16 @@
 //!
 //! Ours are subclasses that keep their state where the base keeps its own: whatever we do not override is asyncio's own code,
 //! and tools that read a process from outside find what they look for. The layouts are those of the Python that this is built
-//! for; `misfit` compares them with the types that are there.
+//! for; [`probe`] compares them with the types that are there.
 
-mod probe;
+pub(crate) mod probe;
 
 use std::cell::Cell;
 use std::ffi::c_int;
-use std::mem::size_of;
 use std::ptr;
 
-use pyo3::exceptions::PyException;
 use pyo3::ffi;
 use pyo3::prelude::*;
-use pyo3::types::PyType;
 
 use super::Object;
 
@@ -147,22 +144,6 @@ mod flag {
     pub(super) const BLOCKING: u8 = 2;
     pub(super) const MUST_CANCEL: u8 = 4;
     pub(super) const LOG_DESTROY_PENDING: u8 = 8;
-}
-
-/// What in the two types is not laid out as this was built for, in a word. (Free-threaded ones have locks of their own.)
-pub(crate) fn misfit(future: &Bound<'_, PyType>, task: &Bound<'_, PyType>) -> PyResult<Option<String>> {
-    let py = future.py();
-    // SAFETY: live types; their sizes were settled when they were made.
-    let size = |kind: &Bound<'_, PyType>| unsafe { (*kind.as_type_ptr()).tp_basicsize } as usize;
-    let fits = size(future) == size_of::<FutureFields>() && size(task) == size_of::<TaskFields>();
-    if cfg!(Py_GIL_DISABLED) || !fits {
-        return Ok(Some("size".to_owned()));
-    }
-    match probe::misfit(future, task) {
-        Ok(misfit) => Ok(misfit.map(str::to_owned)),
-        Err(error) if error.is_instance_of::<PyException>(py) => Ok(Some(error.to_string())),
-        Err(error) => Err(error),
-    }
 }
 
 impl FutureFields {

@@ -17,15 +17,13 @@ use super::class::NO_GETTER;
 use super::code::Code;
 use super::method::enter;
 use super::{Arguments, Class, Instance, Native, Object, Traverse, Visit, Visited, owned};
-use crate::event_loop::LoopCore;
-use crate::event_loop::running::Running;
 
 /// What a call runs.
 pub(crate) enum Body {
     /// On any loop, or on none.
     Anywhere(fn(Python<'_>, Arguments<'_>) -> PyResult<Object>),
-    /// While a loop of ours runs in this thread.
-    Native(fn(&Bound<'_, LoopCore>, Arguments<'_>) -> PyResult<Object>),
+    /// Where it can do it: nothing comes back where the function that it stands for has to.
+    Sometimes(fn(Python<'_>, Arguments<'_>) -> PyResult<Option<Object>>),
     /// A function of Python code.
     Python(Object),
 }
@@ -34,7 +32,7 @@ impl Traverse for Body {
     fn traverse(&self, visit: &mut Visit<'_>) -> Visited {
         match self {
             Self::Python(function) => function.traverse(visit),
-            Self::Anywhere(_) | Self::Native(_) => Ok(()),
+            Self::Anywhere(_) | Self::Sometimes(_) => Ok(()),
         }
     }
 }
@@ -149,9 +147,9 @@ impl Callable for Function {
         match &function.body {
             _ if !function.is_ours(arguments) => arguments.pass_on(py, &function.stands_for),
             Body::Anywhere(body) => body(py, arguments),
-            Body::Native(body) => match Running::now(py)? {
-                Running::Native(core) => body(&core, arguments),
-                _ => arguments.pass_on(py, &function.stands_for),
+            Body::Sometimes(body) => match body(py, arguments)? {
+                Some(result) => Ok(result),
+                None => arguments.pass_on(py, &function.stands_for),
             },
             Body::Python(function) => arguments.pass_on(py, function),
         }

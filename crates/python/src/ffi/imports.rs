@@ -17,7 +17,6 @@ use crate::ffi::attributes::version_of;
 use crate::ffi::code::Code;
 use crate::ffi::dict;
 use crate::ffi::intern::intern;
-use crate::ffi::stock;
 
 /// Looks all up.
 pub(crate) fn prepare(py: Python<'_>) -> PyResult<()> {
@@ -34,7 +33,6 @@ pub(crate) fn prepare(py: Python<'_>) -> PyResult<()> {
     only_loop(py)?;
     only_message(py)?;
     gather_leaves_children(py)?;
-    stock::prepare(py)?;
     log_on_exception(py)?;
     servers_know_transports(py).map(drop)
 }

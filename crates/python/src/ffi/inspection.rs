@@ -13,12 +13,12 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyCode, PyDict, PyFrame, PyString, PyTuple};
 
-use super::asyncio::View;
 use super::class::NO_GETTER;
 use super::coroutine::{Coroutine, Stage};
 use super::derived::track;
 use super::intern::intern;
 use super::method::{enter, get};
+use super::view::View;
 use super::{Clear, Instance, Object, Traverse, Visit, Visited, owned};
 use crate::ffi::cell::LoopCell;
 

@@ -2,6 +2,8 @@
 //!
 //! A panic becomes a `PanicException`; nothing unwinds into C.
 
+use std::ffi::CStr;
+use std::mem::ManuallyDrop;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
 
@@ -9,6 +11,7 @@ use pyo3::PyClass;
 use pyo3::ffi;
 use pyo3::panic::PanicException;
 use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyTuple};
 
 use super::{Arguments, Instance, Native, Object};
 
@@ -31,22 +34,50 @@ pub(crate) fn enter(
     ptr::null_mut()
 }
 
+/// What a method is called on: the payload of a native class, `Own` of a class below one of asyncio's, or
+/// a `View` of whatever future.
+pub(crate) trait Receiver {
+    /// As the method gets it.
+    type Lent<'a>;
+
+    /// Lends it to `body`.
+    ///
+    /// # Safety
+    /// On an attached thread, with an instance of the class that lives as long as `body` runs.
+    unsafe fn lend<R>(
+        py: Python<'_>,
+        instance: *mut ffi::PyObject,
+        body: impl FnOnce(Self::Lent<'_>) -> R,
+    ) -> R;
+}
+
+impl<T: Native> Receiver for T {
+    type Lent<'a> = &'a Instance<T>;
+
+    unsafe fn lend<R>(
+        _: Python<'_>,
+        instance: *mut ffi::PyObject,
+        body: impl FnOnce(&Instance<T>) -> R,
+    ) -> R {
+        // SAFETY: our caller's promise is the one that is asked for.
+        unsafe { Instance::borrowed(&instance, body) }
+    }
+}
+
 /// # Safety
-/// Called by the interpreter for a method of `T`'s class, with the arguments of a `METH_FASTCALL | METH_KEYWORDS` call.
-pub(crate) unsafe fn call_instance<T: Native>(
+/// Called by the interpreter for a method of the receiver's class, with the arguments of a `METH_FASTCALL | METH_KEYWORDS` call.
+pub(crate) unsafe fn call<T: Receiver>(
     receiver: *mut ffi::PyObject,
     values: *const *mut ffi::PyObject,
     count: ffi::Py_ssize_t,
     names: *mut ffi::PyObject,
-    body: impl FnOnce(Python<'_>, &Instance<T>, Arguments<'_>) -> PyResult<Object>,
+    body: impl for<'a> FnOnce(Python<'_>, T::Lent<'a>, Arguments<'_>) -> PyResult<Object>,
 ) -> *mut ffi::PyObject {
     // SAFETY: the interpreter runs on an attached thread, has checked the receiver's type, and keeps all alive.
     unsafe {
         let py = Python::assume_attached();
         let arguments = Arguments::new(values, count, names);
-        enter(py, || {
-            Instance::borrowed(&receiver, |receiver| body(py, receiver, arguments)).map(Object::into_ptr)
-        })
+        enter(py, || T::lend(py, receiver, |receiver| body(py, receiver, arguments)).map(Object::into_ptr))
     }
 }
 
@@ -70,23 +101,23 @@ pub(crate) unsafe fn call_class<T: PyClass<Frozen = pyo3::pyclass::boolean_struc
 }
 
 /// # Safety
-/// Called by the interpreter for an attribute of `T`'s class.
-pub(crate) unsafe fn get<T: Native>(
+/// Called by the interpreter for an attribute or a slot of the receiver's class.
+pub(crate) unsafe fn get<T: Receiver>(
     receiver: *mut ffi::PyObject,
-    body: impl FnOnce(Python<'_>, &Instance<T>) -> PyResult<Object>,
+    body: impl for<'a> FnOnce(Python<'_>, T::Lent<'a>) -> PyResult<Object>,
 ) -> *mut ffi::PyObject {
     // SAFETY: the interpreter calls on an attached thread, has checked the receiver's type, and keeps it for the time of the
     // call.
     unsafe {
         let py = Python::assume_attached();
-        enter(py, || Instance::borrowed(&receiver, |receiver| body(py, receiver)).map(Object::into_ptr))
+        enter(py, || T::lend(py, receiver, |receiver| body(py, receiver)).map(Object::into_ptr))
     }
 }
 
-/// A method of a native class: `method!(Payload, c"name", c"doc", function)`, where the function is
-/// `fn(Python, &Instance<Payload>, Arguments) -> PyResult<Object>`.
+/// A method: `method!(Receiver, c"name", c"doc", function)`, where the function is `fn(Python, receiver, Arguments) ->
+/// PyResult<Object>`, and is given what [`Receiver::Lent`] says.
 macro_rules! method {
-    ($payload:ty, $name:literal, $doc:literal, $function:expr) => {{
+    ($receiver:ty, $name:literal, $doc:literal, $function:expr) => {{
         #[allow(unsafe_code)]
         unsafe extern "C" fn wrapped(
             receiver: *mut pyo3::ffi::PyObject,
@@ -95,17 +126,15 @@ macro_rules! method {
             names: *mut pyo3::ffi::PyObject,
         ) -> *mut pyo3::ffi::PyObject {
             // SAFETY: called by the interpreter for a method of this class.
-            unsafe {
-                $crate::ffi::method::call_instance::<$payload>(receiver, values, count, names, $function)
-            }
+            unsafe { $crate::ffi::method::call::<$receiver>(receiver, values, count, names, $function) }
         }
         $crate::ffi::method::definition($name, $doc, wrapped)
     }};
 }
 pub(crate) use method;
 
-/// One that takes no arguments, and refuses them in the words of asyncio's method of that qualified name; the function is
-/// `fn(Python, &Instance<Payload>) -> PyResult<Object>`.
+/// One of a native class that takes no arguments, and refuses them in the words of asyncio's method of that qualified name; the
+/// function is `fn(Python, &Instance<Payload>) -> PyResult<Object>`.
 macro_rules! bare_method {
     ($payload:ty, $name:literal, $doc:literal, $qualified:literal, $function:expr) => {
         $crate::ffi::method!(
@@ -139,16 +168,16 @@ macro_rules! method_of {
 }
 pub(crate) use method_of;
 
-/// A read-only attribute of a native class; the function is `fn(Python, &Instance<Payload>) -> PyResult<Object>`.
+/// A read-only attribute; the function is `fn(Python, receiver) -> PyResult<Object>`.
 macro_rules! getter {
-    ($payload:ty, $name:literal, $function:expr) => {{
+    ($receiver:ty, $name:literal, $function:expr) => {{
         #[allow(unsafe_code)]
         unsafe extern "C" fn wrapped(
             receiver: *mut pyo3::ffi::PyObject,
             _closure: *mut std::ffi::c_void,
         ) -> *mut pyo3::ffi::PyObject {
             // SAFETY: called by the interpreter for an attribute of this class.
-            unsafe { $crate::ffi::method::get::<$payload>(receiver, $function) }
+            unsafe { $crate::ffi::method::get::<$receiver>(receiver, $function) }
         }
         pyo3::ffi::PyGetSetDef {
             name: $name.as_ptr(),
@@ -161,13 +190,13 @@ macro_rules! getter {
 }
 pub(crate) use getter;
 
-/// A slot of a native class that takes only the object, such as `__next__`; the function is as for an attribute.
+/// A slot that takes only the object, such as `__next__`; the function is as for an attribute.
 macro_rules! object_slot {
-    ($slot:ident, $payload:ty, $function:expr) => {{
+    ($slot:ident, $receiver:ty, $function:expr) => {{
         #[allow(unsafe_code)]
         unsafe extern "C" fn wrapped(receiver: *mut pyo3::ffi::PyObject) -> *mut pyo3::ffi::PyObject {
             // SAFETY: called by the interpreter for an instance of this class.
-            unsafe { $crate::ffi::method::get::<$payload>(receiver, $function) }
+            unsafe { $crate::ffi::method::get::<$receiver>(receiver, $function) }
         }
         pyo3::ffi::PyType_Slot { slot: pyo3::ffi::$slot, pfunc: wrapped as *mut std::ffi::c_void }
     }};
@@ -181,6 +210,139 @@ macro_rules! repr_slot {
     };
 }
 pub(crate) use repr_slot;
+
+/// # Safety
+/// Called by the interpreter for the `__init__`, or for a call, of an instance of the receiver's class.
+pub(crate) unsafe fn call_with_tuple<T: Receiver>(
+    receiver: *mut ffi::PyObject,
+    positional: *mut ffi::PyObject,
+    keywords: *mut ffi::PyObject,
+    body: impl for<'a, 'py> FnOnce(
+        Python<'py>,
+        T::Lent<'a>,
+        &Bound<'py, PyTuple>,
+        Option<&Bound<'py, PyDict>>,
+    ) -> PyResult<()>,
+) -> *mut ffi::PyObject {
+    // SAFETY: the interpreter runs on an attached thread, has checked the receiver's type, and keeps all alive: also a tuple, and
+    // a dictionary or nothing.
+    unsafe {
+        let py = Python::assume_attached();
+        let positional = Bound::from_borrowed_ptr(py, positional).cast_into_unchecked();
+        let keywords = Bound::from_borrowed_ptr_or_opt(py, keywords).map(|k| k.cast_into_unchecked());
+        enter(py, || {
+            T::lend(py, receiver, |receiver| body(py, receiver, &positional, keywords.as_ref()))
+                .map(|()| Object::none(py).into_ptr())
+        })
+    }
+}
+
+/// The slot of `__init__`; the function is `fn(Python, receiver, positional, keywords) -> PyResult<()>`.
+macro_rules! initializer {
+    ($receiver:ty, $function:expr) => {{
+        #[allow(unsafe_code)]
+        unsafe extern "C" fn wrapped(
+            receiver: *mut pyo3::ffi::PyObject,
+            positional: *mut pyo3::ffi::PyObject,
+            keywords: *mut pyo3::ffi::PyObject,
+        ) -> std::ffi::c_int {
+            // SAFETY: called by the interpreter for the `__init__` of this class; the answer is ours.
+            unsafe {
+                let done = $crate::ffi::method::call_with_tuple::<$receiver>(
+                    receiver, positional, keywords, $function,
+                );
+                if done.is_null() {
+                    return -1;
+                }
+                pyo3::ffi::Py_DECREF(done);
+                0
+            }
+        }
+        pyo3::ffi::PyType_Slot { slot: pyo3::ffi::Py_tp_init, pfunc: wrapped as *mut std::ffi::c_void }
+    }};
+}
+pub(crate) use initializer;
+
+/// The slot of a call, whatever its arguments; the function is `fn(Python, receiver) -> PyResult<()>`.
+macro_rules! call_slot {
+    ($receiver:ty, $function:expr) => {{
+        #[allow(unsafe_code)]
+        unsafe extern "C" fn wrapped(
+            receiver: *mut pyo3::ffi::PyObject,
+            positional: *mut pyo3::ffi::PyObject,
+            keywords: *mut pyo3::ffi::PyObject,
+        ) -> *mut pyo3::ffi::PyObject {
+            // SAFETY: called by the interpreter for an instance of this class.
+            unsafe {
+                $crate::ffi::method::call_with_tuple::<$receiver>(
+                    receiver,
+                    positional,
+                    keywords,
+                    |py, receiver, _, _| $function(py, receiver),
+                )
+            }
+        }
+        pyo3::ffi::PyType_Slot { slot: pyo3::ffi::Py_tp_call, pfunc: wrapped as *mut std::ffi::c_void }
+    }};
+}
+pub(crate) use call_slot;
+
+/// A built-in function of one argument, which it does not look at: bound to an object that it is called for.
+pub(crate) struct Builtin(ffi::PyMethodDef);
+
+// SAFETY: never changed.
+unsafe impl Sync for Builtin {}
+
+impl Builtin {
+    pub(crate) const fn new(name: &'static CStr, function: ffi::PyCFunction) -> Self {
+        Self(ffi::PyMethodDef {
+            ml_name: name.as_ptr(),
+            ml_meth: ffi::PyMethodDefPointer { PyCFunction: function },
+            ml_flags: ffi::METH_O,
+            ml_doc: ptr::null(),
+        })
+    }
+
+    /// Makes the function for this object.
+    pub(crate) fn bind(&'static self, py: Python<'_>, object: &Object) -> PyResult<Object> {
+        // SAFETY: a definition that lives for ever and a live object; the result is new, or an error is set.
+        unsafe {
+            let definition = (&raw const self.0).cast_mut();
+            let made = ffi::PyCFunction_NewEx(definition, object.as_ptr(), ptr::null_mut());
+            Object::from_result(py, made)
+        }
+    }
+}
+
+/// # Safety
+/// Called by the interpreter for a [`Builtin`], with the object that it was made for.
+pub(crate) unsafe fn call_builtin(
+    object: *mut ffi::PyObject,
+    body: impl FnOnce(Python<'_>, &Object) -> PyResult<()>,
+) -> *mut ffi::PyObject {
+    // SAFETY: the interpreter runs on an attached thread, and the function keeps the object, whose reference is not given back.
+    unsafe {
+        let py = Python::assume_attached();
+        let object = ManuallyDrop::new(Object::from_owned(py, object));
+        enter(py, || body(py, &object).map(|()| Object::none(py).into_ptr()))
+    }
+}
+
+/// One of them; the function is `fn(Python, &Object) -> PyResult<()>`.
+macro_rules! builtin {
+    ($name:literal, $function:expr) => {{
+        #[allow(unsafe_code)]
+        unsafe extern "C" fn wrapped(
+            object: *mut pyo3::ffi::PyObject,
+            _argument: *mut pyo3::ffi::PyObject,
+        ) -> *mut pyo3::ffi::PyObject {
+            // SAFETY: called by the interpreter for the function that is made here.
+            unsafe { $crate::ffi::method::call_builtin(object, $function) }
+        }
+        $crate::ffi::method::Builtin::new($name, wrapped)
+    }};
+}
+pub(crate) use builtin;
 
 type FastCall = unsafe extern "C" fn(
     *mut ffi::PyObject,

@@ -4,7 +4,6 @@
 //! and dies on attached threads only.
 
 pub(crate) mod arguments;
-pub(crate) mod asyncio;
 pub(crate) mod attributes;
 pub(crate) mod bound;
 pub(crate) mod buffer;
@@ -40,6 +39,7 @@ pub(crate) mod shared;
 pub(crate) mod socket;
 pub(crate) mod stock;
 pub(crate) mod stop;
+pub(crate) mod view;
 pub(crate) mod visit;
 pub(crate) mod wrapper;
 

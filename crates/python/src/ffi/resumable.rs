@@ -8,7 +8,7 @@ use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyTraceback, PyType};
 
-use super::method::{call_instance, get};
+use super::method::{call, get};
 use super::stop::stop_with;
 use super::{Arguments, Instance, Native, Object};
 
@@ -44,6 +44,25 @@ impl Step {
     pub(crate) fn nothing(py: Python<'_>) -> Self {
         Self::Return(Object::none(py))
     }
+}
+
+/// `coroutine.send(value)`, of whatever is resumed as generators are.
+pub(crate) fn send(py: Python<'_>, coroutine: &Object, value: Option<&Object>) -> PyResult<Step> {
+    let mut result = ptr::null_mut();
+    // SAFETY: live objects; what comes back is new, or an error is set.
+    unsafe {
+        let value = value.map_or_else(|| ffi::Py_None(), Object::as_ptr);
+        match ffi::PyIter_Send(coroutine.as_ptr(), value, &raw mut result) {
+            ffi::PySendResult::PYGEN_NEXT => Ok(Step::Yield(Object::from_owned(py, result))),
+            ffi::PySendResult::PYGEN_RETURN => Ok(Step::Return(Object::from_owned(py, result))),
+            ffi::PySendResult::PYGEN_ERROR => Err(PyErr::fetch(py)),
+        }
+    }
+}
+
+pub(crate) fn is_generator(object: &Object) -> bool {
+    // SAFETY: a live object.
+    unsafe { ffi::PyGen_Check(object.as_ptr()) != 0 }
 }
 
 pub(crate) trait Resumable: Native {
@@ -86,7 +105,7 @@ pub(crate) fn resumable_methods<R: Resumable>() -> Vec<ffi::PyMethodDef> {
         method(
             c"send",
             c"send($self, value, /)\n--\n\nResumes it; see coroutine.send.",
-            ffi::PyMethodDefPointer { PyCFunction: send::<R> },
+            ffi::PyMethodDefPointer { PyCFunction: send_method::<R> },
             ffi::METH_O,
         ),
         method(
@@ -104,7 +123,7 @@ pub(crate) fn resumable_methods<R: Resumable>() -> Vec<ffi::PyMethodDef> {
     ]
 }
 
-unsafe extern "C" fn send<R: Resumable>(
+unsafe extern "C" fn send_method<R: Resumable>(
     receiver: *mut ffi::PyObject,
     value: *mut ffi::PyObject,
 ) -> *mut ffi::PyObject {
@@ -122,7 +141,7 @@ unsafe extern "C" fn throw<R: Resumable>(
     count: ffi::Py_ssize_t,
 ) -> *mut ffi::PyObject {
     // SAFETY: called by the interpreter for a method of this class, without keywords.
-    unsafe { call_instance::<R>(receiver, values, count, ptr::null_mut(), throw_method::<R>) }
+    unsafe { call::<R>(receiver, values, count, ptr::null_mut(), throw_method::<R>) }
 }
 
 unsafe extern "C" fn close<R: Resumable>(

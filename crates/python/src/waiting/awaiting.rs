@@ -4,12 +4,12 @@ use pyo3::exceptions::{PyGeneratorExit, PyRuntimeError, PyStopIteration};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 
-use crate::ffi::asyncio::{Resumed, View, is_coroutine, send};
 use crate::ffi::call::call;
-use crate::ffi::coroutine::awaited_natively;
+use crate::ffi::coroutine::{awaited_natively, is_coroutine};
 use crate::ffi::depth::{self, Link};
 use crate::ffi::intern::intern;
-use crate::ffi::resumable::{Input, Step};
+use crate::ffi::resumable::{Input, Step, send};
+use crate::ffi::view::View;
 use crate::ffi::{Object, owned};
 
 /// A Python coroutine function that awaits its argument: it knows the rules, and the errors, for all that is not common.
@@ -48,10 +48,7 @@ pub(crate) fn iterator_of(py: Python<'_>, awaitable: &Object) -> PyResult<Object
 pub(crate) fn resume(py: Python<'_>, iterator: &Object, input: Input) -> PyResult<Step> {
     let _level = depth::enter()?;
     match input {
-        Input::Next(sent) => Ok(match send(py, iterator, sent.as_ref())? {
-            Resumed::Yielded(yielded) => Step::Yield(yielded),
-            Resumed::Returned(value) => Step::Return(value),
-        }),
+        Input::Next(sent) => send(py, iterator, sent.as_ref()),
         Input::Throw(error) => throw(py, iterator, error),
     }
 }
@@ -78,8 +75,8 @@ fn throw(py: Python<'_>, iterator: &Object, error: PyErr) -> PyResult<Step> {
 /// Runs a coroutine that never waits to its end.
 pub(crate) fn complete(py: Python<'_>, coroutine: &Object) -> PyResult<Object> {
     match send(py, coroutine, None)? {
-        Resumed::Returned(value) => Ok(value),
-        Resumed::Yielded(_) => Err(PyRuntimeError::new_err("a coroutine waits that never waits")),
+        Step::Return(value) => Ok(value),
+        Step::Yield(_) => Err(PyRuntimeError::new_err("a coroutine waits that never waits")),
     }
 }
 

@@ -5,17 +5,15 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyFloat, PyInt};
 
-use crate::event_loop::future;
 use crate::event_loop::running::{Running, probably_native};
-use crate::event_loop::{LoopCore, Parts, Timer};
-use crate::ffi::asyncio::View;
+use crate::event_loop::{LoopCore, Parts, Timer, future};
 use crate::ffi::call::call;
 use crate::ffi::coroutine::Kind;
 use crate::ffi::derived::may_lead_back;
 use crate::ffi::function::{Body, Function};
-use crate::ffi::imports;
 use crate::ffi::resumable::Input;
-use crate::ffi::{Arg, Arguments, Object, Shared, owned};
+use crate::ffi::view::View;
+use crate::ffi::{Arg, Arguments, Object, Shared, imports, owned};
 use crate::waiting::awaiting::Awaited;
 use crate::waiting::staged::{self, Stages, Transition};
 

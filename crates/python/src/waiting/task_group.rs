@@ -8,15 +8,14 @@ use pyo3::types::{PySet, PyType};
 
 use crate::event_loop::task::Task;
 use crate::event_loop::{LoopCore, Parts, create_native_task};
-use crate::ffi::asyncio::{View, as_native_loop};
 #[cfg(Py_3_14)]
 use crate::ffi::call::call;
 use crate::ffi::derived::Own;
 use crate::ffi::fields::State;
 use crate::ffi::function::{Method, equip};
-use crate::ffi::imports;
 use crate::ffi::intern::intern;
-use crate::ffi::{Arguments, Object};
+use crate::ffi::view::View;
+use crate::ffi::{Arguments, Object, imports};
 use crate::waiting::waiter::{future_is_done, set_result};
 
 /// `group.create_task(coro, ...)`
@@ -33,7 +32,7 @@ fn create_task(py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
 fn create_natively(group: &Bound<'_, PyAny>, arguments: Arguments<'_>) -> PyResult<Option<Own<Task>>> {
     let py = group.py();
     let owner = Object::from(group.getattr(intern!(py, "_loop"))?);
-    let Some(owner) = as_native_loop(py, &owner) else { return Ok(None) };
+    let Some(owner) = LoopCore::of(py, &owner) else { return Ok(None) };
     let tasks = group.getattr(intern!(py, "_tasks"))?;
     let Ok(tasks) = tasks.cast_exact::<PySet>() else { return Ok(None) };
     let is = |name: &Bound<'_, pyo3::types::PyString>| group.getattr(name)?.is_truthy();

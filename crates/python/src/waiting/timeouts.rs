@@ -10,13 +10,13 @@ use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyFloat, PyInt, PyTuple, PyType};
 
 use crate::event_loop::LoopCore;
-use crate::event_loop::running::Running;
+use crate::event_loop::running::{Running, natively};
 use crate::event_loop::task;
 use crate::ffi::attributes::missing;
 use crate::ffi::call::call;
 use crate::ffi::cell::LoopCell;
 use crate::ffi::coroutine::Kind;
-use crate::ffi::function::{Body, Function, equip};
+use crate::ffi::function::{Function, equip};
 use crate::ffi::hooks::{Own, hooks};
 use crate::ffi::imports;
 use crate::ffi::intern::intern;
@@ -427,7 +427,7 @@ pub(crate) fn add(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<TimeoutCore>()?;
     module.add_function(wrap_pyfunction!(equip_timeout, module)?)?;
     let stock = imports::stock_timeout_function(py)?.clone_ref(py);
-    module.add("timeout", Function::make(py, Body::Native(timeout), stock)?.bind(py))?;
+    module.add("timeout", Function::make(py, natively!(timeout), stock)?.bind(py))?;
     let stock = imports::stock_timeout_at(py)?.clone_ref(py);
-    module.add("timeout_at", Function::make(py, Body::Native(timeout_at), stock)?.bind(py))
+    module.add("timeout_at", Function::make(py, natively!(timeout_at), stock)?.bind(py))
 }

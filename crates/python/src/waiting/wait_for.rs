@@ -5,14 +5,14 @@
 
 use pyo3::prelude::*;
 
-use crate::event_loop::running::Running;
+use crate::event_loop::running::{Running, natively};
 use crate::event_loop::task;
 use crate::event_loop::{LoopCore, Timer};
 use crate::ffi::call::call;
 use crate::ffi::cell::LoopCell;
 use crate::ffi::coroutine::{self, Coroutine, Kind, Life};
 use crate::ffi::depth::Link;
-use crate::ffi::function::{Body, Function};
+use crate::ffi::function::Function;
 use crate::ffi::handled::while_handling;
 use crate::ffi::imports;
 use crate::ffi::intern::intern;
@@ -225,6 +225,6 @@ pub(crate) fn add(module: &Bound<'_, PyModule>) -> PyResult<()> {
     coroutine::add_class::<WaitFor>(py)?;
     let stock = imports::stock_wait_for(py)?.clone_ref(py);
     // Python 3.11 makes a task and waits for that, on any loop.
-    let function = if cfg!(Py_3_12) { Function::make(py, Body::Native(wait_for), stock)? } else { stock };
+    let function = if cfg!(Py_3_12) { Function::make(py, natively!(wait_for), stock)? } else { stock };
     module.add("wait_for", function.bind(py))
 }

@@ -6,13 +6,13 @@ use pyo3::prelude::*;
 use crate::event_loop::future::{self, Future, Outcome};
 use crate::event_loop::running::Running;
 use crate::event_loop::{LoopCore, Parts};
-use crate::ffi::asyncio::{View, as_native_loop};
 use crate::ffi::call::call_method;
 use crate::ffi::derived::Own;
 use crate::ffi::fields::State;
 use crate::ffi::intern::intern;
 use crate::ffi::raise::raised;
 use crate::ffi::resumable::{Input, Step};
+use crate::ffi::view::View;
 use crate::ffi::{Object, owned};
 use crate::waiting::awaiting;
 
@@ -39,7 +39,7 @@ impl Waiter {
 
     /// A new pending future of this loop.
     pub(crate) fn of_loop(py: Python<'_>, owner: &Object) -> PyResult<Self> {
-        match as_native_loop(py, owner) {
+        match LoopCore::of(py, owner) {
             Some(core) if makes_futures(&core) => future::create(&core).map(Self::Own),
             _ => Self::made_by(owner.bind(py)),
         }

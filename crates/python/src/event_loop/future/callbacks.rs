@@ -7,12 +7,12 @@ use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PyTuple};
 
-use crate::event_loop::task::Task;
+use crate::event_loop::task::{Task, wakeup_of};
 use crate::event_loop::{LoopCore, Parts, call_soon_by_name};
-use crate::ffi::asyncio::{View, wakeup_of};
 use crate::ffi::derived::{Own, track};
 use crate::ffi::intern::intern;
 use crate::ffi::observer::AnyObserver;
+use crate::ffi::view::View;
 use crate::ffi::{Arguments, Context, Object};
 
 /// One who is told.

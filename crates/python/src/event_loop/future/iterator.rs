@@ -6,11 +6,11 @@ use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 
 use super::Outcome;
-use crate::ffi::asyncio::View;
 use crate::ffi::cell::LoopCell;
 use crate::ffi::class::Pool;
 use crate::ffi::raise::raised;
 use crate::ffi::resumable::{Input, Resumable, Step, resumable_methods, resumable_slots};
+use crate::ffi::view::View;
 use crate::ffi::{Class, Instance, Native, Object, owned};
 
 /// The iterator of one `await`.

@@ -15,14 +15,13 @@ use pyo3::types::PyType;
 
 use crate::event_loop::LoopCore;
 use crate::event_loop::task::Task;
-use crate::ffi::asyncio::{FUTURE, IsFuture, View, future_getter, future_method, future_slot};
 use crate::ffi::call::call_named;
 use crate::ffi::derived::{Derived, DerivedClass, Own, track};
 use crate::ffi::fields::FutureFields;
-use crate::ffi::imports;
 use crate::ffi::intern::intern;
-use crate::ffi::method::receiver_of;
-use crate::ffi::{Arg, Arguments, Object, owned};
+use crate::ffi::method::{getter, method, object_slot, receiver_of};
+use crate::ffi::view::{FUTURE, IsFuture, View};
+use crate::ffi::{Arg, Arguments, Object, imports, owned};
 pub(crate) use outcome::Outcome;
 
 /// What stands behind the fields of a future of ours.
@@ -95,6 +94,11 @@ pub(crate) fn track_with_waiter(future: &Own<Future>) {
 }
 
 impl View<'_> {
+    /// Its loop, if it is one of ours.
+    pub(crate) fn native_loop<'py>(&self, py: Python<'py>) -> Option<Bound<'py, LoopCore>> {
+        LoopCore::of(py, &self.owner.get(py)?)
+    }
+
     pub(crate) fn is_task(&self) -> bool {
         Own::<Task>::of(self.object).is_some()
     }
@@ -157,13 +161,15 @@ fn cancel(py: Python<'_>, future: View<'_>, arguments: Arguments<'_>) -> PyResul
 /// The methods that futures and tasks share.
 pub(crate) fn shared_methods() -> [pyo3::ffi::PyMethodDef; 2] {
     [
-        future_method!(
+        method!(
+            View<'_>,
             c"add_done_callback",
             c"add_done_callback($self, fn, /, *, context=None)\n--\n\nHas fn(future) called, by the loop, once the future \
               is done. (asyncio: Future.add_done_callback)",
             callbacks::add_done_callback
         ),
-        future_method!(
+        method!(
+            View<'_>,
             c"remove_done_callback",
             c"remove_done_callback($self, fn, /)\n--\n\nTakes all such callbacks out; returns how many. \
               (asyncio: Future.remove_done_callback)",
@@ -181,13 +187,15 @@ pub(crate) fn is_set_result(function: &Object) -> bool {
 /// The methods that futures share which are no tasks.
 pub(crate) fn setters() -> [pyo3::ffi::PyMethodDef; 2] {
     [
-        future_method!(
+        method!(
+            View<'_>,
             c"set_result",
             c"set_result($self, result, /)\n--\n\nThe future is done, and this its result. Raises InvalidStateError if it is \
               done already. (asyncio: Future.set_result)",
             set_result
         ),
-        future_method!(
+        method!(
+            View<'_>,
             c"set_exception",
             c"set_exception($self, exception, /)\n--\n\nThe future is done, and has failed so. Raises InvalidStateError \
               if it is done already, TypeError for a StopIteration. (asyncio: Future.set_exception)",
@@ -198,12 +206,15 @@ pub(crate) fn setters() -> [pyo3::ffi::PyMethodDef; 2] {
 
 /// The attributes that futures and tasks share.
 pub(crate) fn shared_getters() -> [pyo3::ffi::PyGetSetDef; 1] {
-    [future_getter!(c"_callbacks", callbacks::list)]
+    [getter!(View<'_>, c"_callbacks", callbacks::list)]
 }
 
 /// The slots that futures and tasks share.
 pub(crate) fn shared_slots() -> [pyo3::ffi::PyType_Slot; 2] {
-    [future_slot!(Py_am_await, iterator::iterate), future_slot!(Py_tp_iter, iterator::iterate)]
+    [
+        object_slot!(Py_am_await, View<'_>, iterator::iterate),
+        object_slot!(Py_tp_iter, View<'_>, iterator::iterate),
+    ]
 }
 
 /// Adds the class to the module.
@@ -214,7 +225,8 @@ pub(crate) fn add_class(module: &Bound<'_, PyModule>, base: &Bound<'_, PyType>) 
     let methods = [
         set_result,
         set_exception,
-        future_method!(
+        method!(
+            View<'_>,
             c"cancel",
             c"cancel($self, msg=None)\n--\n\nCancels the future; False if it is done already. (asyncio: Future.cancel)",
             cancel

@@ -3,13 +3,12 @@
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 
-use crate::ffi::Object;
-use crate::ffi::asyncio::View;
 use crate::ffi::derived::{may_lead_back, track};
 use crate::ffi::fields::State;
-use crate::ffi::imports;
 use crate::ffi::intern::intern;
 use crate::ffi::raise::{set_traceback, traceback_of};
+use crate::ffi::view::View;
+use crate::ffi::{Object, imports};
 
 /// What a done future holds for those who waited.
 pub(crate) enum Outcome {

@@ -7,14 +7,12 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString, PyTuple};
 
 use super::{Task, current, step};
-use crate::event_loop::LoopCore;
-use crate::event_loop::future;
-use crate::ffi::asyncio::TASK;
+use crate::event_loop::{LoopCore, future};
 use crate::ffi::call::call;
 use crate::ffi::derived::{Own, track};
-use crate::ffi::imports;
 use crate::ffi::intern::intern;
-use crate::ffi::{Arg, Context, Object};
+use crate::ffi::view::TASK;
+use crate::ffi::{Arg, Context, Object, imports};
 
 static NUMBERS: AtomicU64 = AtomicU64::new(0);
 
@@ -45,7 +43,7 @@ fn begin(
 ) -> PyResult<()> {
     let py = owner.py();
     future::own(owner, task.view())?;
-    if !crate::ffi::asyncio::is_coroutine(&coroutine) && !is_like_coroutine(py, &coroutine)? {
+    if !crate::ffi::coroutine::is_coroutine(&coroutine) && !is_like_coroutine(py, &coroutine)? {
         return Err(PyTypeError::new_err(format!(
             "a coroutine was expected, got {}",
             coroutine.bind(py).repr()?

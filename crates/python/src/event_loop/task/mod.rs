@@ -14,16 +14,18 @@ use pyo3::prelude::*;
 use pyo3::types::{PyString, PyType};
 
 use crate::event_loop::future;
-use crate::ffi::asyncio::{IsFuture, TASK, View, call_slot, initializer, own_method};
 use crate::ffi::derived::{Derived, DerivedClass, Own};
 use crate::ffi::fields::{State, TaskFields};
+use crate::ffi::method::{call_slot, initializer, method};
 use crate::ffi::roll::Place;
+use crate::ffi::view::{IsFuture, TASK, View};
 use crate::ffi::{Object, owned};
 pub(crate) use current::{now as current, vacate};
 pub(crate) use make::create;
+use step::called;
 #[cfg(Py_3_14)]
 pub(crate) use step::{awaited, not_awaited_any_more};
-pub(crate) use step::{called, step, throw_into, woken_by_call};
+pub(crate) use step::{step, throw_into, wakeup_of};
 
 /// What stands behind the fields of a task of ours.
 pub(crate) struct Task {
@@ -113,8 +115,8 @@ pub(crate) fn add_class(module: &Bound<'_, PyModule>, base: &Bound<'_, PyType>) 
     let methods = [
         add,
         remove,
-        own_method!(
-            Task,
+        method!(
+            Own<Task>,
             c"get_name",
             c"get_name($self)\n--\n\nThe task's name. (asyncio: Task.get_name)",
             |py, task, arguments| {
@@ -124,8 +126,8 @@ pub(crate) fn add_class(module: &Bound<'_, PyModule>, base: &Bound<'_, PyType>) 
         ),
     ];
     let mut slots = future::shared_slots().to_vec();
-    slots.push(initializer!(Task, make::initialize));
-    slots.push(call_slot());
+    slots.push(initializer!(Own<Task>, make::initialize));
+    slots.push(call_slot!(Own<Task>, called));
     TASK.create::<Task>(module, base, &methods, &future::shared_getters(), &slots)?;
     module.add_function(wrap_pyfunction!(pending_tasks, module)?)
 }

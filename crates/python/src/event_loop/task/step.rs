@@ -6,13 +6,14 @@ use pyo3::prelude::*;
 use super::{Task, current};
 use crate::event_loop::future::Outcome;
 use crate::event_loop::{Item, LoopCore};
-use crate::ffi::asyncio::{Resumed, View, is_generator, send, wakeup_of};
 use crate::ffi::call::call_method;
 use crate::ffi::derived::{Own, track};
-use crate::ffi::imports;
 use crate::ffi::intern::intern;
+use crate::ffi::method::{Builtin, builtin};
 use crate::ffi::raise::value_of;
-use crate::ffi::{Context, Object};
+use crate::ffi::resumable::{Step, is_generator, send};
+use crate::ffi::view::View;
+use crate::ffi::{Context, Object, imports};
 
 /// Who refers to a task during its step, at least: the loop, and asyncio's record of who runs.
 const HOLDERS: usize = 2;
@@ -36,8 +37,14 @@ pub(crate) fn called(py: Python<'_>, task: &Own<Task>) -> PyResult<()> {
     task.view().native_loop(py).map_or(Ok(()), |owner| step(&owner, task))
 }
 
+/// The callable by which a future that is not ours wakes a task of ours; its name is asyncio's.
+pub(crate) fn wakeup_of(py: Python<'_>, task: &Object) -> PyResult<Object> {
+    static WAKEUP: Builtin = builtin!(c"task_wakeup", woken_by_call);
+    WAKEUP.bind(py, task)
+}
+
 /// A future that is not ours has called: the context is entered already.
-pub(crate) fn woken_by_call(py: Python<'_>, task: &Object) -> PyResult<()> {
+fn woken_by_call(py: Python<'_>, task: &Object) -> PyResult<()> {
     let task = Own::<Task>::of_any(task).ok_or_else(|| PyTypeError::new_err("no task of ironloop's"))?;
     let Some(owner) = task.view().native_loop(py) else { return Ok(()) };
     current::enter(&owner, task)?;
@@ -85,8 +92,8 @@ fn advance(slf: &Bound<'_, LoopCore>, task: &Own<Task>, error: Option<Object>) -
         Some(error) => throw(py, &coroutine, &error),
     };
     match resumed {
-        Ok(Resumed::Yielded(object)) => wait_for(slf, task, object),
-        Ok(Resumed::Returned(result)) => {
+        Ok(Step::Yield(object)) => wait_for(slf, task, object),
+        Ok(Step::Return(result)) => {
             task.leave_roll();
             let ended = if task.must_cancel() {
                 // Cancelled just before the coroutine came to its end.
@@ -109,11 +116,11 @@ fn advance(slf: &Bound<'_, LoopCore>, task: &Own<Task>, error: Option<Object>) -
     }
 }
 
-fn throw(py: Python<'_>, coroutine: &Object, error: &Object) -> PyResult<Resumed> {
+fn throw(py: Python<'_>, coroutine: &Object, error: &Object) -> PyResult<Step> {
     match call_method(py, coroutine, intern!(py, "throw"), &[error]) {
-        Ok(yielded) => Ok(Resumed::Yielded(yielded)),
+        Ok(yielded) => Ok(Step::Yield(yielded)),
         Err(stop) if stop.is_instance_of::<PyStopIteration>(py) => {
-            stop.value(py).getattr(intern!(py, "value")).map(|value| Resumed::Returned(value.into()))
+            stop.value(py).getattr(intern!(py, "value")).map(|value| Step::Return(value.into()))
         }
         Err(error) => Err(error),
     }

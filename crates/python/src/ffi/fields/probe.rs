@@ -4,7 +4,7 @@
 //! other must read. (The sizes alone would not tell of a bit that has moved in a patch release, and it would be corrupted in
 //! silence.) Nothing is written into a field, nor followed, before all that can be read has proved right.
 
-use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::exceptions::{PyException, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString, PyType};
 
@@ -35,8 +35,24 @@ struct Stage<'py> {
     second: Bound<'py, PyAny>,
 }
 
+/// What in the two types is not laid out as this was built for, in a word. (Free-threaded ones have locks of their own.)
+pub(crate) fn misfit(future: &Bound<'_, PyType>, task: &Bound<'_, PyType>) -> PyResult<Option<String>> {
+    let py = future.py();
+    // SAFETY: live types; their sizes were settled when they were made.
+    let size = |kind: &Bound<'_, PyType>| unsafe { (*kind.as_type_ptr()).tp_basicsize } as usize;
+    let fits = size(future) == size_of::<FutureFields>() && size(task) == size_of::<TaskFields>();
+    if cfg!(Py_GIL_DISABLED) || !fits {
+        return Ok(Some("size".to_owned()));
+    }
+    match compare(future, task) {
+        Ok(misfit) => Ok(misfit.map(str::to_owned)),
+        Err(error) if error.is_instance_of::<PyException>(py) => Ok(Some(error.to_string())),
+        Err(error) => Err(error),
+    }
+}
+
 /// Compares the fields of the two types with ours, which have the right size.
-pub(super) fn misfit(future: &Bound<'_, PyType>, task: &Bound<'_, PyType>) -> PyResult<Misfit> {
+fn compare(future: &Bound<'_, PyType>, task: &Bound<'_, PyType>) -> PyResult<Misfit> {
     let py = future.py();
     let attributes = PyDict::new(py);
     attributes.set_item("get_debug", py.get_type::<pyo3::types::PyBool>())?;

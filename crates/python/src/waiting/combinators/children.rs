@@ -2,13 +2,12 @@
 
 use pyo3::prelude::*;
 
-use crate::ffi::asyncio::View;
 use crate::ffi::call::call_method;
 use crate::ffi::fields::State;
-use crate::ffi::imports;
 use crate::ffi::intern::intern;
 use crate::ffi::observer::{Observer, Watcher};
-use crate::ffi::{Instance, Object};
+use crate::ffi::view::View;
+use crate::ffi::{Instance, Object, imports};
 use crate::waiting::waiter::future_is_cancelled;
 
 /// How a future has ended.

@@ -9,16 +9,14 @@ use super::gathering::{self, Gather, Gathering, State};
 use super::tasks::Futures;
 use crate::event_loop::LoopCore;
 use crate::event_loop::task::Task;
-use crate::ffi::asyncio::{View, is_coroutine};
 use crate::ffi::cell::LoopCell;
-use crate::ffi::coroutine::Kind;
+use crate::ffi::coroutine::{Kind, is_coroutine};
 use crate::ffi::derived::Own;
-use crate::ffi::imports;
 use crate::ffi::intern::intern;
 use crate::ffi::observer::{Observer, Watcher};
-use crate::ffi::{Arg, Arguments, Instance, Object};
-use crate::waiting::waiter::future_is_cancelled;
-use crate::waiting::waiter::future_is_done;
+use crate::ffi::view::View;
+use crate::ffi::{Arg, Arguments, Instance, Object, imports};
+use crate::waiting::waiter::{future_is_cancelled, future_is_done};
 
 impl Watcher for Gather {
     const QUALIFIED_NAME: &'static str = "gather.<locals>._done_callback";

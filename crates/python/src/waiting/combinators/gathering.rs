@@ -7,18 +7,16 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyList, PyType};
 
 use super::awaiter::Awaiter;
-use crate::event_loop::LoopCore;
-use crate::event_loop::future;
-use crate::ffi::asyncio::{GATHERING, IsFuture, View, own_getter, own_method};
+use crate::event_loop::{LoopCore, future};
 use crate::ffi::call::call_named;
 use crate::ffi::cell::LoopCell;
-use crate::ffi::depth;
 use crate::ffi::derived::{Derived, DerivedClass, Own, track};
 use crate::ffi::fields::FutureFields;
-use crate::ffi::imports;
 use crate::ffi::intern::intern;
+use crate::ffi::method::{getter, method};
 use crate::ffi::observer::Observer;
-use crate::ffi::{Arg, Arguments, Instance, Object, owned};
+use crate::ffi::view::{GATHERING, IsFuture, View};
+use crate::ffi::{Arg, Arguments, Instance, Object, depth, imports, owned};
 
 /// What the children's observer knows.
 pub(crate) struct Gather {
@@ -160,8 +158,8 @@ pub(super) fn add_class(py: Python<'_>, base: &Bound<'_, PyType>) -> PyResult<()
     let hidden = PyModule::new(py, "ironloop._ironloop")?;
     let [add, remove] = future::shared_methods();
     let [set_result, set_exception] = future::setters();
-    let cancel = own_method!(
-        Gathering,
+    let cancel = method!(
+            Own<Gathering>,
         c"cancel",
         c"cancel($self, msg=None)\n--\n\nCancels the children that are not done; False if there is none. (asyncio: gather)",
         cancel
@@ -169,8 +167,8 @@ pub(super) fn add_class(py: Python<'_>, base: &Bound<'_, PyType>) -> PyResult<()
     let [callbacks] = future::shared_getters();
     let getters = [
         callbacks,
-        own_getter!(Gathering, c"_children", children),
-        own_getter!(Gathering, c"_cancel_requested", cancel_requested),
+        getter!(Own<Gathering>, c"_children", children),
+        getter!(Own<Gathering>, c"_cancel_requested", cancel_requested),
     ];
     let methods = [add, remove, set_result, set_exception, cancel];
     GATHERING.create::<Gathering>(&hidden, base, &methods, &getters, &future::shared_slots())

@@ -17,31 +17,30 @@ mod wait;
 use pyo3::prelude::*;
 use pyo3::types::PyType;
 
-use crate::event_loop::LoopCore;
+use crate::event_loop::running::natively;
+use crate::ffi::Object;
 use crate::ffi::function::{Body, Function};
 use crate::ffi::imports;
 use crate::ffi::observer;
-use crate::ffi::{Arguments, Object};
 
 /// Adds the functions.
 pub(crate) fn add(module: &Bound<'_, PyModule>) -> PyResult<()> {
-    type Native = fn(&Bound<'_, LoopCore>, Arguments<'_>) -> PyResult<Object>;
     let py = module.py();
     observer::add_class::<gathering::Gather>(py)?;
     observer::add_class::<wait::Countdown>(py)?;
     observer::add_class::<shield::Shield>(py)?;
     wait::add_class(py)?;
     as_completed::add_classes(py)?;
-    let functions: [(&str, Native, &Object); 6] = [
-        ("gather", gather::gather, imports::stock_gather(py)?),
-        ("wait", wait::wait, imports::stock_wait(py)?),
-        ("shield", shield::shield, imports::stock_shield(py)?),
-        ("as_completed", as_completed::as_completed, imports::stock_as_completed(py)?),
-        ("ensure_future", tasks::ensure_future, imports::stock_ensure_future(py)?),
-        ("create_task", tasks::create_task, imports::stock_create_task(py)?),
+    let functions: [(&str, Body, &Object); 6] = [
+        ("gather", natively!(gather::gather), imports::stock_gather(py)?),
+        ("wait", natively!(wait::wait), imports::stock_wait(py)?),
+        ("shield", natively!(shield::shield), imports::stock_shield(py)?),
+        ("as_completed", natively!(as_completed::as_completed), imports::stock_as_completed(py)?),
+        ("ensure_future", natively!(tasks::ensure_future), imports::stock_ensure_future(py)?),
+        ("create_task", natively!(tasks::create_task), imports::stock_create_task(py)?),
     ];
-    for (name, native, stock) in functions {
-        let function = Function::make(py, Body::Native(native), stock.clone_ref(py))?;
+    for (name, body, stock) in functions {
+        let function = Function::make(py, body, stock.clone_ref(py))?;
         module.add(name, function.bind(py))?;
     }
     Ok(())

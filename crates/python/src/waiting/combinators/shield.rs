@@ -7,14 +7,13 @@ use super::children::{Completion, completion, has_other_tasks, unwatch, watch};
 use super::tasks::Futures;
 use crate::event_loop::future::{self, Future};
 use crate::event_loop::{LoopCore, Parts};
-use crate::ffi::asyncio::{View, is_coroutine};
 use crate::ffi::call::call_method;
-use crate::ffi::coroutine::Kind;
+use crate::ffi::coroutine::{Kind, is_coroutine};
 use crate::ffi::derived::Own;
-use crate::ffi::imports;
 use crate::ffi::intern::intern;
 use crate::ffi::observer::{Observer, Watcher};
-use crate::ffi::{Arguments, Instance, Object, owned};
+use crate::ffi::view::View;
+use crate::ffi::{Arguments, Instance, Object, imports, owned};
 use crate::waiting::waiter::{future_is_cancelled, future_is_done};
 
 /// What the observer of both futures knows.

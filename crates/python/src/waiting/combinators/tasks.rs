@@ -3,12 +3,11 @@
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
-use crate::event_loop::task;
-use crate::event_loop::{LoopCore, create_native_task};
-use crate::ffi::asyncio::{View, is_coroutine};
+use crate::event_loop::{LoopCore, create_native_task, task};
 use crate::ffi::call::call_named;
-use crate::ffi::imports;
-use crate::ffi::{Arg, Arguments, Object};
+use crate::ffi::coroutine::is_coroutine;
+use crate::ffi::view::View;
+use crate::ffi::{Arg, Arguments, Object, imports};
 
 /// A future for each of several awaitables, on one loop.
 pub(super) struct Futures<'a, 'py> {

@@ -11,20 +11,18 @@ use super::children::{
 use crate::event_loop::future::{self, Future};
 use crate::event_loop::running::Running;
 use crate::event_loop::{LoopCore, Parts};
-use crate::ffi::asyncio::{View, is_coroutine};
 use crate::ffi::call::{call_method, call_named};
 use crate::ffi::cell::LoopCell;
-use crate::ffi::coroutine::Kind;
+use crate::ffi::coroutine::{Kind, is_coroutine};
 use crate::ffi::derived::Own;
-use crate::ffi::imports;
 use crate::ffi::intern::intern;
 use crate::ffi::observer::{Observer, Watcher};
 use crate::ffi::resumable::Input;
-use crate::ffi::{Arg, Arguments, Instance, Object, owned};
+use crate::ffi::view::View;
+use crate::ffi::{Arg, Arguments, Instance, Object, imports, owned};
 use crate::waiting::awaiting::Awaited;
 use crate::waiting::staged::{self, Stages, Transition};
-use crate::waiting::waiter::future_is_cancelled;
-use crate::waiting::waiter::future_is_done;
+use crate::waiting::waiter::{future_is_cancelled, future_is_done};
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Until {

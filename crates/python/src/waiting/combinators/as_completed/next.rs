@@ -6,7 +6,6 @@ use pyo3::prelude::*;
 use super::progress::Progress;
 use crate::event_loop::future::{self, Future, Outcome};
 use crate::event_loop::running::Running;
-use crate::ffi::asyncio::View;
 use crate::ffi::call::call_method;
 use crate::ffi::coroutine::Kind;
 use crate::ffi::derived::Own;
@@ -14,6 +13,7 @@ use crate::ffi::intern::intern;
 use crate::ffi::observer::Observer;
 use crate::ffi::raise::raised;
 use crate::ffi::resumable::Input;
+use crate::ffi::view::View;
 use crate::ffi::{Instance, Object, owned};
 use crate::waiting::staged::{self, Stages, Transition};
 

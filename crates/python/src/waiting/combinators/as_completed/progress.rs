@@ -5,7 +5,6 @@ use pyo3::types::PySet;
 use std::collections::VecDeque;
 
 use crate::event_loop::future::Future;
-use crate::ffi::asyncio::View;
 use crate::ffi::call::call_method;
 use crate::ffi::cell::LoopCell;
 use crate::ffi::coroutine::Kind;
@@ -13,6 +12,7 @@ use crate::ffi::derived::Own;
 use crate::ffi::fields::State;
 use crate::ffi::intern::intern;
 use crate::ffi::observer::{Observer, Watcher};
+use crate::ffi::view::View;
 use crate::ffi::{Instance, Object, owned};
 use crate::waiting::combinators::awaiter::Awaiter;
 use crate::waiting::combinators::children::unwatch;
