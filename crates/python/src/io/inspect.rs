@@ -3,8 +3,10 @@
 use ironloop_driver::{RawFd, Ready};
 use pyo3::prelude::*;
 
+use super::datagram::DatagramTransport;
+use super::stream::StreamTransport;
+use super::transport::Transport;
 use super::watch::UserWatch;
-use super::{datagram, stream};
 use crate::event_loop::{LoopCore, Source};
 use crate::ffi::{Arguments, Object, method_of};
 
@@ -35,7 +37,8 @@ fn transport_of(slf: &Bound<'_, LoopCore>, arguments: Arguments<'_>) -> PyResult
     let py = slf.py();
     let [fd] = arguments.exactly(py, "_transport_of", ["fd"])?;
     let fd: RawFd = fd.bind(py).extract()?;
-    let is_transport = |source: &&Source| source.is_of(&stream::SOURCE) || source.is_of(&datagram::SOURCE);
+    let kinds = [StreamTransport::kinds(), DatagramTransport::kinds()];
+    let is_transport = |source: &&Source| kinds.iter().any(|kinds| source.is_of(&kinds.source));
     let found = slf.get().state.with(|state| {
         state.reactor.sources.at(fd).filter(is_transport).map(|source| source.object().clone_ref(py))
     });

@@ -14,7 +14,8 @@ use crate::event_loop::{LoopCore, Source, SourceKind, Sources};
 use crate::ffi::call::call;
 use crate::ffi::error::os_error;
 use crate::ffi::{Arguments, Class, Context, Instance, Native, Object, PythonSocket, method_of, owned};
-use crate::io::stream::{Descriptor, Setup, Transport};
+use crate::io::stream::{Descriptor, Setup, StreamTransport};
+use crate::io::transport::Transport;
 
 /// A socket that a server listens on.
 pub(crate) struct Listener {
@@ -97,8 +98,8 @@ impl Listener {
             peer: accepted.peer,
             joins_writes: self.is_tcp,
         };
-        let transport = Transport::create(slf, setup)?;
-        Transport::connection_made(&transport, py)
+        let transport = StreamTransport::create(slf, setup)?;
+        StreamTransport::connection_made(&transport, py)
     }
 
     fn failed(&self, slf: &Bound<'_, LoopCore>, slot: Slot, error: io::Error) -> PyResult<()> {

@@ -2,10 +2,11 @@
 
 use pyo3::prelude::*;
 
-use crate::event_loop::{Item, LoopCore};
+use crate::event_loop::LoopCore;
 use crate::ffi::{Arguments, Context, Object, method_of};
-use crate::io::datagram::{self, DatagramTransport};
-use crate::io::stream;
+use crate::io::datagram::DatagramTransport;
+use crate::io::stream::{self, StreamTransport};
+use crate::io::transport::Transport;
 
 /// The transport of a connected socket; its protocol is told in the next turn.
 fn stream_transport(slf: &Bound<'_, LoopCore>, arguments: Arguments<'_>) -> PyResult<Object> {
@@ -16,7 +17,7 @@ fn stream_transport(slf: &Bound<'_, LoopCore>, arguments: Arguments<'_>) -> PyRe
     let (extra, server) = (extra.bind(py), server.bind(py));
     let context = Context::from_argument(py, Some(context))?;
     let made = stream::from_socket(slf, &socket, &protocol, &extra, &server, context)?;
-    slf.get().push(Item::Other(&stream::MADE, made.object().clone_ref(py)));
+    StreamTransport::begin(&made, py);
     Ok(made.into_object())
 }
 
@@ -34,7 +35,7 @@ fn datagram_transport(slf: &Bound<'_, LoopCore>, arguments: Arguments<'_>) -> Py
         &extra.bind(py),
         plain.bind(py).is_truthy()?,
     )?;
-    slf.get().push(Item::Other(&datagram::MADE, made.object().clone_ref(py)));
+    DatagramTransport::begin(&made, py);
     Ok(made.into_object())
 }
 

@@ -4,59 +4,36 @@ use crate::ffi::intern::intern;
 use pyo3::exceptions::PyOSError;
 use pyo3::prelude::*;
 
-use super::{DatagramTransport, LOST, State};
-use crate::event_loop::{Item, LoopCore};
+use super::DatagramTransport;
+use crate::event_loop::LoopCore;
 use crate::ffi::call::call_method;
-use crate::ffi::cell::LoopCell;
-use crate::ffi::{Context, Instance, Object, Shared};
-use crate::io::transport::{SocketTransport, report};
+use crate::ffi::{Instance, Object};
+use crate::io::transport::{Transport, report};
 
-impl SocketTransport for DatagramTransport {
-    type State = State;
-
-    fn owner(&self) -> &Shared<LoopCore> {
-        &self.owner
-    }
-
-    fn state(&self) -> &LoopCell<State> {
-        &self.state
-    }
-
-    fn close(this: &Instance<Self>, py: Python<'_>) -> PyResult<()> {
-        if this.state.with(|state| state.datagrams.close()) {
-            Self::follow_up(this, py)?;
+/// Tells the protocol, then lets everything go.
+pub(super) fn connection_lost(this: &Instance<DatagramTransport>, py: Python<'_>) -> PyResult<()> {
+    let (error, context) = this.state.with(|state| (state.error.take(), state.lost_in.take()));
+    let mut result = Ok(());
+    if let Some(protocol) = this.protocol(py) {
+        let error = error.unwrap_or_else(|| Object::none(py));
+        let tell = || call_method(py, &protocol, intern!(py, "connection_lost"), &[&error]);
+        let told = context.as_ref().unwrap_or(&this.context).run(py, tell);
+        if let Err(error) = told {
+            result = DatagramTransport::callback_failed(this, py, "connection_lost", error);
         }
-        Ok(())
     }
+    result.and(let_go(this, py))
+}
 
-    fn follow_up(this: &Instance<Self>, py: Python<'_>) -> PyResult<()> {
-        Self::take_steps(this, py)
+/// The socket is closed, and nobody is told any more.
+pub(super) fn let_go(this: &Instance<DatagramTransport>, py: Python<'_>) -> PyResult<()> {
+    let released = this.state.with(|state| (state.protocol.take(), state.last_peer.take()));
+    drop(released);
+    if let Err(error) = this.close_socket(py) {
+        let about = [("transport", Some(this.object()))];
+        LoopCore::report(this.owner.bind(py), "Exception in callback socket.close()", error, &about)?;
     }
-
-    fn watch(this: &Instance<Self>, py: Python<'_>) -> PyResult<()> {
-        this.watch(this, py)
-    }
-
-    fn unwatch(&self, py: Python<'_>) {
-        self.unwatch(py);
-    }
-
-    fn announce_end(this: &Instance<Self>, py: Python<'_>) -> PyResult<Item> {
-        let context = Context::copy_current(py)?;
-        let old = this.state.with(|state| state.lost_in.replace(context));
-        drop(old);
-        Ok(Item::Other(&LOST, this.object().clone_ref(py)))
-    }
-
-    fn let_go(this: &Instance<Self>, py: Python<'_>) -> PyResult<()> {
-        let released = this.state.with(|state| (state.protocol.take(), state.last_peer.take()));
-        drop(released);
-        if let Err(error) = this.close_socket(py) {
-            let about = [("transport", Some(this.object()))];
-            LoopCore::report(this.owner.bind(py), "Exception in callback socket.close()", error, &about)?;
-        }
-        Ok(())
-    }
+    Ok(())
 }
 
 impl DatagramTransport {
@@ -76,21 +53,6 @@ impl DatagramTransport {
         };
         let error = Object::from(error.into_value(py));
         call_method(py, &protocol, intern!(py, "error_received"), &[&error]).map(drop)
-    }
-
-    /// Tells the protocol, then lets everything go.
-    pub(crate) fn connection_lost(this: &Instance<Self>, py: Python<'_>) -> PyResult<()> {
-        let (error, context) = this.state.with(|state| (state.error.take(), state.lost_in.take()));
-        let mut result = Ok(());
-        if let Some(protocol) = this.protocol(py) {
-            let error = error.unwrap_or_else(|| Object::none(py));
-            let tell = || call_method(py, &protocol, intern!(py, "connection_lost"), &[&error]);
-            let told = context.as_ref().unwrap_or(&this.context).run(py, tell);
-            if let Err(error) = told {
-                result = Self::callback_failed(this, py, "connection_lost", error);
-            }
-        }
-        result.and(Self::let_go(this, py))
     }
 
     /// False if it was closed before.

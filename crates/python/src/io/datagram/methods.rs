@@ -5,12 +5,12 @@ use pyo3::ffi::{PyGetSetDef, PyMethodDef};
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PyString, PyType};
 
-use super::DatagramTransport as Transport;
+use super::DatagramTransport;
 use crate::ffi::imports;
 use crate::ffi::{Arguments, Instance, Native, Object, bare_method, getter, method, repr_slot};
 use crate::io::transport::methods::{self as shared, none, number, optional};
 
-type This<'a> = &'a Instance<Transport>;
+type This<'a> = &'a Instance<DatagramTransport>;
 
 fn sendto(py: Python<'_>, this: This<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
     let (data, address) = match arguments.only_positional() {
@@ -21,7 +21,7 @@ fn sendto(py: Python<'_>, this: This<'_>, arguments: Arguments<'_>) -> PyResult<
     };
     let address = address.filter(|address| !address.is_none()).map(|address| address.bind(py));
     if let Some(data) = data {
-        Transport::send_to(this, py, &data.bind(py), address.as_deref())?;
+        DatagramTransport::send_to(this, py, &data.bind(py), address.as_deref())?;
     }
     none(py)
 }
@@ -42,31 +42,22 @@ fn waiting(py: Python<'_>, this: This<'_>) -> PyResult<Object> {
 
 /// asyncio's representation, with our name.
 fn repr(py: Python<'_>, this: This<'_>) -> PyResult<Object> {
-    let (closed, closing, reading, waiting, buffered) = this.state.with(|state| {
-        let datagrams = &state.datagrams;
-        (
-            state.socket.is_none(),
-            datagrams.endpoint.is_closing(),
-            datagrams.endpoint.wants_to_read(),
-            datagrams.wants_to_write(),
-            datagrams.buffered(),
-        )
+    let open = this.owner.get(py).check_open().is_ok();
+    let text = this.state.with(|state| {
+        let (stands, watched) = match (&state.socket, state.datagrams.endpoint.is_closing()) {
+            (None, _) => (" closed", false),
+            (Some(_), true) => (" closing", open),
+            (Some(_), false) => ("", open),
+        };
+        let polling = if watched { format!(" {}", shared::polling(state)) } else { String::new() };
+        format!("<DatagramTransport{stands} fd={}{polling}>", this.number)
     });
-    let mut text = String::from("<DatagramTransport");
-    if closed || closing {
-        text += if closed { " closed" } else { " closing" };
-    }
-    text += &format!(" fd={}", this.number);
-    if !closed && this.owner.get(py).check_open().is_ok() {
-        let polling = |yes| if yes { "polling" } else { "idle" };
-        text += &format!(" read={} write=<{}, bufsize={buffered}>", polling(reading), polling(waiting));
-    }
-    Ok(PyString::new(py, &(text + ">")).into())
+    Ok(PyString::new(py, &text).into())
 }
 
 const METHODS: &[PyMethodDef] = &[
     method!(
-        Transport,
+        DatagramTransport,
         c"sendto",
         c"sendto($self, data, addr=None)\n--\n\nSends a datagram, without blocking and in order. Raises TypeError \
           unless data is bytes, bytearray or memoryview, ValueError if another address was given to the endpoint. \
@@ -74,35 +65,40 @@ const METHODS: &[PyMethodDef] = &[
         sendto
     ),
     bare_method!(
-        Transport,
+        DatagramTransport,
         c"close",
         c"close($self)\n--\n\nCloses the socket once all is sent. (asyncio: BaseTransport.close)",
         "_SelectorTransport.close",
         shared::close
     ),
     bare_method!(
-        Transport,
+        DatagramTransport,
         c"abort",
         c"abort($self)\n--\n\nCloses the socket at once. (asyncio: DatagramTransport.abort)",
         "_SelectorTransport.abort",
         shared::abort
     ),
-    method!(Transport, c"_force_close", c"_force_close($self, exc)\n--\n\nabort() with a reason.", shared::force_close),
     method!(
-        Transport,
+        DatagramTransport,
+        c"_force_close",
+        c"_force_close($self, exc)\n--\n\nabort() with a reason.",
+        shared::force_close
+    ),
+    method!(
+        DatagramTransport,
         c"_fatal_error",
         c"_fatal_error($self, exc, message='Fatal error on transport')\n--\n\nReports and aborts.",
         shared::fatal_error
     ),
     bare_method!(
-        Transport,
+        DatagramTransport,
         c"is_closing",
         c"is_closing($self)\n--\n\nWhether it is closed or closing. (asyncio: BaseTransport.is_closing)",
         "_SelectorTransport.is_closing",
         shared::is_closing
     ),
     bare_method!(
-        Transport,
+        DatagramTransport,
         c"pause_reading",
         c"pause_reading($self)\n--\n\nNo datagram comes until resume_reading(). (asyncio: \
           ReadTransport.pause_reading)",
@@ -110,41 +106,41 @@ const METHODS: &[PyMethodDef] = &[
         shared::pause_reading
     ),
     bare_method!(
-        Transport,
+        DatagramTransport,
         c"resume_reading",
         c"resume_reading($self)\n--\n\nDatagrams come again. (asyncio: ReadTransport.resume_reading)",
         "_SelectorTransport.resume_reading",
         shared::resume_reading
     ),
     bare_method!(
-        Transport,
+        DatagramTransport,
         c"is_reading",
         c"is_reading($self)\n--\n\nWhether datagrams may come. (asyncio: ReadTransport.is_reading)",
         "_SelectorTransport.is_reading",
         shared::is_reading
     ),
     method!(
-        Transport,
+        DatagramTransport,
         c"set_protocol",
         c"set_protocol($self, protocol)\n--\n\n(asyncio: BaseTransport.set_protocol)",
         |py, this, arguments| shared::set_protocol(py, this, arguments, "_SelectorTransport.set_protocol")
     ),
     bare_method!(
-        Transport,
+        DatagramTransport,
         c"get_protocol",
         c"get_protocol($self)\n--\n\n(asyncio: BaseTransport.get_protocol)",
         "_SelectorTransport.get_protocol",
         shared::protocol
     ),
     method!(
-        Transport,
+        DatagramTransport,
         c"set_write_buffer_limits",
         c"set_write_buffer_limits($self, high=None, low=None)\n--\n\nIn bytes. Raises ValueError unless high >= low \
           >= 0. (asyncio: WriteTransport.set_write_buffer_limits)",
         shared::set_write_buffer_limits
     ),
     bare_method!(
-        Transport,
+        DatagramTransport,
         c"get_write_buffer_limits",
         c"get_write_buffer_limits($self)\n--\n\n(low, high), in bytes. (asyncio: \
           WriteTransport.get_write_buffer_limits)",
@@ -152,7 +148,7 @@ const METHODS: &[PyMethodDef] = &[
         shared::get_write_buffer_limits
     ),
     bare_method!(
-        Transport,
+        DatagramTransport,
         c"get_write_buffer_size",
         c"get_write_buffer_size($self)\n--\n\nBytes that the kernel has not taken yet. (asyncio: \
           WriteTransport.get_write_buffer_size)",
@@ -163,24 +159,24 @@ const METHODS: &[PyMethodDef] = &[
 
 /// What asyncio's own code (`get_extra_info`) and some libraries read of a transport.
 const GETTERS: &[PyGetSetDef] = &[
-    getter!(Transport, c"_loop", shared::owner),
-    getter!(Transport, c"_protocol", shared::protocol),
-    getter!(Transport, c"_sock", |py, this: This<'_>| optional(py, this.socket(py))),
-    getter!(Transport, c"_sock_fd", |py, this: This<'_>| Ok(this.number.into_pyobject(py)?.into())),
-    getter!(Transport, c"_extra", |py, this: This<'_>| Ok(this.extra.clone_ref(py))),
-    getter!(Transport, c"_address", |py, this: This<'_>| {
+    getter!(DatagramTransport, c"_loop", shared::owner),
+    getter!(DatagramTransport, c"_protocol", shared::protocol),
+    getter!(DatagramTransport, c"_sock", |py, this: This<'_>| optional(py, this.socket(py))),
+    getter!(DatagramTransport, c"_sock_fd", |py, this: This<'_>| Ok(this.number.into_pyobject(py)?.into())),
+    getter!(DatagramTransport, c"_extra", |py, this: This<'_>| Ok(this.extra.clone_ref(py))),
+    getter!(DatagramTransport, c"_address", |py, this: This<'_>| {
         optional(py, this.address.as_ref().map(|address| address.clone_ref(py)))
     }),
-    getter!(Transport, c"_buffer", waiting),
-    getter!(Transport, c"_buffer_size", shared::get_write_buffer_size),
-    getter!(Transport, c"_closing", shared::is_closing),
-    getter!(Transport, c"_conn_lost", |py, this: This<'_>| {
+    getter!(DatagramTransport, c"_buffer", waiting),
+    getter!(DatagramTransport, c"_buffer_size", shared::get_write_buffer_size),
+    getter!(DatagramTransport, c"_closing", shared::is_closing),
+    getter!(DatagramTransport, c"_conn_lost", |py, this: This<'_>| {
         let count = |state: &mut super::State| {
             usize::from(state.datagrams.endpoint.is_lost()) + state.dropped as usize
         };
         number(py, this.state.with(count))
     }),
-    getter!(Transport, c"_protocol_paused", shared::is_writing_paused),
+    getter!(DatagramTransport, c"_protocol_paused", shared::is_writing_paused),
 ];
 
 /// Adds the class to the module.
@@ -192,12 +188,12 @@ pub(crate) fn add_class(module: &Bound<'_, PyModule>) -> PyResult<()> {
         .collect::<PyResult<Vec<_>>>()?;
     // What stands in the place of a name that is gone; it cannot come before another class.
     bases.retain(|base| !base.is(py.get_type::<PyAny>()));
-    Transport::class().create::<Transport>(
+    DatagramTransport::class().create::<DatagramTransport>(
         module,
         &bases.iter().collect::<Vec<_>>(),
         METHODS,
         GETTERS,
-        &[repr_slot!(Transport, repr)],
+        &[repr_slot!(DatagramTransport, repr)],
     )?;
     // The most bytes of a datagram that are received.
     module

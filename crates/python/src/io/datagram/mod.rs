@@ -10,17 +10,16 @@ mod closing;
 mod methods;
 mod receiving;
 mod sending;
+mod transport;
 
-use std::collections::VecDeque;
 use std::ffi::CStr;
 
 use crate::ffi::intern::intern;
-use ironloop_driver::{Address, Family, Interest, RawFd, Ready, datagram};
-use ironloop_engine::{Datagrams, Endpoint};
+use ironloop_driver::{Address, Family, RawFd, datagram};
+use ironloop_engine::Datagrams;
 use pyo3::prelude::*;
 
-use crate::event_loop::{Kind, LoopCore, Source, SourceKind};
-use crate::ffi::call::call_method;
+use crate::event_loop::LoopCore;
 use crate::ffi::cell::LoopCell;
 use crate::ffi::error::os_error;
 use crate::ffi::stock;
@@ -29,7 +28,7 @@ use crate::ffi::{
     owned,
 };
 use crate::io::Registration;
-use crate::io::transport::{self, SocketTransport, report};
+use crate::io::transport::{Transport, report};
 pub(crate) use methods::add_class;
 
 pub(crate) struct State {
@@ -70,38 +69,6 @@ impl Release for Datagrams<Bytes, Option<Object>> {
 impl Traverse for (Address, Object) {
     fn traverse(&self, visit: &mut Visit<'_>) -> Visited {
         self.1.traverse(visit)
-    }
-}
-
-impl transport::State for State {
-    type Unsent = VecDeque<(Bytes, Option<Object>)>;
-
-    fn endpoint(&mut self) -> &mut Endpoint {
-        &mut self.datagrams.endpoint
-    }
-
-    fn buffered(&self) -> usize {
-        self.datagrams.buffered()
-    }
-
-    fn abort(&mut self) -> Option<Self::Unsent> {
-        self.datagrams.abort()
-    }
-
-    fn protocol(&self) -> Option<&Object> {
-        self.protocol.as_ref()
-    }
-
-    fn set_protocol(&mut self, protocol: Object) -> Option<Object> {
-        self.protocol.replace(protocol)
-    }
-
-    fn error(&mut self) -> &mut Option<Object> {
-        &mut self.error
-    }
-
-    fn dropped(&mut self) -> &mut u32 {
-        &mut self.dropped
     }
 }
 
@@ -161,35 +128,6 @@ impl Native for DatagramTransport {
     }
 }
 
-/// Its sockets among the loop's sources.
-pub(super) static SOURCE: SourceKind = SourceKind {
-    ready: |slf, object, _, ready| {
-        Instance::<DatagramTransport>::of(object)
-            .map_or(Ok(()), |it| DatagramTransport::ready(it, slf.py(), ready))
-    },
-    culprit: |py, object| Some(object.clone_ref(py)),
-    hears_of_loss: |_| true,
-    discard: |_| {},
-};
-
-/// A protocol is to be told of its connection.
-pub(super) static MADE: Kind = Kind {
-    perform: |slf, object| {
-        Instance::<DatagramTransport>::of(object)
-            .map_or(Ok(()), |it| DatagramTransport::connection_made(it, slf.py()))
-    },
-    quiet: false,
-};
-
-/// A protocol is to be told of the end of its connection.
-static LOST: Kind = Kind {
-    perform: |slf, object| {
-        Instance::<DatagramTransport>::of(object)
-            .map_or(Ok(()), |it| DatagramTransport::connection_lost(it, slf.py()))
-    },
-    quiet: false,
-};
-
 impl DatagramTransport {
     /// Makes the transport of a non-blocking socket. The protocol is told by `connection_made`.
     ///
@@ -228,50 +166,13 @@ impl DatagramTransport {
         Self::class().instantiate(py, transport)
     }
 
-    fn socket(&self, py: Python<'_>) -> Option<Object> {
-        self.state.with(|state| state.socket.as_ref().map(|socket| socket.clone_ref(py)))
-    }
-
-    /// The number for a system call now: what was closed behind our back gives one that the kernel refuses.
+    /// For a system call now, as [`Transport::fd`].
     fn fd(&self) -> RawFd {
         self.plain.as_ref().map_or(self.number, |plain| plain.socket.fd())
     }
 
-    /// The protocol's `connection_made`, in a context of its own, as in asyncio; then datagrams may come.
-    pub(crate) fn connection_made(this: &Instance<Self>, py: Python<'_>) -> PyResult<()> {
-        if let Some(protocol) = this.protocol(py) {
-            let name = intern!(py, "connection_made");
-            let context = this.context.copy(py)?;
-            let told = context.run(py, || call_method(py, &protocol, name, &[this.object()]));
-            if let Err(error) = told {
-                Self::callback_failed(this, py, "connection_made", error)?;
-            }
-        }
-        this.state.with(|state| state.datagrams.endpoint.start());
-        this.watch(this, py)
-            .or_else(|error| Self::fatal_error(this, py, error, "Fatal error on datagram transport"))
-    }
-
-    /// The kernel has reported the socket.
-    pub(crate) fn ready(this: &Instance<Self>, py: Python<'_>, ready: Ready) -> PyResult<()> {
-        this.context.run(py, || {
-            let may_read = this.state.with(|state| state.datagrams.endpoint.wants_to_read());
-            if ready.readable && may_read {
-                Self::receive_batch(this, py)?;
-            }
-            // Asked only now: what was received may have closed the transport.
-            let may_write = this.state.with(|state| state.datagrams.wants_to_write());
-            if ready.writable && may_write {
-                Self::send_waiting(this, py)?;
-            }
-            if (ready.readable && !may_read) || (ready.writable && !may_write) {
-                this.watch_no_more_than_wanted(py);
-            }
-            if this.plain.as_ref().is_some_and(|plain| plain.socket.is_gone()) {
-                return Self::descriptor_is_gone(this, py);
-            }
-            Ok(())
-        })
+    fn socket(&self, py: Python<'_>) -> Option<Object> {
+        self.state.with(|state| state.socket.as_ref().map(|socket| socket.clone_ref(py)))
     }
 
     /// The socket was closed behind our back, while a copy of its descriptor lives. Nothing that the kernel reports of that can
@@ -288,40 +189,5 @@ impl DatagramTransport {
     fn callback_failed(this: &Instance<Self>, py: Python<'_>, name: &str, error: PyErr) -> PyResult<()> {
         let (owner, protocol) = (this.owner.bind(py), this.protocol(py));
         report::callback_failed(owner, this.object(), protocol.as_ref(), name, error)
-    }
-
-    fn watch(&self, this: &Instance<Self>, py: Python<'_>) -> PyResult<()> {
-        let core = self.owner.get(py);
-        let mut bin = Vec::new();
-        let result = self.state.with(|state| {
-            let wanted = wanted(state);
-            let source = || Source::new(&SOURCE, this.object().clone_ref(py));
-            state.registration.widen(core, self.fd(), wanted, source, &mut bin)
-        });
-        drop(bin);
-        result
-    }
-
-    fn watch_no_more_than_wanted(&self, py: Python<'_>) {
-        let (core, fd) = (self.owner.get(py), self.fd());
-        // Where this fails, the socket is gone, which `ready` looks for.
-        let removed = self.state.with(|state| {
-            let wanted = wanted(state);
-            state.registration.narrow(core, fd, wanted)
-        });
-        drop(removed);
-    }
-
-    fn unwatch(&self, py: Python<'_>) {
-        let core = self.owner.get(py);
-        let removed = self.state.with(|state| state.registration.end(core));
-        drop(removed);
-    }
-}
-
-fn wanted(state: &State) -> Interest {
-    Interest {
-        readable: state.datagrams.endpoint.wants_to_read(),
-        writable: state.datagrams.wants_to_write(),
     }
 }

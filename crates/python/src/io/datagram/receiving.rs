@@ -14,7 +14,7 @@ use crate::ffi::call::call_method;
 use crate::ffi::error::os_error;
 use crate::ffi::{Instance, Object};
 use crate::io::address;
-use crate::io::transport::SocketTransport;
+use crate::io::transport::Transport;
 
 /// Datagrams that one report of the kernel brings at most, while nothing else waits to run (`docs/design/datagrams-in-a-row.md`).
 const MOST_AT_ONCE: usize = 32;

@@ -14,7 +14,7 @@ use crate::ffi::error::os_error;
 use crate::ffi::stock::{self, Taker};
 use crate::ffi::{Bytes, Instance, Object};
 use crate::io::address;
-use crate::io::transport::{SocketTransport, report};
+use crate::io::transport::{Transport, report};
 
 const SEND_FAILED: &str = "Fatal write error on datagram transport";
 
@@ -73,8 +73,8 @@ impl DatagramTransport {
         let address = address.map(Object::from);
         let late = this.state.with(|state| state.datagrams.push(datagram, address));
         drop(late);
-        Self::take_steps(this, py)?;
-        this.watch(this, py)
+        Self::follow_up(this, py)?;
+        Self::watch(this, py)
     }
 
     /// The socket is writable: sends what waits.
@@ -97,7 +97,7 @@ impl DatagramTransport {
                 }
             }
         }
-        Self::take_steps(this, py)?;
+        Self::follow_up(this, py)?;
         told
     }
 
@@ -160,20 +160,20 @@ impl DatagramTransport {
             Err(error) => Offer::Failed(error),
         }
     }
+}
 
-    /// Does all that the machine asks for.
-    pub(super) fn take_steps(this: &Instance<Self>, py: Python<'_>) -> PyResult<()> {
-        while let Some(step) = this.state.with(|state| state.datagrams.step()) {
-            match (step, this.protocol(py)) {
-                (Step::Flow(change), Some(protocol)) => {
-                    report::tell_of_flow(this.owner.bind(py), this.object(), &protocol, change)?;
-                }
-                (Step::Flow(_), None) => {}
-                (Step::Lose, _) => Self::lose(this, py)?,
+/// Does all that the machine asks for.
+pub(super) fn take_steps(this: &Instance<DatagramTransport>, py: Python<'_>) -> PyResult<()> {
+    while let Some(step) = this.state.with(|state| state.datagrams.step()) {
+        match (step, this.protocol(py)) {
+            (Step::Flow(change), Some(protocol)) => {
+                report::tell_of_flow(this.owner.bind(py), this.object(), &protocol, change)?;
             }
+            (Step::Flow(_), None) => {}
+            (Step::Lose, _) => DatagramTransport::lose(this, py)?,
         }
-        Ok(())
     }
+    Ok(())
 }
 
 /// asyncio takes these three, and nothing else that has a buffer.

@@ -6,13 +6,14 @@ use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyInt};
 
-use super::Transport;
+use super::StreamTransport;
+use super::layer::Layer;
 use crate::ffi::buffer::Buffer;
 use crate::ffi::call::call_method;
 use crate::ffi::imports;
 use crate::ffi::intern::intern;
 use crate::ffi::{Context, Object};
-use crate::io::transport::SocketTransport;
+use crate::io::transport::Transport;
 
 const NOT_DELIVERED: &str = "Fatal error: protocol.data_received() call failed.";
 const NO_BUFFER: &str = "Fatal error: protocol.get_buffer() call failed.";
@@ -65,29 +66,32 @@ impl Receiver {
 pub(super) struct Recipient {
     pub(super) protocol: Object,
     pub(super) receiver: Receiver,
+    /// What it passes before.
+    pub(super) layer: Layer,
 }
 
 /// Why data did not end in a protocol's hands: an error that the connection does not survive, and what
 /// failed.
 pub(super) struct Failure(pub(super) PyErr, pub(super) &'static str);
 
-impl Transport {
+impl StreamTransport {
     /// Whom data is for now: nobody once the connection is lost. How he takes it is found out with the first
     /// of it.
     pub(super) fn recipient(&self, py: Python<'_>) -> Result<Option<Recipient>, Failure> {
-        let known = self
-            .state
-            .with(|state| state.protocol.as_ref().map(|protocol| (protocol.clone_ref(py), state.receiver)));
-        let (protocol, receiver) = match known {
-            None => return Ok(None),
-            Some((protocol, Some(receiver))) => (protocol, receiver),
-            Some((protocol, None)) => {
+        let known = self.state.with(|state| {
+            let protocol = state.protocol.as_ref()?.clone_ref(py);
+            Some((protocol, state.receiver, state.layer))
+        });
+        let Some((protocol, receiver, layer)) = known else { return Ok(None) };
+        let receiver = match receiver {
+            Some(receiver) => receiver,
+            None => {
                 let receiver = Receiver::of(py, &protocol).map_err(|error| Failure(error, NOT_DELIVERED))?;
                 self.state.with(|state| state.receiver = Some(receiver));
-                (protocol, receiver)
+                receiver
             }
         };
-        Ok(Some(Recipient { protocol, receiver }))
+        Ok(Some(Recipient { protocol, receiver, layer }))
     }
 
     /// Data for the protocol, which may be lent: it is not looked at any more afterwards.

@@ -5,14 +5,15 @@ use std::os::fd::{AsRawFd, IntoRawFd};
 use crate::ffi::intern::intern;
 use ironloop_driver::{Address, Family};
 use pyo3::prelude::*;
-use pyo3::types::PyDict;
+use pyo3::types::{PyDict, PyString};
 
-use super::{Descriptor, Transport};
+use super::{Descriptor, StreamTransport};
 use crate::ffi::imports;
 use crate::ffi::{Instance, Object, PythonSocket};
 use crate::io::address;
+use crate::io::transport::methods;
 
-impl Transport {
+impl StreamTransport {
     /// The dictionary behind `get_extra_info`, made and filled when first asked for.
     pub(super) fn extra<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let known = self.state.with(|state| state.extra.as_ref().map(|extra| extra.clone_ref(py)));
@@ -133,27 +134,13 @@ fn closed_socket_of(py: Python<'_>, family: Family) -> PyResult<Object> {
 }
 
 /// asyncio's representation, with our name.
-pub(super) fn repr(this: &Instance<Transport>, py: Python<'_>) -> PyResult<Object> {
-    let (fd, closing, reading, full, buffered) = this.state.with(|state| {
-        let stream = &state.stream;
-        (
-            state.descriptor.number(),
-            stream.endpoint.is_closing(),
-            stream.endpoint.wants_to_read(),
-            stream.wants_to_write(),
-            stream.buffered(),
-        )
-    });
-    let mut parts = vec!["StreamTransport".to_owned()];
-    if fd < 0 {
-        parts.push("closed".into());
-    } else {
-        if closing {
-            parts.push("closing".into());
+pub(super) fn repr(this: &Instance<StreamTransport>, py: Python<'_>) -> PyResult<Object> {
+    let text = this.state.with(|state| match state.descriptor.number() {
+        fd if fd < 0 => "<StreamTransport closed>".to_owned(),
+        fd => {
+            let closing = if state.stream.endpoint.is_closing() { " closing" } else { "" };
+            format!("<StreamTransport{closing} fd={fd} {}>", methods::polling(state))
         }
-        parts.push(format!("fd={fd}"));
-        parts.push(format!("read={}", if reading { "polling" } else { "idle" }));
-        parts.push(format!("write=<{}, bufsize={buffered}>", if full { "polling" } else { "idle" }));
-    }
-    Ok(pyo3::types::PyString::new(py, &format!("<{}>", parts.join(" "))).into())
+    });
+    Ok(PyString::new(py, &text).into())
 }

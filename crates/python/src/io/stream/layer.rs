@@ -8,7 +8,7 @@
 
 use pyo3::prelude::*;
 
-use super::Transport;
+use super::StreamTransport;
 use super::delivering::{Failure, Recipient};
 use super::writing::{Way, Written};
 use crate::ffi::Instance;
@@ -45,7 +45,7 @@ impl Layer {
     #[inline]
     pub(super) fn received(
         self,
-        this: &Instance<Transport>,
+        this: &Instance<StreamTransport>,
         py: Python<'_>,
         recipient: &Recipient,
         bytes: &[u8],
@@ -57,9 +57,9 @@ impl Layer {
 
     /// The peer has ended its side of the socket.
     #[inline]
-    pub(super) fn ended(self, this: &Instance<Transport>, py: Python<'_>) -> PyResult<()> {
+    pub(super) fn ended(self, this: &Instance<StreamTransport>, py: Python<'_>) -> PyResult<()> {
         match self {
-            Self::Plain => Transport::end_of_file(this, py),
+            Self::Plain => StreamTransport::end_of_file(this, py),
         }
     }
 
@@ -67,7 +67,7 @@ impl Layer {
     #[inline]
     pub(super) fn written(
         self,
-        this: &Instance<Transport>,
+        this: &Instance<StreamTransport>,
         py: Python<'_>,
         way: Way,
         written: Written<'_>,
@@ -79,9 +79,9 @@ impl Layer {
 
     /// Its owner closes the connection: it ends once all is sent that has still to be said.
     #[inline]
-    pub(super) fn close(self, this: &Instance<Transport>, py: Python<'_>) -> PyResult<()> {
+    pub(super) fn close(self, this: &Instance<StreamTransport>, py: Python<'_>) -> PyResult<()> {
         match self {
-            Self::Plain => Transport::end_when_sent(this, py),
+            Self::Plain => StreamTransport::end_when_sent(this, py),
         }
     }
 }

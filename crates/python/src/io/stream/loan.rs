@@ -4,8 +4,9 @@ use crate::ffi::intern::intern;
 use pyo3::exceptions::{PyConnectionError, PyRuntimeError};
 use pyo3::prelude::*;
 
-use super::Transport;
+use super::StreamTransport;
 use crate::ffi::{Instance, Object, owned};
+use crate::io::transport::Transport;
 
 /// Who writes to the descriptor.
 pub(super) enum Loan {
@@ -37,7 +38,7 @@ impl Loan {
     }
 }
 
-impl Transport {
+impl StreamTransport {
     /// From here until `end_loan` nothing may be written. The future is done once all of before is sent.
     pub(super) fn begin_loan(this: &Instance<Self>, py: Python<'_>) -> PyResult<Object> {
         if this.state.with(|state| state.loan.forbids_writes()) {
@@ -65,7 +66,7 @@ impl Transport {
     pub(super) fn end_loan(this: &Instance<Self>, py: Python<'_>) -> PyResult<()> {
         let old = this.state.with(|state| std::mem::replace(&mut state.loan, Loan::No));
         drop(old);
-        this.watch_what_is_wanted(this, py)
+        Self::watch(this, py)
     }
 
     /// The connection is gone before all was sent.

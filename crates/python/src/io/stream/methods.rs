@@ -5,17 +5,17 @@ use pyo3::ffi::{PyGetSetDef, PyMethodDef};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
-use super::{Transport, info};
+use super::{StreamTransport, info};
 use crate::ffi::call::call_named;
 use crate::ffi::imports;
 use crate::ffi::{Arguments, Instance, Native, Object, bare_method, getter, method, repr_slot};
 use crate::io::transport::methods::{self as shared, boolean, none, optional};
 
-type This<'a> = &'a Instance<Transport>;
+type This<'a> = &'a Instance<StreamTransport>;
 
 fn write(py: Python<'_>, this: This<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
     let [data] = arguments.exactly(py, "_SelectorSocketTransport.write", ["data"])?;
-    Transport::write(this, py, data)?;
+    StreamTransport::write(this, py, data)?;
     none(py)
 }
 
@@ -28,7 +28,7 @@ fn writelines(py: Python<'_>, this: This<'_>, arguments: Arguments<'_>) -> PyRes
 }
 
 fn write_eof(py: Python<'_>, this: This<'_>) -> PyResult<Object> {
-    Transport::write_eof(this, py)?;
+    StreamTransport::write_eof(this, py)?;
     none(py)
 }
 
@@ -56,136 +56,136 @@ fn get_fd(py: Python<'_>, this: This<'_>) -> PyResult<Object> {
 
 const METHODS: &[PyMethodDef] = &[
     method!(
-        Transport,
+        StreamTransport,
         c"write",
         c"write($self, data)\n--\n\nSends bytes, without blocking and in order. Raises TypeError for anything that \
           is no buffer, RuntimeError after write_eof(). (asyncio: WriteTransport.write)",
         write
     ),
     method!(
-        Transport,
+        StreamTransport,
         c"writelines",
         c"writelines($self, list_of_data)\n--\n\nSends several buffers. (asyncio: WriteTransport.writelines)",
         writelines
     ),
     bare_method!(
-        Transport,
+        StreamTransport,
         c"write_eof",
         c"write_eof($self)\n--\n\nCloses the sending side once all is sent. (asyncio: WriteTransport.write_eof)",
         "_SelectorSocketTransport.write_eof",
         write_eof
     ),
     bare_method!(
-        Transport,
+        StreamTransport,
         c"can_write_eof",
         c"can_write_eof($self)\n--\n\nTrue.",
         "_SelectorSocketTransport.can_write_eof",
         |py, this: This<'_>| boolean(py, this.state.with(|state| state.layer.can_write_eof()))
     ),
     bare_method!(
-        Transport,
+        StreamTransport,
         c"close",
         c"close($self)\n--\n\nCloses the connection once all is sent. (asyncio: BaseTransport.close)",
         "_SelectorSocketTransport.close",
         shared::close
     ),
     bare_method!(
-        Transport,
+        StreamTransport,
         c"abort",
         c"abort($self)\n--\n\nCloses the connection at once. (asyncio: WriteTransport.abort)",
         "_SelectorTransport.abort",
         shared::abort
     ),
     method!(
-        Transport,
+        StreamTransport,
         c"_force_close",
         c"_force_close($self, exc)\n--\n\nabort() with a reason.",
         shared::force_close
     ),
     method!(
-        Transport,
+        StreamTransport,
         c"_fatal_error",
         c"_fatal_error($self, exc, message)\n--\n\nReports and aborts.",
         shared::fatal_error
     ),
     bare_method!(
-        Transport,
+        StreamTransport,
         c"_make_empty_waiter",
         c"_make_empty_waiter($self)\n--\n\nA future: all is sent, and the descriptor on loan.",
         "_SelectorSocketTransport._make_empty_waiter",
-        |py, this: This<'_>| Transport::begin_loan(this, py)
+        |py, this: This<'_>| StreamTransport::begin_loan(this, py)
     ),
     bare_method!(
-        Transport,
+        StreamTransport,
         c"_reset_empty_waiter",
         c"_reset_empty_waiter($self)\n--\n\nEnds the loan.",
         "_SelectorSocketTransport._reset_empty_waiter",
-        |py, this: This<'_>| Transport::end_loan(this, py).and_then(|()| none(py))
+        |py, this: This<'_>| StreamTransport::end_loan(this, py).and_then(|()| none(py))
     ),
     bare_method!(
-        Transport,
+        StreamTransport,
         c"is_closing",
         c"is_closing($self)\n--\n\nWhether it is closed or closing. (asyncio: BaseTransport.is_closing)",
         "_SelectorTransport.is_closing",
         shared::is_closing
     ),
     bare_method!(
-        Transport,
+        StreamTransport,
         c"pause_reading",
         c"pause_reading($self)\n--\n\nNo data comes until resume_reading(). (asyncio: ReadTransport.pause_reading)",
         "_SelectorTransport.pause_reading",
         shared::pause_reading
     ),
     bare_method!(
-        Transport,
+        StreamTransport,
         c"resume_reading",
         c"resume_reading($self)\n--\n\nData comes again. (asyncio: ReadTransport.resume_reading)",
         "_SelectorTransport.resume_reading",
         shared::resume_reading
     ),
     bare_method!(
-        Transport,
+        StreamTransport,
         c"is_reading",
         c"is_reading($self)\n--\n\nWhether data may come. (asyncio: ReadTransport.is_reading)",
         "_SelectorTransport.is_reading",
         shared::is_reading
     ),
     method!(
-        Transport,
+        StreamTransport,
         c"set_protocol",
         c"set_protocol($self, protocol)\n--\n\n(asyncio: BaseTransport.set_protocol)",
         |py, this, arguments| shared::set_protocol(py, this, arguments, "_SelectorSocketTransport.set_protocol")
     ),
     bare_method!(
-        Transport,
+        StreamTransport,
         c"get_protocol",
         c"get_protocol($self)\n--\n\n(asyncio: BaseTransport.get_protocol)",
         "_SelectorTransport.get_protocol",
         shared::protocol
     ),
     method!(
-        Transport,
+        StreamTransport,
         c"get_extra_info",
         c"get_extra_info($self, name, default=None)\n--\n\n'socket', 'sockname' or 'peername'. (asyncio: \
           BaseTransport.get_extra_info)",
         get_extra_info
     ),
     method!(
-        Transport,
+        StreamTransport,
         c"set_write_buffer_limits",
         c"set_write_buffer_limits($self, high=None, low=None)\n--\n\nIn bytes. Raises ValueError unless high >= low >= \
           0. (asyncio: WriteTransport.set_write_buffer_limits)",
         shared::set_write_buffer_limits
     ),
     bare_method!(
-        Transport,
+        StreamTransport,
         c"get_write_buffer_limits",
         c"get_write_buffer_limits($self)\n--\n\n(low, high), in bytes. (asyncio: WriteTransport.get_write_buffer_limits)",
         "_FlowControlMixin.get_write_buffer_limits",
         shared::get_write_buffer_limits
     ),
     bare_method!(
-        Transport,
+        StreamTransport,
         c"get_write_buffer_size",
         c"get_write_buffer_size($self)\n--\n\nBytes that the kernel has not taken yet. (asyncio: \
           WriteTransport.get_write_buffer_size)",
@@ -196,27 +196,27 @@ const METHODS: &[PyMethodDef] = &[
 
 /// What asyncio's own code reads of a transport.
 const GETTERS: &[PyGetSetDef] = &[
-    getter!(Transport, c"_loop", shared::owner),
-    getter!(Transport, c"_protocol", shared::protocol),
-    getter!(Transport, c"_sock", get_socket),
-    getter!(Transport, c"_sock_fd", get_fd),
-    getter!(Transport, c"_extra", |py, this: This<'_>| Ok(this.complete_extra(py)?.into())),
-    getter!(Transport, c"_closing", shared::is_closing),
-    getter!(Transport, c"_paused", |py, this: This<'_>| {
+    getter!(StreamTransport, c"_loop", shared::owner),
+    getter!(StreamTransport, c"_protocol", shared::protocol),
+    getter!(StreamTransport, c"_sock", get_socket),
+    getter!(StreamTransport, c"_sock_fd", get_fd),
+    getter!(StreamTransport, c"_extra", |py, this: This<'_>| Ok(this.complete_extra(py)?.into())),
+    getter!(StreamTransport, c"_closing", shared::is_closing),
+    getter!(StreamTransport, c"_paused", |py, this: This<'_>| {
         boolean(py, this.state.with(|state| state.stream.endpoint.is_reading_paused()))
     }),
-    getter!(Transport, c"_protocol_paused", shared::is_writing_paused),
+    getter!(StreamTransport, c"_protocol_paused", shared::is_writing_paused),
 ];
 
 /// Adds the class to the module.
 pub(crate) fn add_class(module: &Bound<'_, PyModule>) -> PyResult<()> {
     let base = imports::look_up(module.py(), "asyncio.transports", "_FlowControlMixin")?;
-    Transport::class().create::<Transport>(
+    StreamTransport::class().create::<StreamTransport>(
         module,
         &[base.cast()?],
         METHODS,
         GETTERS,
-        &[repr_slot!(Transport, |py, this| info::repr(this, py))],
+        &[repr_slot!(StreamTransport, |py, this| info::repr(this, py))],
     )?;
 
     let transport = module.getattr("StreamTransport")?;

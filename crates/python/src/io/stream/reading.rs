@@ -5,14 +5,13 @@ use std::io;
 use ironloop_driver::socket;
 use pyo3::prelude::*;
 
-use super::Transport;
+use super::StreamTransport;
 use super::delivering::{Failure, Receiver};
-use super::layer::Layer;
 use crate::ffi::Instance;
 use crate::ffi::call::call_method;
 use crate::ffi::error::os_error;
 use crate::ffi::intern::intern;
-use crate::io::transport::SocketTransport;
+use crate::io::transport::Transport;
 
 const RECEIVE_FAILED: &str = "Fatal read error on socket transport";
 
@@ -23,23 +22,19 @@ enum Received {
     NotReady,
 }
 
-impl Transport {
-    /// The socket may have something: receives once, and passes it on.
-    pub(super) fn read(this: &Instance<Self>, py: Python<'_>, layer: Layer) -> PyResult<()> {
-        match this.receive_and_pass_on(this, py, layer) {
-            Ok(Received::Data | Received::NotReady) => Ok(()),
-            Ok(Received::EndOfFile) => layer.ended(this, py),
-            Err(Failure(error, message)) => Self::fatal_error(this, py, error, message),
-        }
+/// The socket may have something: receives once, and passes it on.
+pub(super) fn read(this: &Instance<StreamTransport>, py: Python<'_>) -> PyResult<()> {
+    match this.receive_and_pass_on(this, py) {
+        Ok(Received::Data | Received::NotReady) => Ok(()),
+        Ok(Received::EndOfFile) => this.state.with(|state| state.layer).ended(this, py),
+        Err(Failure(error, message)) => StreamTransport::fatal_error(this, py, error, message),
     }
+}
 
-    fn receive_and_pass_on(
-        &self,
-        this: &Instance<Self>,
-        py: Python<'_>,
-        layer: Layer,
-    ) -> Result<Received, Failure> {
+impl StreamTransport {
+    fn receive_and_pass_on(&self, this: &Instance<Self>, py: Python<'_>) -> Result<Received, Failure> {
         let Some(recipient) = self.recipient(py)? else { return Ok(Received::NotReady) };
+        let layer = recipient.layer;
         if matches!(recipient.receiver, Receiver::Buffer) && layer.is_transparent() {
             return self.fill_buffer(py, &recipient.protocol, |buffer| self.receive(py, buffer));
         }
@@ -81,7 +76,7 @@ impl Transport {
         match answer {
             Ok(true) => {
                 this.state.with(|state| state.stream.endpoint.keep_open_after_eof());
-                this.unwatch_what_is_unwanted(this, py)
+                Self::narrow(this, py)
             }
             Ok(false) => Self::close(this, py),
             Err(error) => {

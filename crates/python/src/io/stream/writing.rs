@@ -16,13 +16,13 @@ use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 
 use super::chunk::Chunk;
-use super::{PUSH, Transport};
+use super::{PUSH, StreamTransport};
 use crate::event_loop::Item;
 use crate::ffi::buffer::Buffer;
 use crate::ffi::error::os_error;
 use crate::ffi::stock::{self, Taker};
 use crate::ffi::{Arg, Bytes, Instance};
-use crate::io::transport::{SocketTransport, report};
+use crate::io::transport::{Transport, report};
 
 const SEND_FAILED: &str = "Fatal write error on socket transport";
 
@@ -62,7 +62,40 @@ impl Written<'_> {
     }
 }
 
-impl Transport {
+/// The kernel has room again: it is offered what waits.
+pub(super) fn send_rest(this: &Instance<StreamTransport>, py: Python<'_>) -> PyResult<()> {
+    this.state.with(|state| state.stream.writable());
+    loop {
+        match this.offer() {
+            Offer::Again => {}
+            Offer::Done => break,
+            Offer::Failed(error) => {
+                return StreamTransport::fatal_error(this, py, os_error(error), SEND_FAILED);
+            }
+        }
+    }
+    StreamTransport::follow_up(this, py)
+}
+
+/// Does what follows from what the kernel has left.
+pub(super) fn follow_up(this: &Instance<StreamTransport>, py: Python<'_>) -> PyResult<()> {
+    match StreamTransport::take_steps(this, py)? {
+        // The peer is gone: who reads hears how.
+        Err(error) if error.kind() != io::ErrorKind::NotConnected => {
+            return StreamTransport::fatal_error(this, py, os_error(error), SEND_FAILED);
+        }
+        _ => {}
+    }
+    let (full, drained) = this
+        .state
+        .with(|state| (state.stream.wants_to_write(), state.loan.awaited() && state.stream.is_drained()));
+    if drained {
+        this.tell_of_drained(py)?;
+    }
+    if full { StreamTransport::watch(this, py) } else { Ok(()) }
+}
+
+impl StreamTransport {
     pub(crate) fn write(this: &Instance<Self>, py: Python<'_>, data: Arg<'_>) -> PyResult<()> {
         if let Some(bytes) = Bytes::exact(py, data) {
             return this.pass_on(this, py, Written::Whole(Chunk::Python(bytes)));
@@ -155,39 +188,6 @@ impl Transport {
                 bursts.end();
             }
         });
-    }
-
-    /// The kernel has room again: it is offered what waits.
-    pub(super) fn send_rest(this: &Instance<Self>, py: Python<'_>) -> PyResult<()> {
-        this.state.with(|state| state.stream.writable());
-        loop {
-            match this.offer() {
-                Offer::Again => {}
-                Offer::Done => break,
-                Offer::Failed(error) => {
-                    return Self::fatal_error(this, py, os_error(error), SEND_FAILED);
-                }
-            }
-        }
-        Self::follow_up(this, py)
-    }
-
-    /// Does what follows from what the kernel has left.
-    pub(super) fn follow_up(this: &Instance<Self>, py: Python<'_>) -> PyResult<()> {
-        match Self::take_steps(this, py)? {
-            // The peer is gone: who reads hears how.
-            Err(error) if error.kind() != io::ErrorKind::NotConnected => {
-                return Self::fatal_error(this, py, os_error(error), SEND_FAILED);
-            }
-            _ => {}
-        }
-        let (full, drained) = this
-            .state
-            .with(|state| (state.stream.wants_to_write(), state.loan.awaited() && state.stream.is_drained()));
-        if drained {
-            this.tell_of_drained(py)?;
-        }
-        if full { this.watch_what_is_wanted(this, py) } else { Ok(()) }
     }
 
     fn offer(&self) -> Offer {

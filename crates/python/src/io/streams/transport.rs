@@ -5,24 +5,24 @@ use pyo3::prelude::*;
 use crate::ffi::call::call_method;
 use crate::ffi::intern::intern;
 use crate::ffi::{Arg, Instance, Object};
-use crate::io::stream::Transport;
-use crate::io::transport::SocketTransport;
+use crate::io::stream::StreamTransport;
+use crate::io::transport::Transport;
 
-fn native(transport: &Object) -> Option<&Instance<Transport>> {
-    Instance::<Transport>::of(transport).filter(|transport| !transport.has_attributes())
+fn native(transport: &Object) -> Option<&Instance<StreamTransport>> {
+    Instance::<StreamTransport>::of(transport).filter(|transport| !transport.has_attributes())
 }
 
 /// `transport.write(data)`
 pub(super) fn write(py: Python<'_>, transport: &Object, data: Arg<'_>) -> PyResult<()> {
     match native(transport) {
-        Some(transport) => Transport::write(transport, py, data),
+        Some(transport) => StreamTransport::write(transport, py, data),
         None => call_method(py, transport, intern!(py, "write"), &[&data.to_object(py)]).map(drop),
     }
 }
 
 /// `drain`: nothing more is to be written for now.
 pub(super) fn end_burst(transport: &Object) {
-    if let Some(transport) = Instance::<Transport>::of(transport) {
+    if let Some(transport) = Instance::<StreamTransport>::of(transport) {
         transport.end_burst();
     }
 }
@@ -49,7 +49,7 @@ pub(super) fn pause_reading(py: Python<'_>, transport: &Object) -> PyResult<()> 
 /// `transport.resume_reading()`
 pub(super) fn resume_reading(py: Python<'_>, transport: &Object) -> PyResult<()> {
     match native(transport) {
-        Some(transport) => Transport::resume_reading(transport, py),
+        Some(transport) => StreamTransport::resume_reading(transport, py),
         None => call_method(py, transport, intern!(py, "resume_reading"), &[]).map(drop),
     }
 }

@@ -7,7 +7,7 @@ use ironloop_engine::datagram::Limits;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
-use super::{SocketTransport, State};
+use super::{State, Transport};
 use crate::ffi::{Arg, Arguments, Instance, Object};
 
 pub(crate) fn none(py: Python<'_>) -> PyResult<Object> {
@@ -26,17 +26,17 @@ pub(crate) fn optional(py: Python<'_>, value: Option<Object>) -> PyResult<Object
     Ok(value.unwrap_or_else(|| Object::none(py)))
 }
 
-pub(crate) fn close<T: SocketTransport>(py: Python<'_>, this: &Instance<T>) -> PyResult<Object> {
+pub(crate) fn close<T: Transport>(py: Python<'_>, this: &Instance<T>) -> PyResult<Object> {
     T::close(this, py)?;
     none(py)
 }
 
-pub(crate) fn abort<T: SocketTransport>(py: Python<'_>, this: &Instance<T>) -> PyResult<Object> {
+pub(crate) fn abort<T: Transport>(py: Python<'_>, this: &Instance<T>) -> PyResult<Object> {
     T::force_close(this, py, None)?;
     none(py)
 }
 
-pub(crate) fn force_close<T: SocketTransport>(
+pub(crate) fn force_close<T: Transport>(
     py: Python<'_>,
     this: &Instance<T>,
     arguments: Arguments<'_>,
@@ -46,7 +46,7 @@ pub(crate) fn force_close<T: SocketTransport>(
     none(py)
 }
 
-pub(crate) fn fatal_error<T: SocketTransport>(
+pub(crate) fn fatal_error<T: Transport>(
     py: Python<'_>,
     this: &Instance<T>,
     arguments: Arguments<'_>,
@@ -63,26 +63,26 @@ pub(crate) fn fatal_error<T: SocketTransport>(
     none(py)
 }
 
-pub(crate) fn is_closing<T: SocketTransport>(py: Python<'_>, this: &Instance<T>) -> PyResult<Object> {
+pub(crate) fn is_closing<T: Transport>(py: Python<'_>, this: &Instance<T>) -> PyResult<Object> {
     boolean(py, this.is_closing())
 }
 
-pub(crate) fn pause_reading<T: SocketTransport>(py: Python<'_>, this: &Instance<T>) -> PyResult<Object> {
+pub(crate) fn pause_reading<T: Transport>(py: Python<'_>, this: &Instance<T>) -> PyResult<Object> {
     this.pause_reading();
     none(py)
 }
 
-pub(crate) fn resume_reading<T: SocketTransport>(py: Python<'_>, this: &Instance<T>) -> PyResult<Object> {
+pub(crate) fn resume_reading<T: Transport>(py: Python<'_>, this: &Instance<T>) -> PyResult<Object> {
     T::resume_reading(this, py)?;
     none(py)
 }
 
-pub(crate) fn is_reading<T: SocketTransport>(py: Python<'_>, this: &Instance<T>) -> PyResult<Object> {
+pub(crate) fn is_reading<T: Transport>(py: Python<'_>, this: &Instance<T>) -> PyResult<Object> {
     boolean(py, this.state().with(|state| state.endpoint().is_reading()))
 }
 
 /// `qualified` names asyncio's method.
-pub(crate) fn set_protocol<T: SocketTransport>(
+pub(crate) fn set_protocol<T: Transport>(
     py: Python<'_>,
     this: &Instance<T>,
     arguments: Arguments<'_>,
@@ -95,43 +95,37 @@ pub(crate) fn set_protocol<T: SocketTransport>(
     none(py)
 }
 
-pub(crate) fn protocol<T: SocketTransport>(py: Python<'_>, this: &Instance<T>) -> PyResult<Object> {
+pub(crate) fn protocol<T: Transport>(py: Python<'_>, this: &Instance<T>) -> PyResult<Object> {
     optional(py, this.protocol(py))
 }
 
-pub(crate) fn set_write_buffer_limits<T: SocketTransport>(
+pub(crate) fn set_write_buffer_limits<T: Transport>(
     py: Python<'_>,
     this: &Instance<T>,
     arguments: Arguments<'_>,
 ) -> PyResult<Object> {
     let limits = write_buffer_limits(py, arguments)?;
-    this.state().with(|state| state.endpoint().set_limits(limits));
+    this.state().with(|state| state.endpoint_mut().set_limits(limits));
     T::follow_up(this, py)?;
     none(py)
 }
 
-pub(crate) fn get_write_buffer_limits<T: SocketTransport>(
-    py: Python<'_>,
-    this: &Instance<T>,
-) -> PyResult<Object> {
+pub(crate) fn get_write_buffer_limits<T: Transport>(py: Python<'_>, this: &Instance<T>) -> PyResult<Object> {
     let limits = this.state().with(|state| state.endpoint().limits());
     Ok((limits.low, limits.high).into_pyobject(py)?.into())
 }
 
-pub(crate) fn get_write_buffer_size<T: SocketTransport>(
-    py: Python<'_>,
-    this: &Instance<T>,
-) -> PyResult<Object> {
+pub(crate) fn get_write_buffer_size<T: Transport>(py: Python<'_>, this: &Instance<T>) -> PyResult<Object> {
     number(py, this.state().with(|state| state.buffered()))
 }
 
 /// `_loop`
-pub(crate) fn owner<T: SocketTransport>(py: Python<'_>, this: &Instance<T>) -> PyResult<Object> {
+pub(crate) fn owner<T: Transport>(py: Python<'_>, this: &Instance<T>) -> PyResult<Object> {
     Ok(this.owner().object().clone_ref(py))
 }
 
 /// `_protocol_paused`
-pub(crate) fn is_writing_paused<T: SocketTransport>(py: Python<'_>, this: &Instance<T>) -> PyResult<Object> {
+pub(crate) fn is_writing_paused<T: Transport>(py: Python<'_>, this: &Instance<T>) -> PyResult<Object> {
     boolean(py, this.state().with(|state| state.endpoint().is_writing_paused()))
 }
 
@@ -155,4 +149,11 @@ fn write_buffer_limits(py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Lim
         return Err(PyValueError::new_err(format!("high ({high}) must be >= low ({low}) must be >= 0")));
     }
     Ok(Limits { high: high as usize, low: low as usize })
+}
+
+/// The end of asyncio's representation: what the socket is watched for, and how much waits.
+pub(crate) fn polling(state: &impl State) -> String {
+    let word = |yes| if yes { "polling" } else { "idle" };
+    let (reading, writing) = (state.endpoint().wants_to_read(), state.wants_to_write());
+    format!("read={} write=<{}, bufsize={}>", word(reading), word(writing), state.buffered())
 }

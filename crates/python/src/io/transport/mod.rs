@@ -2,25 +2,39 @@
 //! Python calls.
 //!
 //! A transport belongs to its loop's thread; each borrow of its state lasts for one decision. Nothing here
-//! knows one kind from the other: what is a kind's own it says through [`SocketTransport`].
+//! knows one kind from the other: what is a kind's own it says through [`Transport`].
 
 pub(crate) mod methods;
 pub(crate) mod report;
 
+use ironloop_driver::{Interest, RawFd, Ready};
 use ironloop_engine::Endpoint;
 use pyo3::prelude::*;
 
-use crate::event_loop::{Item, LoopCore};
+use crate::event_loop::LoopCore;
+use crate::event_loop::{Item, Kind, Source, SourceKind};
 use crate::ffi::cell::LoopCell;
 use crate::ffi::raise::value_of;
 use crate::ffi::{Instance, Native, Object, Shared};
+use crate::io::Registration;
 
 /// What the state of either kind has.
 pub(crate) trait State: Send {
     /// What waited, when the end comes before it is sent.
     type Unsent;
 
-    fn endpoint(&mut self) -> &mut Endpoint;
+    fn endpoint(&self) -> &Endpoint;
+
+    fn endpoint_mut(&mut self) -> &mut Endpoint;
+
+    fn wants_to_write(&self) -> bool;
+
+    /// What the kernel should watch the socket for.
+    fn wanted(&self) -> Interest {
+        Interest { readable: self.endpoint().wants_to_read(), writable: self.wants_to_write() }
+    }
+
+    fn registration(&mut self) -> &mut Registration;
 
     /// How much waits, in bytes.
     fn buffered(&self) -> usize;
@@ -41,13 +55,73 @@ pub(crate) trait State: Send {
     fn dropped(&mut self) -> &mut u32;
 }
 
+/// What the loop holds of the transports of a kind: among its sources, and in its queue.
+pub(crate) struct Kinds {
+    pub(crate) source: SourceKind,
+    made: Kind,
+    lost: Kind,
+}
+
+impl Kinds {
+    pub(crate) const fn of<T: Transport>() -> Self {
+        Self {
+            source: SourceKind {
+                ready: |slf, object, _, ready| {
+                    Instance::<T>::of(object).map_or(Ok(()), |this| T::ready(this, slf.py(), ready))
+                },
+                culprit: |py, object| Some(object.clone_ref(py)),
+                hears_of_loss: |_| true,
+                discard: |_| {},
+            },
+            made: Kind {
+                perform: |slf, object| {
+                    Instance::<T>::of(object).map_or(Ok(()), |this| T::connection_made(this, slf.py()))
+                },
+                quiet: false,
+            },
+            lost: Kind {
+                perform: |slf, object| {
+                    Instance::<T>::of(object).map_or(Ok(()), |this| T::connection_lost(this, slf.py()))
+                },
+                quiet: false,
+            },
+        }
+    }
+}
+
 /// The transport of a socket. What is handed over, or taken out, is dropped with nothing borrowed.
-pub(crate) trait SocketTransport: Native {
+///
+/// First what is a kind's own, then what all do.
+pub(crate) trait Transport: Native {
     type State: State;
+
+    fn kinds() -> &'static Kinds;
 
     fn owner(&self) -> &Shared<LoopCore>;
 
     fn state(&self) -> &LoopCell<Self::State>;
+
+    /// The socket's number for a system call now: what was closed behind our back gives one that the kernel
+    /// refuses. Not to be kept.
+    fn fd(&self, state: &Self::State) -> RawFd;
+
+    /// It has something to read, and may be read.
+    fn readable(this: &Instance<Self>, py: Python<'_>) -> PyResult<()>;
+
+    /// It has room, and something waits for that.
+    fn writable(this: &Instance<Self>, py: Python<'_>) -> PyResult<()>;
+
+    /// Has the kernel watch for what is wanted.
+    fn watch(this: &Instance<Self>, py: Python<'_>) -> PyResult<()>;
+
+    /// The kernel cannot be told that less is wanted.
+    fn cannot_narrow(this: &Instance<Self>, py: Python<'_>, error: PyErr) -> PyResult<()>;
+
+    /// The protocol's `connection_made`; then something may come in.
+    fn connection_made(this: &Instance<Self>, py: Python<'_>) -> PyResult<()>;
+
+    /// The protocol's `connection_lost`; then all goes.
+    fn connection_lost(this: &Instance<Self>, py: Python<'_>) -> PyResult<()>;
 
     /// Closed by its owner: nothing more is read, and the protocol is told once all is sent.
     fn close(this: &Instance<Self>, py: Python<'_>) -> PyResult<()>;
@@ -55,17 +129,75 @@ pub(crate) trait SocketTransport: Native {
     /// Does all that the machine asks for.
     fn follow_up(this: &Instance<Self>, py: Python<'_>) -> PyResult<()>;
 
-    /// Has the kernel watch for what is wanted.
-    fn watch(this: &Instance<Self>, py: Python<'_>) -> PyResult<()>;
-
-    /// Stops watching.
-    fn unwatch(&self, py: Python<'_>);
-
-    /// Has the loop tell the protocol of the end in the next turn.
-    fn announce_end(this: &Instance<Self>, py: Python<'_>) -> PyResult<Item>;
+    /// The protocol will be told of the end in the next turn.
+    fn before_the_end(_this: &Instance<Self>, _py: Python<'_>) -> PyResult<()> {
+        Ok(())
+    }
 
     /// Nobody has to be told any more: lets the protocol, the socket, all go.
     fn let_go(this: &Instance<Self>, py: Python<'_>) -> PyResult<()>;
+
+    /// Has the protocol told of the connection in the next turn.
+    fn begin(this: &Instance<Self>, py: Python<'_>) {
+        let core = this.owner().get(py);
+        core.push(Item::Other(&Self::kinds().made, this.object().clone_ref(py)));
+    }
+
+    /// The kernel has reported the socket.
+    fn ready(this: &Instance<Self>, py: Python<'_>, ready: Ready) -> PyResult<()> {
+        Self::serve(this, py, ready)
+    }
+
+    /// What the kernel has reported is done, as far as it is wanted.
+    fn serve(this: &Instance<Self>, py: Python<'_>, ready: Ready) -> PyResult<()> {
+        let may_read = this.state().with(|state| state.endpoint().wants_to_read());
+        if ready.readable && may_read {
+            Self::readable(this, py)?;
+        }
+        // Asked only now: what was read may have closed the transport.
+        let may_write = this.state().with(|state| state.wants_to_write());
+        if ready.writable && may_write {
+            Self::writable(this, py)?;
+        }
+        if (ready.readable && !may_read) || (ready.writable && !may_write) {
+            return Self::narrow(this, py);
+        }
+        Ok(())
+    }
+
+    /// What is no longer wanted stays watched until it is reported: protocols pause and resume far more often
+    /// than data comes in between.
+    fn widen(this: &Instance<Self>, py: Python<'_>) -> PyResult<()> {
+        let core = this.owner().get(py);
+        let mut bin = Vec::new();
+        let result = this.state().with(|state| {
+            let source = || Source::new(&Self::kinds().source, this.object().clone_ref(py));
+            let (fd, wanted) = (this.fd(state), state.wanted());
+            state.registration().widen(core, fd, wanted, source, &mut bin)
+        });
+        drop(bin);
+        result
+    }
+
+    /// Something was reported that is not wanted.
+    fn narrow(this: &Instance<Self>, py: Python<'_>) -> PyResult<()> {
+        let core = this.owner().get(py);
+        let removed = this.state().with(|state| {
+            let (fd, wanted) = (this.fd(state), state.wanted());
+            state.registration().narrow(core, fd, wanted)
+        });
+        match removed {
+            Ok(_source) => Ok(()),
+            Err(error) => Self::cannot_narrow(this, py, error),
+        }
+    }
+
+    /// Stops watching, whatever is wanted.
+    fn unwatch(&self, py: Python<'_>) {
+        let core = self.owner().get(py);
+        let removed = self.state().with(|state| state.registration().end(core));
+        drop(removed);
+    }
 
     fn protocol(&self, py: Python<'_>) -> Option<Object> {
         self.state().with(|state| state.protocol().map(|protocol| protocol.clone_ref(py)))
@@ -76,11 +208,11 @@ pub(crate) trait SocketTransport: Native {
     }
 
     fn pause_reading(&self) {
-        self.state().with(|state| state.endpoint().pause_reading());
+        self.state().with(|state| state.endpoint_mut().pause_reading());
     }
 
     fn resume_reading(this: &Instance<Self>, py: Python<'_>) -> PyResult<()> {
-        if this.state().with(|state| state.endpoint().resume_reading()) {
+        if this.state().with(|state| state.endpoint_mut().resume_reading()) {
             Self::watch(this, py)?;
         }
         Ok(())
@@ -107,7 +239,8 @@ pub(crate) trait SocketTransport: Native {
         if core.check_open().is_err() {
             return Self::let_go(this, py);
         }
-        core.push(Self::announce_end(this, py)?);
+        Self::before_the_end(this, py)?;
+        core.push(Item::Other(&Self::kinds().lost, this.object().clone_ref(py)));
         Ok(())
     }
 

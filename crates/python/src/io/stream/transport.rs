@@ -1,0 +1,139 @@
+//! A stream's connection as a transport: what the loop calls, and what is not as with datagrams.
+
+use ironloop_driver::{Interest, RawFd};
+use ironloop_engine::Endpoint;
+use ironloop_engine::stream::Outgoing;
+use pyo3::prelude::*;
+
+use super::chunk::Chunk;
+use super::loan::Loan;
+use super::{State, StreamTransport, closing, reading, writing};
+use crate::event_loop::LoopCore;
+use crate::ffi::call::call_method;
+use crate::ffi::cell::LoopCell;
+use crate::ffi::intern::intern;
+use crate::ffi::{Instance, Object, Shared};
+use crate::io::Registration;
+use crate::io::transport::{self, Kinds, Transport, report};
+
+const WATCH_FAILED: &str = "Fatal error on transport";
+
+static KINDS: Kinds = Kinds::of::<StreamTransport>();
+
+impl transport::State for State {
+    type Unsent = Outgoing<Chunk>;
+
+    fn endpoint(&self) -> &Endpoint {
+        &self.stream.endpoint
+    }
+
+    fn endpoint_mut(&mut self) -> &mut Endpoint {
+        &mut self.stream.endpoint
+    }
+
+    fn wants_to_write(&self) -> bool {
+        self.stream.wants_to_write()
+    }
+
+    fn wanted(&self) -> Interest {
+        if matches!(self.loan, Loan::Lent) {
+            return Interest::default();
+        }
+        Interest { readable: self.stream.endpoint.wants_to_read(), writable: self.stream.wants_to_write() }
+    }
+
+    fn registration(&mut self) -> &mut Registration {
+        &mut self.registration
+    }
+
+    fn buffered(&self) -> usize {
+        self.stream.buffered()
+    }
+
+    fn abort(&mut self) -> Option<Self::Unsent> {
+        self.stream.abort()
+    }
+
+    fn protocol(&self) -> Option<&Object> {
+        self.protocol.as_ref()
+    }
+
+    fn set_protocol(&mut self, protocol: Object) -> Option<Object> {
+        self.receiver = None;
+        self.protocol.replace(protocol)
+    }
+
+    fn error(&mut self) -> &mut Option<Object> {
+        &mut self.error
+    }
+
+    fn dropped(&mut self) -> &mut u32 {
+        &mut self.dropped
+    }
+}
+
+impl Transport for StreamTransport {
+    type State = State;
+
+    fn kinds() -> &'static Kinds {
+        &KINDS
+    }
+
+    fn owner(&self) -> &Shared<LoopCore> {
+        &self.owner
+    }
+
+    fn state(&self) -> &LoopCell<State> {
+        &self.state
+    }
+
+    fn fd(&self, state: &State) -> RawFd {
+        state.descriptor.fd()
+    }
+
+    fn connection_made(this: &Instance<Self>, py: Python<'_>) -> PyResult<()> {
+        if let Some(protocol) = this.protocol(py) {
+            let name = intern!(py, "connection_made");
+            let told = this.context.run(py, || call_method(py, &protocol, name, &[this.object()]));
+            if let Err(error) = told {
+                let (owner, transport) = (this.owner.bind(py), this.object());
+                report::callback_failed(owner, transport, Some(&protocol), "connection_made", error)?;
+            }
+        }
+        this.state.with(|state| state.stream.endpoint.start());
+        Self::watch(this, py)
+    }
+
+    fn readable(this: &Instance<Self>, py: Python<'_>) -> PyResult<()> {
+        reading::read(this, py)
+    }
+
+    fn writable(this: &Instance<Self>, py: Python<'_>) -> PyResult<()> {
+        writing::send_rest(this, py)
+    }
+
+    fn follow_up(this: &Instance<Self>, py: Python<'_>) -> PyResult<()> {
+        writing::follow_up(this, py)
+    }
+
+    fn watch(this: &Instance<Self>, py: Python<'_>) -> PyResult<()> {
+        this.owner.get(py).check_open()?;
+        Self::widen(this, py).or_else(|error| Self::fatal_error(this, py, error, WATCH_FAILED))
+    }
+
+    fn cannot_narrow(this: &Instance<Self>, py: Python<'_>, error: PyErr) -> PyResult<()> {
+        Self::fatal_error(this, py, error, WATCH_FAILED)
+    }
+
+    fn close(this: &Instance<Self>, py: Python<'_>) -> PyResult<()> {
+        this.state.with(|state| state.layer).close(this, py)
+    }
+
+    fn connection_lost(this: &Instance<Self>, py: Python<'_>) -> PyResult<()> {
+        closing::connection_lost(this, py)
+    }
+
+    fn let_go(this: &Instance<Self>, py: Python<'_>) -> PyResult<()> {
+        closing::let_go(this, py)
+    }
+}
