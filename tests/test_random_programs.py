@@ -1,10 +1,30 @@
 """The same random programs on stock asyncio and on ironloop: all that can be observed is the same.
 
 A program that differs, shrunk: `python -m random_programs --seed SEED --programs 1`, in this folder.
+
+Which seed is the first that finds a fault, on Python 3.13, of the 800 that run here, and how many of them do
+(before each primitive had its share of the seeds; since then):
+
+| a fault in asyncio's code                               | before      | since       |
+|---------------------------------------------------------|-------------|-------------|
+| Barrier: it stays in resetting                          | none        | 6, 16 do    |
+| Barrier: `abort` tells nobody                           | none        | 51, 14 do   |
+| Barrier: newcomers do not wait while it drains          | 7, 27 do    | 6, 45 do    |
+| Condition: `notify` counts those who are done           | 341, 1 does | 14, 9 do    |
+| Condition: a cancelled notification is lost             | 15, 23 do   | 19, 23 do   |
+| Semaphore: a newcomer overtakes                         | 1, 6 do     | 25, 21 do   |
+| Semaphore: who is woken and cancelled gives nothing back| 208, 7 do   | 47, 8 do    |
+| Queue: who is woken and cancelled wakes nobody          | 129, 4 do   | 21, 9 do    |
+| Queue: `shutdown` leaves who waits to put               | 626, 1 does | 152, 5 do   |
+| Event: `wait` tells what it is when it returns          | 81, 7 do    | 96, 13 do   |
+| Lock: who is cancelled wakes nobody                     | 17, 9 do    | 34, 9 do    |
+| TaskGroup: its task stays cancelled                     | none        | 26, 14 do   |
+| TaskGroup: a task that fails cancels none               | none        | 287, 4 do   |
 """
 
 import asyncio
 import os
+from asyncio.locks import _BarrierState as _State
 
 import pytest
 from conftest import needs_ironloop
@@ -21,12 +41,19 @@ BATCHES, BATCH = 10, 80
 SEED = int(os.environ.get("IRONLOOP_TEST_SEED", "0"))
 
 
+# The seeds of programs that differ: the first one says enough.
+differing = []
+
+
 @needs_ironloop
 @pytest.mark.parametrize("batch", range(BATCHES))
 def test_a_program_is_the_same_on_both_loops(batch):
+    if differing:
+        pytest.skip(f"seed {differing[0]} differs")
     for seed in range(SEED + batch * BATCH, SEED + (batch + 1) * BATCH):
-        found = difference(generate(seed), on_asyncio, on_ironloop)
-        assert found is None, f"seed {seed}: {found}"
+        if (found := difference(generate(seed), on_asyncio, on_ironloop)) is not None:
+            differing.append(seed)
+            pytest.fail(f"seed {seed}: {found}")
 
 
 def test_a_program_is_the_same_whenever_it_runs():
@@ -102,12 +129,36 @@ def _last_child_first(outer, msg=None):
     return any(cancelled)
 
 
+def _abort_cancels_none(group):
+    group._aborting = True
+
+
+def _newcomer_overtakes(semaphore):
+    return semaphore._value == 0
+
+
+_notify = asyncio.Condition.notify
+
+
+def _notify_one_more(condition, n=1):
+    _notify(condition, n + 1)
+
+
+def _newcomers_not_told(barrier):
+    if barrier._count == 0 and barrier._state in (_State.RESETTING, _State.DRAINING):
+        barrier._state = _State.FILLING
+
+
 MUTANTS = [
     (asyncio.Lock, "_wake_up_first", _last_waiter_first),
     (asyncio.Queue, "_wakeup_next", _last_getter_first),
     (asyncio, "sleep", _sleep_at_once),
     (asyncio.Event, "set", _last_waiter_told_first),
     (asyncio.tasks._GatheringFuture, "cancel", _last_child_first),
+    (asyncio.TaskGroup, "_abort", _abort_cancels_none),
+    (asyncio.Semaphore, "locked", _newcomer_overtakes),
+    (asyncio.Condition, "notify", _notify_one_more),
+    (asyncio.Barrier, "_exit", _newcomers_not_told),
 ]
 
 
@@ -123,7 +174,7 @@ def test_what_is_wrong_is_found_and_shrunk(owner, name, mutant):
     def differs(program):
         return difference(program, on_asyncio, wrong) is not None
 
-    found = next(program for program in map(generate, range(2000)) if differs(program))
+    found = next(program for program in map(generate, range(BATCHES * BATCH)) if differs(program))
     smallest = shrink(found, differs)
     assert differs(smallest)
     assert len(smallest) <= min(len(found), 12), smallest

@@ -28,13 +28,17 @@ def _awaitable(awaitable: Any) -> Any:
     return awaitable if asyncio.isfuture(awaitable) else awaitable.coroutine()
 
 
-@operation(Several(AWAITABLE), FLAG, weight=4)
+@operation(Several(AWAITABLE), FLAG, weight=4, about="combinators")
 async def gather(scope: Any, awaitables: list[Any], return_exceptions: bool) -> Any:
     return await asyncio.gather(*map(_awaitable, awaitables), return_exceptions=return_exceptions)
 
 
 @operation(
-    Several(AWAITABLE), TIMEOUT, OneOf("FIRST_COMPLETED", "FIRST_EXCEPTION", "ALL_COMPLETED"), weight=3
+    Several(AWAITABLE),
+    TIMEOUT,
+    OneOf("FIRST_COMPLETED", "FIRST_EXCEPTION", "ALL_COMPLETED"),
+    weight=3,
+    about="combinators",
 )
 async def wait(scope: Any, awaitables: list[Any], timeout: float | None, return_when: str) -> Any:
     started = [_started(scope, awaitable) for awaitable in awaitables]
@@ -49,17 +53,17 @@ def _outcome(future: Any) -> Any:
     return future.done() and (future.cancelled() or future.exception())
 
 
-@operation(AWAITABLE, TIMEOUT, weight=4)
+@operation(AWAITABLE, TIMEOUT, weight=4, about="timeouts")
 async def wait_for(scope: Any, awaitable: Any, timeout: float | None) -> Any:
     return await asyncio.wait_for(_awaitable(awaitable), timeout)
 
 
-@operation(AWAITABLE, weight=2)
+@operation(AWAITABLE, weight=2, about="combinators")
 async def shield(scope: Any, awaitable: Any) -> Any:
     return await asyncio.shield(_awaitable(awaitable))
 
 
-@operation(Several(BLOCK), TASK_TO_AWAIT, TIMEOUT, NUMBER, weight=2)
+@operation(Several(BLOCK), TASK_TO_AWAIT, TIMEOUT, NUMBER, weight=2, about="combinators")
 async def as_completed(scope: Any, parts: list[Any], task: Any, timeout: float | None, most: int) -> Any:
     # Tasks, not coroutines, and at most one that may be done: asyncio goes through them in a set's order.
     tasks = [_started(scope, part) for part in parts] + ([] if task is None else [task])
@@ -72,7 +76,7 @@ async def as_completed(scope: Any, parts: list[Any], task: Any, timeout: float |
     return results
 
 
-@operation(Several(BLOCK), TIMEOUT, since=(3, 13))
+@operation(Several(BLOCK), TIMEOUT, since=(3, 13), about="combinators")
 async def async_as_completed(scope: Any, parts: list[Any], timeout: float | None) -> Any:
     tasks = [_started(scope, part) for part in parts]
     async for task in asyncio.as_completed(tasks, timeout=timeout):
@@ -101,16 +105,20 @@ class _InOrder(MutableSet[Any]):
         self._items.pop(item, None)
 
 
-@operation(BLOCK, weight=4)
-async def task_group(scope: Any, part: Any) -> Any:
+@operation(Several(BLOCK), BLOCK, weight=4, about="groups")
+async def task_group(scope: Any, children: list[Any], part: Any) -> Any:
     group = asyncio.TaskGroup()
     if type(getattr(group, "_tasks", None)) is set:
         group._tasks = _InOrder()
     async with group as entered:
-        return await part.inside(groups=(*scope.groups, entered)).run()
+        groups = (*scope.groups, entered)
+        for child in children:
+            child = child.inside(groups=groups)
+            scope.world.register(entered.create_task(child.coroutine()), child.scope.path)
+        return await part.inside(groups=groups).run()
 
 
-@operation(BLOCK, FLAG, weight=4)
+@operation(BLOCK, FLAG, weight=4, about="groups")
 async def spawn_in_group(scope: Any, part: Any, own_context: bool) -> Any:
     if not scope.groups:
         return None
@@ -125,7 +133,7 @@ async def spawn_in_group(scope: Any, part: Any, own_context: bool) -> Any:
     return task
 
 
-@operation(BLOCK, TIMEOUT, FLAG, weight=4)
+@operation(BLOCK, TIMEOUT, FLAG, weight=4, about="timeouts")
 async def timeout(scope: Any, part: Any, delay: float | None, absolute: bool) -> Any:
     if absolute and delay is not None:
         block = asyncio.timeout_at(asyncio.get_running_loop().time() + delay)
@@ -138,7 +146,7 @@ async def timeout(scope: Any, part: Any, delay: float | None, absolute: bool) ->
         scope.note("timed", (block.when(), block.expired()))
 
 
-@operation(TIMEOUT)
+@operation(TIMEOUT, about="timeouts")
 async def reschedule(scope: Any, delay: float | None) -> Any:
     if scope.timeouts:
         block = scope.timeouts[-1]

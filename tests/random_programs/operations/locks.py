@@ -114,7 +114,7 @@ async def with_barrier(scope: Any, barrier: Any, part: Any) -> Any:
         return await part.run()
 
 
-@operation(BARRIER, OneOf("reset", "abort"), weight=0.7)
+@operation(BARRIER, OneOf("reset", "abort"), weight=0.7, helps=True)
 async def break_barrier(scope: Any, barrier: Any, how: str) -> Any:
     return await getattr(barrier, how)()
 

@@ -40,11 +40,11 @@ async def join(scope: Any, queue: Any) -> Any:
     return await queue.join()
 
 
-@operation(QUEUE)
+@operation(QUEUE, about="looks")
 def inspect_queue(scope: Any, queue: Any) -> Any:
     return queue.empty(), queue.full(), queue.qsize(), queue.maxsize, repr(queue)
 
 
-@operation(QUEUE, FLAG, weight=0.3, since=(3, 13))
+@operation(QUEUE, FLAG, weight=0.7, helps=True, since=(3, 13))
 def shutdown(scope: Any, queue: Any, immediate: bool) -> Any:
     return queue.shutdown(immediate=immediate)
