@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, MutableSet
+from collections.abc import Iterable, Iterator, MutableSet
 from typing import Any
 
 from random_programs.arguments import (
@@ -86,8 +86,8 @@ async def async_as_completed(scope: Any, parts: list[Any], timeout: float | None
 class _InOrder(MutableSet[Any]):
     """Cancels in the order of creation: asyncio's group keeps its tasks in a set, by address."""
 
-    def __init__(self) -> None:
-        self._items: dict[Any, None] = {}
+    def __init__(self, items: Iterable[Any]) -> None:
+        self._items: dict[Any, None] = dict.fromkeys(items)
 
     def __contains__(self, item: object) -> bool:
         return item in self._items
@@ -107,14 +107,10 @@ class _InOrder(MutableSet[Any]):
 
 @operation(Several(BLOCK), BLOCK, weight=4, about="groups")
 async def task_group(scope: Any, children: list[Any], part: Any) -> Any:
-    group = asyncio.TaskGroup()
-    if type(getattr(group, "_tasks", None)) is set:
-        group._tasks = _InOrder()
-    async with group as entered:
+    async with asyncio.TaskGroup() as entered:
         groups = (*scope.groups, entered)
         for child in children:
-            child = child.inside(groups=groups)
-            scope.world.register(entered.create_task(child.coroutine()), child.scope.path)
+            _create_in_group(scope, entered, child.inside(groups=groups))
         return await part.inside(groups=groups).run()
 
 
@@ -123,9 +119,16 @@ async def spawn_in_group(scope: Any, part: Any, own_context: bool) -> Any:
     if not scope.groups:
         return None
     options = {"context": scope.world.context} if own_context else {}
+    return _create_in_group(scope, scope.groups[-1], part, **options)
+
+
+def _create_in_group(scope: Any, group: Any, part: Any, **options: Any) -> Any:
+    # One alone needs no order: a set as asyncio makes it is what the native group knows.
+    tasks = group._tasks
+    group._tasks = _InOrder(tasks) if tasks else set()
     coroutine = part.coroutine()
     try:
-        task = scope.groups[-1].create_task(coroutine, **options)
+        task = group.create_task(coroutine, **options)
     except RuntimeError:
         coroutine.close()
         raise
