@@ -40,7 +40,6 @@ fn vocabulary(module: &Bound<'_, PyModule>) -> PyResult<()> {
     let py = module.py();
     ffi::stop::prepare(module)?;
     ffi::function::add(module)?;
-    ffi::bound::add_class(py)?;
     ffi::wrapper::add_class(py)?;
     ffi::inspection::add(module)?;
     event_loop::running::add(module)?;

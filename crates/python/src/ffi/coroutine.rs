@@ -13,27 +13,17 @@ use pyo3::types::PyString;
 
 pub(crate) use super::class::Kind;
 use super::class::Pool;
-use super::inspection::{self, Inspected};
+use super::inspection::{self, Inspect, Inspected, Stage};
 use super::intern::intern;
 use super::method::enter;
 use super::raise::{set_context, value_of};
 use super::resumable::{Input, Resumable, Step, end, next, resumable_methods, send_slot_of};
 use super::{Class, Clear, Instance, Native, Object, Traverse, owned, wrapper};
 
-/// Where a coroutine stands.
-#[derive(Clone, Copy, PartialEq, Eq)]
-#[repr(u8)]
-pub(super) enum Stage {
-    Created,
-    Suspended,
-    Running,
-    Ended,
-}
-
 /// The life of a coroutine.
 pub(crate) struct Life {
     stage: AtomicU8,
-    pub(super) inspected: Inspected,
+    inspected: Inspected,
 }
 
 owned!(Life { clears: inspected; ignores: stage; });
@@ -43,7 +33,7 @@ impl Life {
         Self { stage: AtomicU8::new(Stage::Created as u8), inspected: Inspected::new() }
     }
 
-    pub(super) fn stage(&self) -> Stage {
+    fn stage(&self) -> Stage {
         match self.stage.load(Ordering::Relaxed) {
             0 => Stage::Created,
             1 => Stage::Suspended,
@@ -176,6 +166,26 @@ impl<C: Coroutine> Native for C {
 
     fn pool(&self) -> Option<&Pool> {
         Some(C::kind().pool())
+    }
+}
+
+impl<C: Coroutine> Inspect for C {
+    const QUALIFIED_NAME: &'static str = C::QUALIFIED_NAME;
+
+    fn inspected(&self) -> &Inspected {
+        &self.life().inspected
+    }
+
+    fn stage(&self) -> Stage {
+        self.life().stage()
+    }
+
+    fn deputy(&self, py: Python<'_>) -> Option<Object> {
+        Coroutine::deputy(self, py)
+    }
+
+    fn awaits(&self, py: Python<'_>) -> Option<Object> {
+        Coroutine::awaits(self, py)
     }
 }
 

@@ -11,9 +11,9 @@ use std::ptr;
 use pyo3::ffi;
 use pyo3::prelude::*;
 
-use super::bound::{BoundMethod, PyMethod_New};
+use super::bound::{self, Bindable, BoundMethod, PyMethod_New};
 use super::callable::{Callable, call_slot, called};
-use super::class::NO_GETTER;
+use super::class::{Kind, NO_GETTER};
 use super::code::Code;
 use super::method::enter;
 use super::{Arguments, Class, Instance, Native, Object, Traverse, Visit, Visited, owned};
@@ -156,8 +156,15 @@ impl Callable for Function {
     }
 }
 
+impl Bindable for Function {
+    fn bound() -> &'static Kind {
+        static BOUND: Kind = Kind::new();
+        &BOUND
+    }
+}
+
 /// In a class: bound to the instance.
-unsafe extern "C" fn bound(
+unsafe extern "C" fn bind(
     function: *mut ffi::PyObject,
     instance: *mut ffi::PyObject,
     _class: *mut ffi::PyObject,
@@ -168,7 +175,7 @@ unsafe extern "C" fn bound(
             return ffi::Py_NewRef(function);
         }
         if (*FUNCTION.payload::<Function>(function)).is_special {
-            return BoundMethod::make(function, instance);
+            return BoundMethod::<Function>::make(function, instance);
         }
         PyMethod_New(function, instance)
     }
@@ -250,6 +257,7 @@ fn stand_for(py: Python<'_>, function: Bound<'_, PyAny>, stock: Bound<'_, PyAny>
 
 pub(crate) fn add(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(stand_for, module)?)?;
+    bound::add_class::<Function>(module.py())?;
     add_class(module.py())
 }
 
@@ -273,7 +281,7 @@ fn add_class(py: Python<'_>) -> PyResult<()> {
         &shown,
         &[
             call_slot(),
-            slot(ffi::Py_tp_descr_get, bound as *mut c_void),
+            slot(ffi::Py_tp_descr_get, bind as *mut c_void),
             slot(ffi::Py_tp_getattro, attribute as *mut c_void),
             slot(ffi::Py_tp_setattro, set_attribute as *mut c_void),
             slot(ffi::Py_tp_repr, repr as *mut c_void),

@@ -14,13 +14,37 @@ use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyCode, PyDict, PyFrame, PyString, PyTuple};
 
 use super::class::NO_GETTER;
-use super::coroutine::{Coroutine, Stage};
 use super::derived::track;
 use super::intern::intern;
 use super::method::{enter, get};
 use super::view::View;
-use super::{Clear, Instance, Object, Traverse, Visit, Visited, owned};
+use super::{Clear, Instance, Native, Object, Traverse, Visit, Visited, owned};
 use crate::ffi::cell::LoopCell;
+
+/// Where a coroutine stands.
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(super) enum Stage {
+    Created,
+    Suspended,
+    Running,
+    Ended,
+}
+
+/// A coroutine, to those who inspect it.
+pub(super) trait Inspect: Native {
+    /// Of the function of asyncio's that it stands for.
+    const QUALIFIED_NAME: &'static str;
+
+    fn inspected(&self) -> &Inspected;
+    fn stage(&self) -> Stage;
+
+    /// asyncio's own coroutine, if it does all that this one is there for.
+    fn deputy(&self, py: Python<'_>) -> Option<Object>;
+
+    /// The future or the iterator from which it has what it has yielded, while it is suspended.
+    fn awaits(&self, py: Python<'_>) -> Option<Object>;
+}
 
 /// What a coroutine has been given, or asked for.
 #[derive(Default)]
@@ -149,7 +173,7 @@ fn find<'py>(module: &Bound<'py, PyModule>, name: &str) -> PyResult<(Bound<'py, 
 }
 
 /// The code that runs in asyncio's own coroutine, and its globals.
-fn code_of<C: Coroutine>(py: Python<'_>) -> PyResult<(Bound<'_, PyAny>, Bound<'_, PyAny>)> {
+fn code_of<C: Inspect>(py: Python<'_>) -> PyResult<(Bound<'_, PyAny>, Bound<'_, PyAny>)> {
     let name = C::QUALIFIED_NAME;
     let known = FUNCTIONS.get(py).map(|functions| functions.bind(py).get_item(name)).transpose()?.flatten();
     match known {
@@ -213,7 +237,7 @@ fn tracking_depth(py: Python<'_>) -> PyResult<usize> {
 
 /// Notes who makes a coroutine: file, line and function of each frame, from the innermost out.
 #[cold]
-pub(super) fn note_origin<C: Coroutine>(py: Python<'_>, coroutine: &Instance<C>) -> PyResult<()> {
+pub(super) fn note_origin<C: Inspect>(py: Python<'_>, coroutine: &Instance<C>) -> PyResult<()> {
     let depth = tracking_depth(py)?;
     if depth == 0 {
         return Ok(());
@@ -229,12 +253,12 @@ pub(super) fn note_origin<C: Coroutine>(py: Python<'_>, coroutine: &Instance<C>)
         frame = Some(current.getattr(intern!(py, "f_back"))?);
     }
     let origin = PyTuple::new(py, origin)?;
-    coroutine.life().inspected.write(|details| &mut details.origin, origin.into_any().into());
+    coroutine.inspected().write(|details| &mut details.origin, origin.into_any().into());
     Ok(())
 }
 
 /// The attributes of a coroutine.
-pub(super) fn getters<C: Coroutine>(py: Python<'_>) -> PyResult<Vec<ffi::PyGetSetDef>> {
+pub(super) fn getters<C: Inspect>(py: Python<'_>) -> PyResult<Vec<ffi::PyGetSetDef>> {
     let getter = |name: &'static CStr, get: ffi::getter| ffi::PyGetSetDef {
         name: name.as_ptr(),
         get: Some(get),
@@ -265,7 +289,7 @@ pub(super) fn getters<C: Coroutine>(py: Python<'_>) -> PyResult<Vec<ffi::PyGetSe
 /// Entries of the table, generic over the kind of coroutine.
 macro_rules! getter {
     ($name:ident, |$py:ident, $coroutine:ident| $body:expr) => {
-        unsafe extern "C" fn $name<C: Coroutine>(
+        unsafe extern "C" fn $name<C: Inspect>(
             coroutine: *mut ffi::PyObject,
             _closure: *mut c_void,
         ) -> *mut ffi::PyObject {
@@ -276,13 +300,13 @@ macro_rules! getter {
 }
 
 getter!(name_of, |py, coroutine| {
-    let given = coroutine.life().inspected.read(py, |details| &mut details.name);
+    let given = coroutine.inspected().read(py, |details| &mut details.name);
     let whole = C::QUALIFIED_NAME;
     Ok(given
         .unwrap_or_else(|| PyString::new(py, whole.rsplit('.').next().unwrap_or(whole)).into_any().into()))
 });
 getter!(qualified_name_of, |py, coroutine| {
-    let given = coroutine.life().inspected.qualified_name(py);
+    let given = coroutine.inspected().qualified_name(py);
     Ok(given.unwrap_or_else(|| PyString::new(py, C::QUALIFIED_NAME).into_any().into()))
 });
 // `isinstance` asks for it, and so do those who tell coroutines from other awaitables.
@@ -291,7 +315,7 @@ getter!(await_of, |py, coroutine| {
     if let Some(deputy) = coroutine.deputy(py) {
         return deputy.bind(py).getattr(intern!(py, "cr_await")).map(Object::from);
     }
-    let is_suspended = coroutine.life().stage() == Stage::Suspended;
+    let is_suspended = coroutine.stage() == Stage::Suspended;
     match coroutine.awaits(py).filter(|_| is_suspended) {
         // It hands out the future itself, and would have an iterator of it if it were asyncio's.
         Some(future) if View::of(&future).is_some() => future.bind(py).try_iter().map(Object::from),
@@ -304,25 +328,25 @@ getter!(frame_of, |py, coroutine| {
     if let Some(deputy) = coroutine.deputy(py) {
         return deputy.bind(py).getattr(intern!(py, "cr_frame")).map(Object::from);
     }
-    if coroutine.life().stage() == Stage::Ended {
+    if coroutine.stage() == Stage::Ended {
         return Ok(Object::none(py));
     }
-    if let Some(frame) = coroutine.life().inspected.read(py, |details| &mut details.frame) {
+    if let Some(frame) = coroutine.inspected().read(py, |details| &mut details.frame) {
         return Ok(frame);
     }
     let (code, globals) = code_of::<C>(py)?;
     let frame = new_frame(py, &code, &globals)?;
     // Somebody may put something in it that leads back.
     track(coroutine.object());
-    coroutine.life().inspected.write(|details| &mut details.frame, frame.clone().into());
+    coroutine.inspected().write(|details| &mut details.frame, frame.clone().into());
     Ok(frame.into())
 });
 getter!(origin_of, |py, coroutine| {
-    Ok(coroutine.life().inspected.origin(py).unwrap_or_else(|| Object::none(py)))
+    Ok(coroutine.inspected().origin(py).unwrap_or_else(|| Object::none(py)))
 });
 getter!(state_of, |py, coroutine| {
     // As `inspect` names them.
-    let name = match coroutine.life().stage() {
+    let name = match coroutine.stage() {
         Stage::Created => intern!(py, "CORO_CREATED"),
         Stage::Suspended => intern!(py, "CORO_SUSPENDED"),
         Stage::Running => intern!(py, "CORO_RUNNING"),
@@ -333,8 +357,8 @@ getter!(state_of, |py, coroutine| {
 getter!(is_running, |py, coroutine| is_at(py, coroutine, Stage::Running));
 getter!(is_suspended, |py, coroutine| is_at(py, coroutine, Stage::Suspended));
 
-fn is_at<C: Coroutine>(py: Python<'_>, coroutine: &Instance<C>, stage: Stage) -> PyResult<Object> {
-    Ok((coroutine.life().stage() == stage).into_pyobject(py)?.to_owned().into_any().into())
+fn is_at<C: Inspect>(py: Python<'_>, coroutine: &Instance<C>, stage: Stage) -> PyResult<Object> {
+    Ok((coroutine.stage() == stage).into_pyobject(py)?.to_owned().into_any().into())
 }
 
 fn coroutine_type(py: Python<'_>) -> PyResult<Object> {
@@ -342,7 +366,7 @@ fn coroutine_type(py: Python<'_>) -> PyResult<Object> {
     TYPE.import(py, "types", "CoroutineType").map(|kind| kind.clone().into())
 }
 
-unsafe extern "C" fn set_name<C: Coroutine>(
+unsafe extern "C" fn set_name<C: Inspect>(
     coroutine: *mut ffi::PyObject,
     value: *mut ffi::PyObject,
     _closure: *mut c_void,
@@ -351,7 +375,7 @@ unsafe extern "C" fn set_name<C: Coroutine>(
     unsafe { rename::<C>(coroutine, value, "__name__", |details| &mut details.name) }
 }
 
-unsafe extern "C" fn set_qualified_name<C: Coroutine>(
+unsafe extern "C" fn set_qualified_name<C: Inspect>(
     coroutine: *mut ffi::PyObject,
     value: *mut ffi::PyObject,
     _closure: *mut c_void,
@@ -362,7 +386,7 @@ unsafe extern "C" fn set_qualified_name<C: Coroutine>(
 
 /// # Safety
 /// On an attached thread, with an instance of the class, and a live object or null.
-unsafe fn rename<C: Coroutine>(
+unsafe fn rename<C: Inspect>(
     coroutine: *mut ffi::PyObject,
     value: *mut ffi::PyObject,
     attribute: &str,
@@ -376,9 +400,7 @@ unsafe fn rename<C: Coroutine>(
             let Some(value) = value.filter(|value| value.is_instance_of::<PyString>()) else {
                 return Err(PyTypeError::new_err(format!("{attribute} must be set to a string object")));
             };
-            Instance::<C>::borrowed(&coroutine, |coroutine| {
-                coroutine.life().inspected.write(which, value.into())
-            });
+            Instance::<C>::borrowed(&coroutine, |coroutine| coroutine.inspected().write(which, value.into()));
             Ok(ffi::Py_NewRef(ffi::Py_None()))
         });
         if done.is_null() {
