@@ -418,7 +418,7 @@ async def run_on(loop):
 
 
 @pytest.mark.skipif(sys.version_info >= (3, 15), reason="refused since Python 3.15")
-def test_begun_twice_it_stands_in_the_roll_once(loop):
+def test_begun_twice_it_stands_in_the_registry_once(loop):
     async def main():
         before = asyncio.all_tasks()
         task = loop.create_task(answer())

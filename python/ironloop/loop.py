@@ -18,8 +18,8 @@ from asyncio.log import logger
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from ironloop import names, roll
-from ironloop._ironloop import LoopCore, StreamTransport, native_methods, notice_origin_tracking
+from ironloop import names, registry
+from ironloop._ironloop import LoopCore, StreamTransport, native_loop, notice_origin_tracking
 from ironloop.internals import Internals, Selector
 from ironloop.native import is_wanted
 from ironloop.pipes import Pipes
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 _FIRST_RETRY, _LAST_RETRY = 0.001, 0.05
 
 
-@native_methods
+@native_loop
 class Loop(  # type: ignore[misc]
     LoopCore,
     Resolver,
@@ -107,7 +107,7 @@ class Loop(  # type: ignore[misc]
         """Tasks, futures and asyncio's names are ironloop's own on this loop, or are asyncio's."""
         self._native = native
         if native:
-            roll.show()
+            registry.show()
         if native is not self._has_names:
             self._has_names = native
             (names.put if native else names.restore)()

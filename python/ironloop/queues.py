@@ -5,7 +5,7 @@ from __future__ import annotations
 from asyncio import queues
 from asyncio.queues import QueueEmpty, QueueFull
 
-from ironloop._ironloop import QueueCore, equip_queues
+from ironloop._ironloop import QueueCore, native_queues
 from ironloop.stand_in import Copyable, StandIn
 
 __all__ = ["LifoQueue", "PriorityQueue", "Queue", "QueueEmpty", "QueueFull"]
@@ -57,4 +57,4 @@ class PriorityQueue(Queue, queues.PriorityQueue):  # type: ignore[misc,type-arg]
     _stands_for = queues.PriorityQueue
 
 
-equip_queues(Queue, LifoQueue, PriorityQueue)
+native_queues(Queue, LifoQueue, PriorityQueue)

@@ -68,7 +68,7 @@ class StreamReaderProtocol(
             self._closed.exception()
 
 
-_ironloop.equip_streams(StreamReader, StreamWriter, StreamReaderProtocol)
+_ironloop.native_streams(StreamReader, StreamWriter, StreamReaderProtocol)
 
 _OURS: dict[str, Any] = {ours.__name__: ours for ours in (StreamReader, StreamWriter, StreamReaderProtocol)}
 

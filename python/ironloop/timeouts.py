@@ -7,7 +7,7 @@ from collections.abc import Awaitable
 from typing import TypeVar
 
 from ironloop import _ironloop
-from ironloop._ironloop import TimeoutCore, equip_timeout
+from ironloop._ironloop import TimeoutCore, native_timeout
 from ironloop.stand_in import StandIn
 
 __all__ = ("Timeout", "timeout", "timeout_at", "wait_for")
@@ -15,7 +15,7 @@ __all__ = ("Timeout", "timeout", "timeout_at", "wait_for")
 _T = TypeVar("_T")
 
 
-@equip_timeout
+@native_timeout
 class Timeout(TimeoutCore, asyncio.timeouts.Timeout, metaclass=StandIn):  # type: ignore[misc]
     """A limit to the time that an `async with` block takes; made by `timeout` and `timeout_at`.
 

@@ -21,7 +21,7 @@ fn _ironloop(module: &Bound<'_, PyModule>) -> PyResult<()> {
     event_loop::add_class(module)?;
     event_loop::handle::add_classes(module)?;
     io::add_classes(module)?;
-    module.add_function(wrap_pyfunction!(native_methods, module)?)?;
+    module.add_function(wrap_pyfunction!(native_loop, module)?)?;
     vocabulary(module)
 }
 
@@ -29,7 +29,7 @@ fn _ironloop(module: &Bound<'_, PyModule>) -> PyResult<()> {
 ///
 /// They could be inherited. But the interpreter calls a native method directly only on the very class that it was made for.
 #[pyfunction]
-fn native_methods<'py>(class: &Bound<'py, PyType>) -> PyResult<Bound<'py, PyType>> {
+fn native_loop<'py>(class: &Bound<'py, PyType>) -> PyResult<Bound<'py, PyType>> {
     event_loop::add_methods_to(class)?;
     io::add_methods_to(class)?;
     Ok(class.clone())

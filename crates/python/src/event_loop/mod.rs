@@ -34,7 +34,7 @@ use crate::ffi::error::os_error;
 use crate::ffi::hooks::Own;
 use crate::ffi::method::add_methods;
 use crate::ffi::object::current_thread;
-use crate::ffi::{Object, Traverse, Usual, Visit, Visited, owned, traverse_class};
+use crate::ffi::{ExactClass, Object, Traverse, Visit, Visited, owned, traverse_class};
 pub(crate) use item::{Item, Kind, Timer};
 pub(crate) use make::create_native_task;
 pub(crate) use parts::Parts;
@@ -89,12 +89,12 @@ owned!(LoopCore {
     ignores: driver, remote, handles, timer_handles, own, steps, lingering;
 });
 
-pub(crate) static USUAL: Usual<LoopCore> = Usual::new();
+pub(crate) static EXACT: ExactClass<LoopCore> = ExactClass::new();
 
 impl LoopCore {
     /// The object as a loop, if it is one of ours.
     pub(crate) fn of<'py>(py: Python<'py>, object: &Object) -> Option<Bound<'py, Self>> {
-        USUAL.cast(object.bind(py)).cloned()
+        EXACT.cast(object.bind(py)).cloned()
     }
 
     pub(crate) fn is_debug(&self) -> bool {
@@ -355,7 +355,7 @@ impl LoopCore {
 
 /// Gives the Python half of the loop the native methods of this wing.
 pub(crate) fn add_methods_to(class: &Bound<'_, PyType>) -> PyResult<()> {
-    USUAL.learn(class)?;
+    EXACT.learn(class)?;
     for methods in
         [schedule::methods(), turn::methods(), select::methods(), clock::methods(), make::methods()]
     {

@@ -78,12 +78,10 @@ impl Native for Function {
 /// A method of a class that stands for one of asyncio's; the instance is the first argument.
 pub(crate) type Method = fn(Python<'_>, Arguments<'_>) -> PyResult<Object>;
 
-/// Gives a class native methods, each in the place of the one of the same name in `stock`.
-pub(crate) fn equip(
-    class: &Bound<'_, PyAny>,
-    stock: &Bound<'_, PyAny>,
-    methods: &[(&str, Method)],
-) -> PyResult<()> {
+/// Gives a class native methods, each in the place of the one of the same name of the class that it stands for: what the decorators
+/// `native_…` do.
+pub(crate) fn set_methods(class: &Bound<'_, PyAny>, methods: &[(&str, Method)]) -> PyResult<()> {
+    let stock = class.getattr("_stands_for")?;
     methods.iter().try_for_each(|(name, method)| {
         let stands_for = stock.getattr(*name)?.into();
         let owner = Some(class.clone().into());
@@ -94,15 +92,6 @@ pub(crate) fn equip(
         let function = FUNCTION.instantiate(class.py(), function)?;
         class.setattr(*name, function.object().bind(class.py()))
     })
-}
-
-/// The same for a class that names the one that it stands for: the body of a decorator.
-pub(crate) fn equip_stand_in<'py>(
-    class: Bound<'py, PyAny>,
-    methods: &[(&str, Method)],
-) -> PyResult<Bound<'py, PyAny>> {
-    equip(&class, &class.getattr("_stands_for")?, methods)?;
-    Ok(class)
 }
 
 impl Function {

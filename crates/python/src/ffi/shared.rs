@@ -48,12 +48,12 @@ impl<T> Traverse for Shared<T> {
 }
 
 /// The Python class below `T` that nearly all of its instances are of: to know them takes one comparison.
-pub(crate) struct Usual<T> {
+pub(crate) struct ExactClass<T> {
     kind: AtomicPtr<ffi::PyTypeObject>,
     native: PhantomData<fn() -> T>,
 }
 
-impl<T: PyClass> Usual<T> {
+impl<T: PyClass> ExactClass<T> {
     pub(crate) const fn new() -> Self {
         Self { kind: AtomicPtr::new(ptr::null_mut()), native: PhantomData }
     }

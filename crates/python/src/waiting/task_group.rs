@@ -12,7 +12,7 @@ use crate::event_loop::{LoopCore, Parts, create_native_task};
 use crate::ffi::call::call;
 use crate::ffi::derived::Own;
 use crate::ffi::fields::State;
-use crate::ffi::function::{Method, equip};
+use crate::ffi::function::{Method, set_methods};
 use crate::ffi::intern::intern;
 use crate::ffi::view::View;
 use crate::ffi::{Arguments, Object, imports};
@@ -102,12 +102,12 @@ fn stock_method(py: Python<'_>, name: &str) -> PyResult<Object> {
 
 /// Gives the class its native methods.
 #[pyfunction]
-fn equip_task_group<'py>(class: &Bound<'py, PyType>) -> PyResult<Bound<'py, PyType>> {
+fn native_task_group<'py>(class: &Bound<'py, PyType>) -> PyResult<Bound<'py, PyType>> {
     let methods: [(&str, Method); 2] = [("create_task", create_task), ("_on_task_done", on_task_done)];
-    equip(class, imports::stock_task_group(class.py())?, &methods)?;
+    set_methods(class, &methods)?;
     Ok(class.clone())
 }
 
 pub(crate) fn add(module: &Bound<'_, PyModule>) -> PyResult<()> {
-    module.add_function(wrap_pyfunction!(equip_task_group, module)?)
+    module.add_function(wrap_pyfunction!(native_task_group, module)?)
 }

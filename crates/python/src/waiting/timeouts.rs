@@ -16,7 +16,7 @@ use crate::ffi::attributes::missing;
 use crate::ffi::call::call;
 use crate::ffi::cell::LoopCell;
 use crate::ffi::coroutine::Kind;
-use crate::ffi::function::{Function, equip};
+use crate::ffi::function::{Function, set_methods};
 use crate::ffi::hooks::{Own, hooks};
 use crate::ffi::imports;
 use crate::ffi::intern::intern;
@@ -409,11 +409,11 @@ fn timeout_at(owner: &Bound<'_, LoopCore>, arguments: Arguments<'_>) -> PyResult
 
 /// Gives the class its native methods, and remembers it.
 #[pyfunction]
-fn equip_timeout<'py>(class: &Bound<'py, PyType>) -> PyResult<Bound<'py, PyType>> {
+fn native_timeout<'py>(class: &Bound<'py, PyType>) -> PyResult<Bound<'py, PyType>> {
     let py = class.py();
     let methods: [(&str, crate::ffi::function::Method); 3] =
         [("__aenter__", enter), ("__aexit__", exit), ("reschedule", reschedule)];
-    equip(class, imports::stock_timeout(py)?, &methods)?;
+    set_methods(class, &methods)?;
     HOOKS.learn(&[class])?;
     // A second import of the package in one process keeps the first.
     let _ = CLASS.set(py, class.clone().unbind());
@@ -425,7 +425,7 @@ pub(crate) fn add(module: &Bound<'_, PyModule>) -> PyResult<()> {
     immediate::add_class::<Enter>(py)?;
     immediate::add_class::<Exit>(py)?;
     module.add_class::<TimeoutCore>()?;
-    module.add_function(wrap_pyfunction!(equip_timeout, module)?)?;
+    module.add_function(wrap_pyfunction!(native_timeout, module)?)?;
     let stock = imports::stock_timeout_function(py)?.clone_ref(py);
     module.add("timeout", Function::make(py, natively!(timeout), stock)?.bind(py))?;
     let stock = imports::stock_timeout_at(py)?.clone_ref(py);

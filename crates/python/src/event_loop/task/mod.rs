@@ -17,7 +17,7 @@ use crate::event_loop::future;
 use crate::ffi::derived::{Derived, DerivedClass, Own};
 use crate::ffi::fields::{State, TaskFields};
 use crate::ffi::method::{call_slot, initializer, method};
-use crate::ffi::roll::Place;
+use crate::ffi::registry::Place;
 use crate::ffi::view::{IsFuture, TASK, View};
 use crate::ffi::{Object, owned};
 pub(crate) use current::{now as current, vacate};
@@ -70,13 +70,13 @@ impl Derived for Task {
     }
 
     fn end(&self, fields: &TaskFields) {
-        self.leave_roll(fields);
+        self.leave_registry(fields);
     }
 }
 
 impl Task {
-    /// The roll of the pending ones need not have it.
-    fn leave_roll(&self, fields: &TaskFields) {
+    /// The registry of the pending ones need not have it.
+    fn leave_registry(&self, fields: &TaskFields) {
         self.place.leave();
         #[cfg(Py_3_14)]
         fields.unlink();
@@ -92,8 +92,8 @@ impl Own<Task> {
     }
 
     /// It is done.
-    fn leave_roll(&self) {
-        self.payload().leave_roll(self);
+    fn leave_registry(&self) {
+        self.payload().leave_registry(self);
     }
 }
 
@@ -135,5 +135,5 @@ pub(crate) fn add_class(module: &Bound<'_, PyModule>, base: &Bound<'_, PyType>) 
 /// The tasks of ours that are pending, of all loops.
 #[pyfunction]
 fn pending_tasks(py: Python<'_>) -> Vec<Py<PyAny>> {
-    crate::ffi::roll::list(py).iter().map(|task| task.as_py().clone_ref(py)).collect()
+    crate::ffi::registry::list(py).iter().map(|task| task.as_py().clone_ref(py)).collect()
 }

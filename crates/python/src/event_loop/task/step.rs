@@ -94,7 +94,7 @@ fn advance(slf: &Bound<'_, LoopCore>, task: &Own<Task>, error: Option<Object>) -
     match resumed {
         Ok(Step::Yield(object)) => wait_for(slf, task, object),
         Ok(Step::Return(result)) => {
-            task.leave_roll();
+            task.leave_registry();
             let ended = if task.must_cancel() {
                 // Cancelled just before the coroutine came to its end.
                 task.set_must_cancel(false);
@@ -110,7 +110,7 @@ fn advance(slf: &Bound<'_, LoopCore>, task: &Own<Task>, error: Option<Object>) -
             ended
         }
         Err(error) => {
-            task.leave_roll();
+            task.leave_registry();
             fail(py, view, error)
         }
     }

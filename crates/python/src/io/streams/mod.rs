@@ -16,24 +16,22 @@ mod writer;
 
 use pyo3::prelude::*;
 
-use crate::ffi::function::equip;
-use crate::ffi::imports;
+use crate::ffi::function::set_methods;
 
 /// Gives the three Python classes their native methods.
 #[pyfunction]
-fn equip_streams(
+fn native_streams(
     reader: &Bound<'_, PyAny>,
     writer: &Bound<'_, PyAny>,
     protocol: &Bound<'_, PyAny>,
 ) -> PyResult<()> {
-    let py = reader.py();
-    equip(reader, imports::stock_stream_reader(py)?, reader::METHODS)?;
-    equip(reader, imports::stock_stream_reader(py)?, read::METHODS)?;
-    equip(writer, imports::stock_stream_writer(py)?, writer::METHODS)?;
-    equip(protocol, imports::stock_stream_protocol(py)?, protocol::METHODS)?;
-    reader::USUAL.learn(reader)?;
-    writer::USUAL.learn(writer)?;
-    protocol::USUAL.learn(protocol)?;
+    set_methods(reader, reader::METHODS)?;
+    set_methods(reader, read::METHODS)?;
+    set_methods(writer, writer::METHODS)?;
+    set_methods(protocol, protocol::METHODS)?;
+    reader::EXACT.learn(reader)?;
+    writer::EXACT.learn(writer)?;
+    protocol::EXACT.learn(protocol)?;
     reader::HOOKS.learn(&[reader])?;
     protocol::HOOKS.learn(&[protocol])
 }
@@ -45,5 +43,5 @@ pub(crate) fn add(module: &Bound<'_, PyModule>) -> PyResult<()> {
     read::add_classes(module.py())?;
     writer::add_class(module.py())?;
     protocol::NATIVE.register();
-    module.add_function(wrap_pyfunction!(equip_streams, module)?)
+    module.add_function(wrap_pyfunction!(native_streams, module)?)
 }

@@ -11,7 +11,7 @@ use crate::ffi::cell::LoopCell;
 use crate::ffi::function::Method;
 use crate::ffi::hooks::{Own, hooks};
 use crate::ffi::intern::intern;
-use crate::ffi::{Arguments, Bytes, Clear, Context, Object, Usual, owned, traverse_class};
+use crate::ffi::{Arguments, Bytes, Clear, Context, ExactClass, Object, owned, traverse_class};
 use crate::io::stream::NativeProtocols;
 
 hooks! {
@@ -23,7 +23,7 @@ hooks! {
     }
 }
 
-pub(super) static USUAL: Usual<StreamReaderProtocolCore> = Usual::new();
+pub(super) static EXACT: ExactClass<StreamReaderProtocolCore> = ExactClass::new();
 
 #[derive(Default)]
 struct State {
@@ -74,19 +74,19 @@ pub(super) static NATIVE: NativeProtocols = NativeProtocols {
 
 /// Whether `receive` does what the protocol's `data_received` would do.
 fn is_plain_protocol(protocol: &Bound<'_, PyAny>) -> bool {
-    USUAL.cast(protocol).is_some_and(StreamReaderProtocolCore::is_plain)
+    EXACT.cast(protocol).is_some_and(StreamReaderProtocolCore::is_plain)
 }
 
 /// Data for the reader of a protocol that was plain. Code of others runs in the context, if one is given.
 fn receive(protocol: &Bound<'_, PyAny>, data: &[u8], context: Option<&Context>) -> PyResult<()> {
     let py = protocol.py();
-    let Some(native) = USUAL.cast(protocol) else { return Ok(()) };
+    let Some(native) = EXACT.cast(protocol) else { return Ok(()) };
     let (receiver, method) = if !StreamReaderProtocolCore::is_plain(native) {
         // Somebody has replaced it since.
         (protocol.clone(), intern!(py, "data_received"))
     } else {
         let Some(reader) = native.get().reader(py)? else { return Ok(()) };
-        if let Some(native) = reader::USUAL.cast(&reader)
+        if let Some(native) = reader::EXACT.cast(&reader)
             && StreamReaderCore::is_plain(native)
         {
             return native.get().feed(py, data);
@@ -102,7 +102,7 @@ fn receive(protocol: &Bound<'_, PyAny>, data: &[u8], context: Option<&Context>) 
 
 /// Whether a writer with this protocol need not wait at all.
 pub(super) fn is_free(protocol: &Bound<'_, PyAny>) -> bool {
-    USUAL
+    EXACT
         .cast(protocol)
         .is_some_and(|native| StreamReaderProtocolCore::is_plain(native) && native.get().is_writable())
 }

@@ -13,7 +13,7 @@ use crate::ffi::function::Method;
 use crate::ffi::hooks::{Own, hooks};
 use crate::ffi::imports;
 use crate::ffi::raise::raised;
-use crate::ffi::{Arguments, ByteArray, Bytes, Clear, Object, Usual, owned, traverse_class};
+use crate::ffi::{Arguments, ByteArray, Bytes, Clear, ExactClass, Object, owned, traverse_class};
 use crate::waiting::waiter::{future_is_cancelled, set_result};
 
 hooks! {
@@ -31,7 +31,7 @@ hooks! {
     }
 }
 
-pub(super) static USUAL: Usual<StreamReaderCore> = Usual::new();
+pub(super) static EXACT: ExactClass<StreamReaderCore> = ExactClass::new();
 
 /// `StreamReader._limit`
 #[derive(Default)]
@@ -311,7 +311,7 @@ pub(super) fn receiver<'a, 'py>(
 ) -> PyResult<(Bound<'py, StreamReaderCore>, Arguments<'a>)> {
     let (receiver, rest) = arguments.split_receiver()?;
     let receiver = receiver.bind(py);
-    match USUAL.cast(&receiver) {
+    match EXACT.cast(&receiver) {
         Some(reader) => Ok((reader.clone(), rest)),
         None => Err(PyTypeError::new_err("a StreamReader is required")),
     }

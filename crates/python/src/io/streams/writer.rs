@@ -15,11 +15,11 @@ use crate::ffi::function::Method;
 use crate::ffi::imports;
 use crate::ffi::intern::intern;
 use crate::ffi::resumable::Input;
-use crate::ffi::{Arguments, Clear, Object, Shared, Usual, owned, traverse_class};
+use crate::ffi::{Arguments, Clear, ExactClass, Object, Shared, owned, traverse_class};
 use crate::waiting::awaiting::Awaited;
 use crate::waiting::staged::{self, Stages, Transition};
 
-pub(super) static USUAL: Usual<StreamWriterCore> = Usual::new();
+pub(super) static EXACT: ExactClass<StreamWriterCore> = ExactClass::new();
 
 /// All of asyncio's attributes: an instance without a dictionary is one whose methods the interpreter finds at once.
 #[derive(Default)]
@@ -54,7 +54,7 @@ impl StreamWriterCore {
             (reader, state.protocol.as_ref().map(|protocol| protocol.clone_ref(py)))
         });
         if let Some(reader) = reader {
-            match reader::USUAL.cast(reader.bind(py)) {
+            match reader::EXACT.cast(reader.bind(py)) {
                 Some(reader) if StreamReaderCore::is_plain(reader) && !reader.get().has_failed() => {}
                 _ => return Ok(false),
             }
@@ -158,7 +158,7 @@ impl Stages for Drain {
 }
 
 fn receiver<'a, 'py>(writer: &'a Bound<'py, PyAny>) -> PyResult<&'a Bound<'py, StreamWriterCore>> {
-    USUAL.cast(writer).ok_or_else(|| PyTypeError::new_err("a StreamWriter is required"))
+    EXACT.cast(writer).ok_or_else(|| PyTypeError::new_err("a StreamWriter is required"))
 }
 
 fn write(py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {

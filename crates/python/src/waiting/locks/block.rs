@@ -40,11 +40,11 @@ pub(super) fn methods<P: Block>() -> [(&'static str, Method); 5] {
 }
 
 fn locked<P: Block>(py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
-    P::locked(P::usual().require(&arguments.only_receiver(py, P::LOCKED)?.bind(py))?)
+    P::locked(P::exact().require(&arguments.only_receiver(py, P::LOCKED)?.bind(py))?)
 }
 
 fn acquire<P: Block>(py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
-    PrimitiveWait::<P, false>::make(P::usual().require(&arguments.only_receiver(py, P::WAITS)?.bind(py))?)
+    PrimitiveWait::<P, false>::make(P::exact().require(&arguments.only_receiver(py, P::WAITS)?.bind(py))?)
 }
 
 fn release<P: Block>(py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
@@ -52,13 +52,13 @@ fn release<P: Block>(py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Objec
 }
 
 pub(super) fn release_as<P: Block>(py: Python<'_>, arguments: Arguments<'_>, name: &str) -> PyResult<Object> {
-    P::give_back(P::usual().require(&arguments.only_receiver(py, name)?.bind(py))?)?;
+    P::give_back(P::exact().require(&arguments.only_receiver(py, name)?.bind(py))?)?;
     Ok(Object::none(py))
 }
 
 fn enter<P: Block>(py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
     let receiver = arguments.only_receiver(py, ENTERS)?.bind(py);
-    let primitive = P::usual().require(&receiver)?;
+    let primitive = P::exact().require(&receiver)?;
     if PrimitiveCore::is_intact(primitive.as_super(), Hook::Acquire) {
         return PrimitiveWait::<P, true>::make(primitive);
     }
@@ -67,7 +67,7 @@ fn enter<P: Block>(py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object>
 
 fn exit<P: Block>(py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
     let receiver = exited(py, &arguments)?;
-    let primitive = P::usual().require(&receiver)?;
+    let primitive = P::exact().require(&receiver)?;
     let is_intact = PrimitiveCore::is_intact(primitive.as_super(), Hook::Release);
     let release = if is_intact { release_natively::<P> } else { release_by_name };
     make_exit(&receiver, release)
@@ -77,7 +77,7 @@ fn exit<P: Block>(py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> 
 type Release = fn(&Bound<'_, PyAny>) -> PyResult<()>;
 
 fn release_natively<P: Block>(primitive: &Bound<'_, PyAny>) -> PyResult<()> {
-    P::give_back(P::usual().require(primitive)?)
+    P::give_back(P::exact().require(primitive)?)
 }
 
 pub(super) fn release_by_name(primitive: &Bound<'_, PyAny>) -> PyResult<()> {

@@ -14,7 +14,7 @@ use super::core::{Family, Hook, PrimitiveCore};
 use super::waiting::ENTERS;
 use crate::ffi::call::call_method;
 use crate::ffi::coroutine::Kind;
-use crate::ffi::function::equip_stand_in;
+use crate::ffi::function::set_methods;
 use crate::ffi::hooks::Hooks;
 use crate::ffi::imports;
 use crate::ffi::intern::intern;
@@ -281,8 +281,8 @@ fn native_condition(class: Bound<'_, PyAny>) -> PyResult<Bound<'_, PyAny>> {
     // The method came with the change.
     let passes_on = class.getattr("_stands_for")?.hasattr("_notify")?;
     PASSES_ON.store(passes_on, Ordering::Relaxed);
-    let class = equip_stand_in(
-        class,
+    set_methods(
+        &class,
         &[
             ("wait", wait),
             ("notify", notify),

@@ -7,9 +7,9 @@ use super::core::{Family, Hook, PrimitiveCore};
 use super::value::Value;
 use super::waiting::{self, Primitive, PrimitiveWait};
 use crate::ffi::coroutine::Kind;
-use crate::ffi::function::equip_stand_in;
+use crate::ffi::function::set_methods;
 use crate::ffi::hooks::Hooks;
-use crate::ffi::{Arguments, Object, Usual};
+use crate::ffi::{Arguments, ExactClass, Object};
 use crate::waiting::waiter::Waiter;
 
 #[pyclass(extends = PrimitiveCore, subclass, frozen, module = "ironloop._ironloop")]
@@ -19,7 +19,7 @@ static FAMILY: Family =
     Family { hooks: Hooks::new(&[&[(Hook::GetLoop, "_get_loop")]]), value: "_value", is_lazy: false };
 
 static WAIT: [Kind; 2] = [Kind::new(), Kind::new()];
-static USUAL: Usual<EventCore> = Usual::new();
+static EXACT: ExactClass<EventCore> = ExactClass::new();
 
 impl Primitive for EventCore {
     const WAITS: &'static str = "Event.wait";
@@ -28,8 +28,8 @@ impl Primitive for EventCore {
         &WAIT
     }
 
-    fn usual() -> &'static Usual<Self> {
-        &USUAL
+    fn exact() -> &'static ExactClass<Self> {
+        &EXACT
     }
 
     fn take(slf: &Bound<'_, Self>) -> PyResult<bool> {
@@ -48,18 +48,18 @@ impl Primitive for EventCore {
 fn initialize(py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
     let (event, arguments) = arguments.split_receiver()?;
     let [] = arguments.exactly(py, "Event.__init__", [])?;
-    USUAL.require(&event.bind(py))?.as_super().get().begin(Value::Truth(false));
+    EXACT.require(&event.bind(py))?.as_super().get().begin(Value::Truth(false));
     Ok(Object::none(py))
 }
 
 fn is_set(py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
     let event = arguments.only_receiver(py, "Event.is_set")?.bind(py);
-    PrimitiveCore::shown_value(USUAL.require(&event)?.as_super()).map(Object::from)
+    PrimitiveCore::shown_value(EXACT.require(&event)?.as_super()).map(Object::from)
 }
 
 fn set(py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
     let event = arguments.only_receiver(py, "Event.set")?.bind(py);
-    let event = USUAL.require(&event)?;
+    let event = EXACT.require(&event)?;
     let event = event.as_super();
     if !PrimitiveCore::is_on(event)? {
         event.get().set_value(Value::Truth(true));
@@ -70,13 +70,13 @@ fn set(py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
 
 fn clear(py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
     let event = arguments.only_receiver(py, "Event.clear")?.bind(py);
-    USUAL.require(&event)?.as_super().get().set_value(Value::Truth(false));
+    EXACT.require(&event)?.as_super().get().set_value(Value::Truth(false));
     Ok(Object::none(py))
 }
 
 fn wait(py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
     let event = arguments.only_receiver(py, "Event.wait")?.bind(py);
-    PrimitiveWait::<_, false>::make(USUAL.require(&event)?)
+    PrimitiveWait::<_, false>::make(EXACT.require(&event)?)
 }
 
 #[pymethods]
@@ -101,9 +101,9 @@ impl EventCore {
 /// Gives `Event` its methods.
 #[pyfunction]
 fn native_event(class: Bound<'_, PyAny>) -> PyResult<Bound<'_, PyAny>> {
-    USUAL.learn(&class)?;
-    let class = equip_stand_in(
-        class,
+    EXACT.learn(&class)?;
+    set_methods(
+        &class,
         &[("__init__", initialize), ("is_set", is_set), ("set", set), ("clear", clear), ("wait", wait)],
     )?;
     FAMILY.hooks.learn(&[&class])?;

@@ -9,11 +9,11 @@ use super::core::{Family, Hook, PrimitiveCore};
 use super::value::Value;
 use super::waiting::{self, Primitive};
 use crate::ffi::coroutine::Kind;
-use crate::ffi::function::equip_stand_in;
+use crate::ffi::function::set_methods;
 use crate::ffi::hooks::Hooks;
 use crate::ffi::imports;
 use crate::ffi::intern::intern;
-use crate::ffi::{Arguments, Object, Usual};
+use crate::ffi::{Arguments, ExactClass, Object};
 use crate::waiting::waiter::{Waiter, future_is_done, set_result};
 
 #[pyclass(extends = PrimitiveCore, subclass, frozen, module = "ironloop._ironloop")]
@@ -32,7 +32,7 @@ static FAMILY: Family = Family {
 };
 
 static ACQUIRE: [Kind; 2] = [Kind::new(), Kind::new()];
-static USUAL: Usual<LockCore> = Usual::new();
+static EXACT: ExactClass<LockCore> = ExactClass::new();
 
 impl Primitive for LockCore {
     const WAITS: &'static str = "Lock.acquire";
@@ -41,8 +41,8 @@ impl Primitive for LockCore {
         &ACQUIRE
     }
 
-    fn usual() -> &'static Usual<Self> {
-        &USUAL
+    fn exact() -> &'static ExactClass<Self> {
+        &EXACT
     }
 
     fn take(slf: &Bound<'_, Self>) -> PyResult<bool> {
@@ -127,9 +127,9 @@ impl LockCore {
 /// Gives `Lock` its methods.
 #[pyfunction]
 fn native_lock(class: Bound<'_, PyAny>) -> PyResult<Bound<'_, PyAny>> {
-    USUAL.learn(&class)?;
-    let class = equip_stand_in(class, &[("__init__", initialize)])?;
-    let class = equip_stand_in(class, &block::methods::<LockCore>())?;
+    EXACT.learn(&class)?;
+    set_methods(&class, &[("__init__", initialize)])?;
+    set_methods(&class, &block::methods::<LockCore>())?;
     FAMILY.hooks.learn(&[&class])?;
     Ok(class)
 }

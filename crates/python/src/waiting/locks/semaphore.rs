@@ -16,11 +16,11 @@ use super::value::Value;
 use super::waiting::{self, Primitive};
 use crate::ffi::cell::LoopCell;
 use crate::ffi::coroutine::Kind;
-use crate::ffi::function::equip_stand_in;
+use crate::ffi::function::set_methods;
 use crate::ffi::hooks::Hooks;
 use crate::ffi::imports;
 use crate::ffi::intern::intern;
-use crate::ffi::{Arguments, Clear, Object, Usual, owned, traverse_class};
+use crate::ffi::{Arguments, Clear, ExactClass, Object, owned, traverse_class};
 use crate::waiting::waiter::{Waiter, set_result};
 
 #[pyclass(extends = PrimitiveCore, subclass, frozen, module = "ironloop._ironloop")]
@@ -47,7 +47,7 @@ static FAMILY: Family = Family {
 };
 
 static ACQUIRE: [Kind; 2] = [Kind::new(), Kind::new()];
-static USUAL: Usual<SemaphoreCore> = Usual::new();
+static EXACT: ExactClass<SemaphoreCore> = ExactClass::new();
 
 /// Whether asyncio's semaphore lets in all who may, whoever leaves the queue: as it does since some release of Python 3.12.
 /// Before, who is woken wakes one more, and who is cancelled wakes one if it had been woken.
@@ -60,8 +60,8 @@ impl Primitive for SemaphoreCore {
         &ACQUIRE
     }
 
-    fn usual() -> &'static Usual<Self> {
-        &USUAL
+    fn exact() -> &'static ExactClass<Self> {
+        &EXACT
     }
 
     fn take(slf: &Bound<'_, Self>) -> PyResult<bool> {
@@ -264,18 +264,19 @@ impl SemaphoreCore {
 /// Gives `Semaphore` its methods.
 #[pyfunction]
 fn native_semaphore(class: Bound<'_, PyAny>) -> PyResult<Bound<'_, PyAny>> {
-    USUAL.learn(&class)?;
+    EXACT.learn(&class)?;
     // This Python's answer tells its generation: it says whether somebody was woken, or nothing.
     let says = class.getattr("_stands_for")?.call0()?.call_method0("_wake_up_next")?;
     LETS_ALL_IN.store(!says.is_none(), Ordering::Relaxed);
-    let class = equip_stand_in(class, &[("__init__", initialize)])?;
-    equip_stand_in(class, &block::methods::<SemaphoreCore>())
+    set_methods(&class, &[("__init__", initialize)])?;
+    set_methods(&class, &block::methods::<SemaphoreCore>())?;
+    Ok(class)
 }
 
 /// Gives `BoundedSemaphore`, which is below `Semaphore`, the methods that differ.
 #[pyfunction]
 fn native_bounded_semaphore(class: Bound<'_, PyAny>) -> PyResult<Bound<'_, PyAny>> {
-    let class = equip_stand_in(class, &[("__init__", initialize_bounded), ("release", release_bounded)])?;
+    set_methods(&class, &[("__init__", initialize_bounded), ("release", release_bounded)])?;
     let semaphore = class.getattr("__mro__")?.get_item(1)?;
     FAMILY.hooks.learn(&[&semaphore, &class])?;
     Ok(class)

@@ -7,7 +7,7 @@ use pyo3::pyclass::boolean_struct::True;
 use super::core::PrimitiveCore;
 use crate::ffi::coroutine::Kind;
 use crate::ffi::resumable::{Input, Step};
-use crate::ffi::{Object, Shared, Usual, owned};
+use crate::ffi::{ExactClass, Object, Shared, owned};
 use crate::waiting::staged::{self, Stages, Transition};
 use crate::waiting::waiter::Waiter;
 
@@ -22,7 +22,7 @@ pub(super) trait Primitive: PyClass<Frozen = True, BaseType = PrimitiveCore> + S
     /// Of the coroutines of the method that waits, and of `__aenter__`.
     fn kinds() -> &'static [Kind; 2];
 
-    fn usual() -> &'static Usual<Self>;
+    fn exact() -> &'static ExactClass<Self>;
 
     /// Whether nobody need wait; it is taken then.
     fn take(slf: &Bound<'_, Self>) -> PyResult<bool>;

@@ -6,7 +6,7 @@ use pyo3::prelude::*;
 use super::state::State;
 use crate::ffi::cell::LoopCell;
 use crate::ffi::hooks::Own;
-use crate::ffi::{Arguments, Usual, owned};
+use crate::ffi::{Arguments, ExactClass, owned};
 use crate::waiting::line::Line;
 use crate::waiting::loop_bound::LoopBound;
 
@@ -24,7 +24,7 @@ pub(crate) struct QueueCore {
 
 owned!(QueueCore { clears: state, getters, putters, bound; ignores: own_hooks; });
 
-pub(super) static USUAL: Usual<QueueCore> = Usual::new();
+pub(super) static EXACT: ExactClass<QueueCore> = ExactClass::new();
 
 impl QueueCore {
     /// The instance that a method was called on, and the arguments behind it.
@@ -33,6 +33,6 @@ impl QueueCore {
         arguments: Arguments<'a>,
     ) -> PyResult<(Borrowed<'a, 'py, Self>, Arguments<'a>)> {
         let (receiver, arguments) = arguments.split_receiver()?;
-        Ok((USUAL.receiver(receiver.bind(py))?, arguments))
+        Ok((EXACT.receiver(receiver.bind(py))?, arguments))
     }
 }

@@ -4,11 +4,11 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyInt;
 
-use super::core::{QueueCore, USUAL};
+use super::core::{EXACT, QueueCore};
 use super::hooks::{HOOKS, Hooks};
 use super::state::{Limit, State};
 use super::waiting;
-use crate::ffi::function::equip_stand_in;
+use crate::ffi::function::set_methods;
 use crate::ffi::imports;
 use crate::ffi::{Arg, Arguments, Object};
 
@@ -92,14 +92,14 @@ fn task_done(py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
 
 /// Gives `Queue`, of which the other two are subclasses, the native methods.
 #[pyfunction]
-fn equip_queues(
+fn native_queues(
     queue: &Bound<'_, PyAny>,
     lifo: &Bound<'_, PyAny>,
     priority: &Bound<'_, PyAny>,
 ) -> PyResult<()> {
-    USUAL.learn(queue)?;
-    equip_stand_in(
-        queue.clone(),
+    EXACT.learn(queue)?;
+    set_methods(
+        queue,
         &[
             ("__init__", initialize),
             ("put", waiting::put),
@@ -116,5 +116,5 @@ fn equip_queues(
 }
 
 pub(super) fn add(module: &Bound<'_, PyModule>) -> PyResult<()> {
-    module.add_function(wrap_pyfunction!(equip_queues, module)?)
+    module.add_function(wrap_pyfunction!(native_queues, module)?)
 }

@@ -1,6 +1,6 @@
 """`asyncio.all_tasks()` sees ironloop's tasks too.
 
-Up to Python 3.13 asyncio keeps all tasks in a `WeakSet`. Ours stand in a roll of the native core instead,
+Up to Python 3.13 asyncio keeps all tasks in a `WeakSet`. Ours stand in a registry of the native core instead,
 which costs next to nothing; the set shows them as if they were its own. From 3.14 on they stand where
 asyncio's do.
 """
@@ -20,7 +20,7 @@ _NAME = "_scheduled_tasks" if hasattr(tasks, "_scheduled_tasks") else "_all_task
 
 
 class _Tasks(WeakSet[Any]):
-    """asyncio's set of tasks, and those of the roll."""
+    """asyncio's set of tasks, and those of the registry."""
 
     def __iter__(self) -> Iterator[Any]:
         yield from super().__iter__()
@@ -34,6 +34,6 @@ class _Tasks(WeakSet[Any]):
 
 
 def show() -> None:
-    """Has asyncio's set show the roll, from now on."""
+    """Has asyncio's set show the registry, from now on."""
     if _HAS_WEAK_SET:
         getattr(tasks, _NAME).__class__ = _Tasks

@@ -1,6 +1,6 @@
-//! The roll of pending tasks, for `asyncio.all_tasks()`: it keeps none of them alive.
+//! The registry of pending tasks, for `asyncio.all_tasks()`: it keeps none of them alive.
 //!
-//! The addresses in it are no references, and are never followed but to those whose memory is theirs still: a task leaves the roll in
+//! The addresses in it are no references, and are never followed but to those whose memory is theirs still: a task leaves the registry in
 //! its deallocator, at the latest, before its memory is given back. Used under Python's lock.
 //!
 //! From Python 3.14 on the interpreter has such a list itself, in the base's fields. Before, asyncio keeps a `WeakSet` in
@@ -14,18 +14,18 @@ use pyo3::prelude::*;
 use super::Object;
 use crate::ffi::cell::LoopCell;
 
-/// A task's place in the roll; it leaves it by itself.
+/// A task's place in the registry; it leaves it by itself.
 pub(crate) struct Place(Cell<u32>);
 
 const NOWHERE: u32 = u32::MAX;
 
-struct Roll {
+struct Registry {
     /// Addresses of live objects; 0 where nobody stands.
     places: Vec<usize>,
     free: Vec<u32>,
 }
 
-static ROLL: LoopCell<Roll> = LoopCell::new(Roll { places: Vec::new(), free: Vec::new() });
+static REGISTRY: LoopCell<Registry> = LoopCell::new(Registry { places: Vec::new(), free: Vec::new() });
 
 impl Place {
     pub(crate) const fn nowhere() -> Self {
@@ -37,14 +37,14 @@ impl Place {
         // `__init__` can be called twice.
         self.leave();
         let address = object.as_ptr() as usize;
-        let place = ROLL.with(|roll| match roll.free.pop() {
+        let place = REGISTRY.with(|registry| match registry.free.pop() {
             Some(place) => {
-                roll.places[place as usize] = address;
+                registry.places[place as usize] = address;
                 place
             }
             None => {
-                roll.places.push(address);
-                roll.places.len() as u32 - 1
+                registry.places.push(address);
+                registry.places.len() as u32 - 1
             }
         });
         self.0.set(place);
@@ -53,9 +53,9 @@ impl Place {
     pub(crate) fn leave(&self) {
         let place = self.0.replace(NOWHERE);
         if place != NOWHERE {
-            ROLL.with(|roll| {
-                roll.places[place as usize] = 0;
-                roll.free.push(place);
+            REGISTRY.with(|registry| {
+                registry.places[place as usize] = 0;
+                registry.free.push(place);
             });
         }
     }
@@ -67,12 +67,13 @@ impl Drop for Place {
     }
 }
 
-/// All that stand in the roll and live. Of a class below ours an instance's attributes go before our deallocator is called: their
+/// All that stand in the registry and live. Of a class below ours an instance's attributes go before our deallocator is called: their
 /// last words may look here, and find one to which nobody refers any more.
 pub(crate) fn list(py: Python<'_>) -> Vec<Object> {
-    ROLL.with(|roll| {
-        let objects = roll.places.iter().filter(|address| **address != 0).map(|address| *address as *mut _);
-        // SAFETY: who stands in the roll leaves it before its memory is given back, and is given a reference only while there
+    REGISTRY.with(|registry| {
+        let objects =
+            registry.places.iter().filter(|address| **address != 0).map(|address| *address as *mut _);
+        // SAFETY: who stands in the registry leaves it before its memory is given back, and is given a reference only while there
         // is one.
         unsafe {
             objects
