@@ -11,15 +11,18 @@ import gc
 import importlib
 import os
 import signal
+import socket
 import ssl
 from collections.abc import Awaitable, Callable, Iterator
 from types import ModuleType
-from typing import Any
+from typing import Any, BinaryIO
 
 import pytest
 import trustme
+from names import every_name
 from postgres import PostgreSQL
 from programs import command_for
+from support import socket_pair
 
 LOOPS = ("asyncio", "ironloop")
 CHOSEN = os.environ.get("IRONLOOP_TEST_LOOPS", ",".join(LOOPS)).split(",")
@@ -121,6 +124,41 @@ def streams(loop_name: str) -> ModuleType:
 def python(loop_name: str) -> list[str]:
     """The command that runs an unmodified program on the loop under test: append the program's path."""
     return command_for(loop_name)
+
+
+@pytest.fixture
+def installed() -> Iterator[None]:
+    """ironloop stands behind asyncio's names."""
+    import ironloop
+
+    ironloop.install(native=True)
+    yield
+    ironloop.uninstall()
+
+
+@pytest.fixture
+def restored(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Whatever a test does, asyncio is as before. Tests say themselves where nothing is to be native."""
+    monkeypatch.delenv("IRONLOOP_NATIVE", raising=False)
+    before = every_name()
+    yield
+    after = every_name()
+    assert [key for key in before if after[key] is not before[key]] == []
+
+
+@pytest.fixture
+def pair() -> Iterator[tuple[socket.socket, socket.socket]]:
+    """Two connected sockets, non-blocking."""
+    with socket_pair() as ends:
+        yield ends
+
+
+@pytest.fixture
+def pipe() -> Iterator[tuple[BinaryIO, BinaryIO]]:
+    """A pipe's two ends as files: (reading, writing)."""
+    reading, writing = os.pipe()
+    with open(reading, "rb", 0) as reading_file, open(writing, "wb", 0) as writing_file:
+        yield reading_file, writing_file
 
 
 @pytest.fixture(scope="session")

@@ -56,13 +56,6 @@ def in_a_worker(written, code):
     return done.stdout.strip()
 
 
-@pytest.fixture
-def installed():
-    ironloop.install(native=True)
-    yield
-    ironloop.uninstall()
-
-
 def names_only_asyncio(written):
     return b"ironloop" not in written
 

@@ -9,12 +9,6 @@ import pytest
 from support import await_readable, connected_to_socket, reset, run_until, socket_pair
 
 
-@pytest.fixture
-def pair():
-    with socket_pair() as ends:
-        yield ends
-
-
 def turn(loop):
     """Time for what must not happen."""
     loop.call_later(0.005, loop.stop)

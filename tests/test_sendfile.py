@@ -17,7 +17,6 @@ from support import (
     open_descriptors,
     reset,
     serving,
-    socket_pair,
 )
 
 # More than the buffers of a loopback connection take without a reader.
@@ -304,12 +303,6 @@ def test_arguments_are_checked(run, small):
 
 
 # Sockets
-
-
-@pytest.fixture
-def pair():
-    with socket_pair() as ends:
-        yield ends
 
 
 async def receive(sock, size):

@@ -9,12 +9,6 @@ import pytest
 from support import HOST, refusing_address, reset, socket_pair
 
 
-@pytest.fixture
-def pair():
-    with socket_pair() as ends:
-        yield ends
-
-
 def test_recv_returns_what_is_there(run, pair):
     near, far = pair
 
@@ -407,92 +401,6 @@ def test_a_short_read_of_a_unix_socket_may_leave_data(run):
     run(main)
 
 
-@pytest.fixture
-def datagram_pair():
-    """Two UDP sockets on loopback, non-blocking and not connected."""
-    with socket.socket(type=socket.SOCK_DGRAM) as near, socket.socket(type=socket.SOCK_DGRAM) as far:
-        for end in (near, far):
-            end.bind((HOST, 0))
-            end.setblocking(False)
-        yield near, far
-
-
-def test_datagrams_with_their_addresses(run, datagram_pair):
-    near, far = datagram_pair
-
-    async def main():
-        loop = asyncio.get_running_loop()
-        assert await loop.sock_sendto(near, b"at once", far.getsockname()) == 7
-        assert await loop.sock_recvfrom(far, 100) == (b"at once", near.getsockname())
-        waiting = asyncio.create_task(loop.sock_recvfrom(far, 100))
-        await asyncio.sleep(0)
-        assert not waiting.done()
-        assert await loop.sock_sendto(near, b"", far.getsockname()) == 0
-        assert await waiting == (b"", near.getsockname())
-        assert await loop.sock_sendto(far, b"back", near.getsockname()) == 4
-        assert await loop.sock_recvfrom(near, 2) == (b"ba", far.getsockname())
-
-    run(main)
-
-
-def test_datagrams_into_a_buffer(run, datagram_pair):
-    near, far = datagram_pair
-
-    async def main():
-        loop = asyncio.get_running_loop()
-        buffer = bytearray(10)
-        waiting = asyncio.create_task(loop.sock_recvfrom_into(far, buffer))
-        await asyncio.sleep(0)
-        await loop.sock_sendto(near, b"12345678", far.getsockname())
-        assert await waiting == (8, near.getsockname())
-        assert buffer == b"12345678" + bytes(2)
-        await loop.sock_sendto(near, b"abcdef", far.getsockname())
-        assert await loop.sock_recvfrom_into(far, memoryview(buffer), 3) == (3, near.getsockname())
-        assert buffer == b"abc45678" + bytes(2)
-
-    run(main)
-
-
-def test_a_datagram_receive_can_be_cancelled(run, datagram_pair):
-    near, far = datagram_pair
-
-    async def main():
-        loop = asyncio.get_running_loop()
-        for receive in (
-            lambda: loop.sock_recvfrom(far, 100),
-            lambda: loop.sock_recvfrom_into(far, bytearray(100)),
-        ):
-            waiting = asyncio.create_task(receive())
-            await asyncio.sleep(0)
-            waiting.cancel()
-            with pytest.raises(asyncio.CancelledError):
-                await waiting
-            assert loop.remove_reader(far) is False
-        await loop.sock_sendto(near, b"for the next", far.getsockname())
-        assert await loop.sock_recvfrom(far, 100) == (b"for the next", near.getsockname())
-
-    run(main)
-
-
-def test_errors_of_datagrams_reach_the_caller(run, datagram_pair):
-    near, far = datagram_pair
-
-    async def main():
-        loop = asyncio.get_running_loop()
-        with pytest.raises(OSError, match="Message too long"):
-            await loop.sock_sendto(near, bytes(100_000), far.getsockname())
-        far.close()
-        for operation in (
-            loop.sock_recvfrom(far, 1),
-            loop.sock_recvfrom_into(far, bytearray(1)),
-            loop.sock_sendto(far, b"x", near.getsockname()),
-        ):
-            with pytest.raises((OSError, ValueError)):
-                await operation
-
-    run(main)
-
-
 def test_a_cancelled_connect_lets_go_of_the_socket(run):
     async def main():
         loop = asyncio.get_running_loop()
@@ -514,71 +422,5 @@ def test_a_cancelled_connect_lets_go_of_the_socket(run):
             assert loop.remove_writer(client) is False
             for other in others:
                 other.close()
-
-    run(main)
-
-
-class Shouting(socket.socket):
-    """A socket with code of its own: what it receives and sends is in capitals."""
-
-    def recv(self, *arguments):
-        return super().recv(*arguments).upper()
-
-    def recv_into(self, buffer, *arguments):
-        count = super().recv_into(buffer, *arguments)
-        buffer[:count] = bytes(buffer[:count]).upper()
-        return count
-
-    def send(self, data, *arguments):
-        return super().send(bytes(data).upper(), *arguments)
-
-    def sendmsg(self, buffers, *arguments):
-        return super().sendmsg([bytes(buffer).upper() for buffer in buffers], *arguments)
-
-
-@pytest.fixture
-def shouting_pair(pair):
-    near, far = pair
-    with Shouting(fileno=near.detach()) as shouting:
-        shouting.setblocking(False)
-        yield shouting, far
-
-
-def test_a_socket_with_code_of_its_own_is_asked(run, shouting_pair):
-    shouting, far = shouting_pair
-
-    async def main():
-        loop = asyncio.get_running_loop()
-        far.send(b"at once")
-        assert await loop.sock_recv(shouting, 100) == b"AT ONCE"
-        waiting = asyncio.create_task(loop.sock_recv(shouting, 100))
-        await asyncio.sleep(0)
-        far.send(b"later")
-        assert await waiting == b"LATER"
-        buffer = bytearray(4)
-        far.send(b"into")
-        assert await loop.sock_recv_into(shouting, buffer) == 4
-        assert buffer == b"INTO"
-        await loop.sock_sendall(shouting, b"sent")
-        assert await loop.sock_recv(far, 100) == b"SENT"
-
-    run(main)
-
-
-def test_a_connection_over_a_socket_with_code_of_its_own(run, shouting_pair):
-    shouting, far = shouting_pair
-
-    async def main():
-        loop = asyncio.get_running_loop()
-        reader, writer = await asyncio.open_connection(sock=shouting)
-        far.send(b"received\n")
-        assert await reader.readline() == b"RECEIVED\n"
-        writer.write(b"sent")
-        assert await loop.sock_recv(far, 4) == b"SENT"
-        writer.writelines([b"and ", b"again"])
-        assert await loop.sock_recv(far, 9) == b"AND AGAIN"
-        writer.close()
-        await writer.wait_closed()
-        assert await loop.sock_recv(far, 10) == b""
 
     run(main)
