@@ -96,6 +96,7 @@ def arrows(code: dict[Module, str]) -> dict[Module, set[Module]]:
             for tree in re.findall(r"\buse ((?:crate|super|self)::[^;]+);", text)
             for leaf in leaves(tree)
         ]
+        text = re.sub(r"\buse [^;]+;", "", text)
         paths += [tuple(path.split("::")[1:]) for path in re.findall(r"\bcrate(?:::\w+)+", text)]
         children = [child[len(module)] for child in code if child[:-1] == module] if module != ("lib",) else []
         children += [child[0] for child in code if module == ("lib",) and len(child) == 1]

@@ -5,7 +5,8 @@ use ironloop_engine::{Deadline, deadline};
 use pyo3::prelude::*;
 use pyo3::types::PyFloat;
 
-use super::{LoopCore, Parts};
+use super::loop_core::LoopCore;
+use super::parts::Parts;
 use crate::ffi::{Arguments, Object, method_of};
 
 const NANOS: f64 = 1e9;

@@ -8,7 +8,7 @@ use ironloop_engine::Slot;
 use ironloop_reactor::Event;
 use pyo3::prelude::*;
 
-use super::LoopCore;
+use super::loop_core::LoopCore;
 use crate::event_loop::future::{self, Future};
 use crate::event_loop::handle::{Handle, ThreadSafeHandle, TimerHandle};
 use crate::event_loop::task::Task;

@@ -4,7 +4,8 @@ use crate::ffi::intern::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 
-use super::{LoopCore, Parts};
+use super::loop_core::LoopCore;
+use super::parts::Parts;
 use crate::event_loop::future;
 use crate::event_loop::task::{self, Task};
 use crate::ffi::call::call_named;

@@ -7,15 +7,10 @@
 //! goes on → stopping (`stop`) → goes on (`run_forever` has returned); checks nothing → debug mode and back (`set_debug`). Whether it
 //! runs, and in which thread, other threads have to know: that is [`Remote`](ironloop_reactor::Remote)'s.
 
-use pyo3::prelude::*;
-use pyo3::types::PyType;
-
-use super::LoopCore;
 use crate::ffi::hooks::{Hook, Hooks, Intact};
-use crate::ffi::intern::intern;
 
 /// The methods among them. What is none can be replaced on one loop only ([`LoopCore::keep`]).
-static HOOKS: Hooks<Parts> = Hooks::new(&[&[
+pub(super) static HOOKS: Hooks<Parts> = Hooks::new(&[&[
     (Parts::CALL_SOON, "call_soon"),
     (Parts::CALL_AT, "call_at"),
     (Parts::CALL_LATER, "call_later"),
@@ -65,45 +60,3 @@ impl Parts {
 
 /// Has the parts of one loop, of a moment: whoever runs Python asks again.
 pub(crate) type Kept = Intact<Parts>;
-
-impl LoopCore {
-    /// The parts that nobody has replaced.
-    #[inline(always)]
-    pub(crate) fn kept(slf: &Bound<'_, Self>) -> Kept {
-        HOOKS.intact(slf, &slf.get().own)
-    }
-
-    /// Whether nobody has replaced any of these.
-    #[inline(always)]
-    pub(crate) fn keeps(slf: &Bound<'_, Self>, parts: Parts) -> bool {
-        Self::kept(slf).has(parts)
-    }
-
-    /// The part is this loop's own, or another's, whatever its class says.
-    pub(super) fn keep(&self, part: Parts, keep: bool) {
-        self.own.set(part, !keep);
-    }
-
-    /// Whether its tasks and futures are ours.
-    pub(crate) fn is_native(&self) -> bool {
-        !self.own.has(Parts::VOCABULARY)
-    }
-
-    /// `__setattr__` and `__delattr__`.
-    pub(super) fn set_attribute(
-        slf: &Bound<'_, Self>,
-        name: &Bound<'_, PyAny>,
-        value: Option<&Bound<'_, PyAny>>,
-    ) -> PyResult<()> {
-        HOOKS.set_attribute(slf, &slf.get().own, name, value)?;
-        if name.eq(intern!(slf.py(), "_selector"))? {
-            slf.call_method0(intern!(slf.py(), "_note_selector"))?;
-        }
-        Ok(())
-    }
-}
-
-/// What the class has now is its own.
-pub(super) fn learn(class: &Bound<'_, PyType>) -> PyResult<()> {
-    HOOKS.learn(&[class])
-}

@@ -6,7 +6,7 @@ use pyo3::exceptions::{PyKeyboardInterrupt, PySystemExit};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
-use super::LoopCore;
+use super::loop_core::LoopCore;
 use crate::event_loop::task;
 use crate::ffi::Object;
 

@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 
-use crate::event_loop::{LoopCore, Parts};
+use super::loop_core::LoopCore;
+use super::parts::Parts;
 
 use crate::ffi::call::call;
 use crate::ffi::ending::outlive_interpreter;

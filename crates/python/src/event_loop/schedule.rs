@@ -5,9 +5,12 @@ use crate::ffi::observer::AnyObserver;
 use ironloop_engine::{Slot, deadline};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyFloat, PyTuple};
+use pyo3::types::{PyFloat, PyTuple};
 
-use super::{Item, LoopCore, Parts, Timer, closed};
+use super::by_name::call_soon_by_name;
+use super::item::{Item, Timer};
+use super::loop_core::{LoopCore, closed};
+use super::parts::Parts;
 use crate::event_loop::handle::{Callback, Handle, ThreadSafeHandle, TimerHandle};
 use crate::event_loop::task::{Task, wakeup_of};
 use crate::ffi::call::call_named;
@@ -15,20 +18,6 @@ use crate::ffi::derived::{Own, track};
 use crate::ffi::ending::outlive_interpreter;
 use crate::ffi::error::os_error;
 use crate::ffi::{Arg, Arguments, Context, Instance, Native, Object, imports, method_of};
-
-/// `loop.call_soon(callback, argument, context=context)`, whosever it is.
-pub(crate) fn call_soon_by_name(
-    owner: &Bound<'_, PyAny>,
-    callback: &Object,
-    argument: &Object,
-    context: Option<&Object>,
-) -> PyResult<()> {
-    let py = owner.py();
-    let keywords = PyDict::new(py);
-    keywords.set_item(intern!(py, "context"), context.map(|context| context.bind(py)))?;
-    let arguments = (callback.bind(py), argument.bind(py));
-    owner.call_method(intern!(py, "call_soon"), arguments, Some(&keywords)).map(drop)
-}
 
 /// Which threads may call a method.
 #[derive(Clone, Copy, PartialEq, Eq)]

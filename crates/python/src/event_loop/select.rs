@@ -9,7 +9,8 @@ use ironloop_engine::{Plan, deadline};
 use ironloop_reactor::EVENTS;
 use pyo3::prelude::*;
 
-use super::{LoopCore, Source};
+use super::loop_core::LoopCore;
+use super::sources::Source;
 use crate::event_loop::task;
 use crate::ffi::intern::intern;
 use crate::ffi::{Arguments, Object, method_of};

@@ -3,7 +3,8 @@
 
 use pyo3::prelude::*;
 
-use super::{Item, LoopCore};
+use super::item::Item;
+use super::loop_core::LoopCore;
 use crate::event_loop::handle::{Callback, Handle};
 use crate::event_loop::task::{Task, wakeup_of};
 use crate::ffi::derived::{Own, track};

@@ -4,7 +4,7 @@ use ironloop_driver::Ready;
 use ironloop_engine::Slot;
 use pyo3::prelude::*;
 
-use super::LoopCore;
+use super::loop_core::LoopCore;
 use crate::ffi::{Object, owned};
 
 /// What a kind of source does. A static of the module whose sources they are.

@@ -8,9 +8,12 @@ use ironloop_engine::{Plan, Slot, deadline};
 use ironloop_reactor::{EVENTS, Waiting};
 use pyo3::prelude::*;
 
+use super::item::Item;
+use super::loop_core::LoopCore;
 use super::parts::Kept;
+use super::parts::Parts;
 use super::shown::Shown;
-use super::{Item, LoopCore, Parts, Source};
+use super::sources::Source;
 use crate::event_loop::handle::{Callback, Handle};
 use crate::event_loop::{future, task};
 use crate::ffi::derived::track;
@@ -63,7 +66,7 @@ impl LoopCore {
     }
 
     pub(super) fn open_poller(&self) -> PyResult<Arc<Poller>> {
-        self.state.with(|state| state.reactor.poller()).ok_or_else(super::closed)
+        self.state.with(|state| state.reactor.poller()).ok_or_else(super::loop_core::closed)
     }
 
     fn turn(slf: &Bound<'_, Self>, kept: Kept, poller: &Arc<Poller>, events: &mut Events) -> PyResult<()> {

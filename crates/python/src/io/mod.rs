@@ -9,6 +9,7 @@ mod make;
 mod operations;
 mod readers;
 mod registration;
+mod socket_work;
 pub(crate) mod stream;
 pub(crate) mod streams;
 mod transport;

@@ -3,116 +3,23 @@
 //! Each is tried at once, unless the socket is known to refuse it; then it waits for the next edge. The socket stays
 //! registered between operations, so one that waits costs no more system calls than one that does not.
 
-use std::io;
-
 use crate::ffi::intern::intern;
 use crate::ffi::raise::value_of;
-use ironloop_driver::socket::Follow;
 use ironloop_driver::{RawFd, Ready};
 use ironloop_engine::Slot;
 use ironloop_reactor::{Known, Refusal, Side, Watcher};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use pyo3::types::PyBytes;
 
-use super::watch::{Identity, State, USER, UserWatch};
-use crate::event_loop::{LoopCore, Source};
+use super::socket_work::{Attempt, Operation, Work};
+use super::watch::{Identity, State, UserWatch};
+use crate::event_loop::{LoopCore, Source, SourceKind};
 use crate::ffi::buffer::Buffer;
 use crate::ffi::call::call_method;
-use crate::ffi::error::os_error;
 use crate::ffi::imports;
-use crate::ffi::{
-    Arg, Arguments, Instance, Object, PythonSocket, Traverse, Visit, Visited, method_of, owned,
-};
-
-/// What is to be done with the socket.
-enum Work {
-    Receive { most: usize },
-    ReceiveInto(Buffer),
-    SendAll { data: Buffer, sent: usize },
-}
-
-impl Work {
-    /// The result, if nothing is asked for: that asks nobody, as with Python's sockets.
-    fn empty_result(&self, py: Python<'_>) -> PyResult<Option<Object>> {
-        Ok(match self {
-            Self::Receive { most: 0 } => Some(PyBytes::new(py, b"").into()),
-            Self::ReceiveInto(buffer) if buffer.len() == 0 => Some(0_usize.into_pyobject(py)?.into()),
-            Self::SendAll { data, .. } if data.len() == 0 => Some(Object::none(py)),
-            _ => None,
-        })
-    }
-
-    fn side(&self) -> Side {
-        match self {
-            Self::Receive { .. } | Self::ReceiveInto(_) => Side::Reader,
-            Self::SendAll { .. } => Side::Writer,
-        }
-    }
-}
-
-impl Traverse for Work {
-    fn traverse(&self, visit: &mut Visit<'_>) -> Visited {
-        match self {
-            Self::Receive { most: _ } => Ok(()),
-            Self::ReceiveInto(buffer) | Self::SendAll { data: buffer, sent: _ } => buffer.traverse(visit),
-        }
-    }
-}
-
-/// Work that waits, and who waits for it.
-pub(crate) struct Operation {
-    work: Work,
-    socket: PythonSocket,
-    future: Object,
-}
-
-owned!(Operation { visits: future, socket, work; });
-
-/// What one try gave.
-enum Attempt {
-    Done {
-        result: Object,
-        /// The kernel gave less than it was asked for: it has no more.
-        drained: bool,
-    },
-    Refused,
-}
+use crate::ffi::{Arg, Arguments, Instance, Object, PythonSocket, method_of};
 
 impl LoopCore {
-    fn attempt(&self, py: Python<'_>, fd: RawFd, work: &mut Work) -> PyResult<Attempt> {
-        let result = match work {
-            Work::Receive { most } => self.with_read_buffer(|buffer| {
-                let most = buffer.len().min(*most);
-                let count = self.driver.receive(fd, &mut buffer[..most])?;
-                Ok((PyBytes::new(py, &buffer[..count]).into(), count < most))
-            }),
-            Work::ReceiveInto(buffer) => {
-                let most = buffer.len();
-                self.driver
-                    .receive(fd, buffer.bytes_mut())
-                    .and_then(|count| Ok((number(py, count)?, count < most)))
-            }
-            Work::SendAll { data, sent } => loop {
-                match self.driver.send(fd, &data.bytes()[*sent..], Follow::Nothing) {
-                    Ok(count) => *sent += count,
-                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                    Err(error) => break Err(error),
-                }
-                if *sent >= data.len() {
-                    break Ok((Object::none(py), false));
-                }
-            },
-        };
-        match result {
-            Ok((result, drained)) => Ok(Attempt::Done { result, drained }),
-            Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {
-                Ok(Attempt::Refused)
-            }
-            Err(error) => Err(os_error(error)),
-        }
-    }
-
     /// The result, if the operation can be done now; else a future of it.
     fn operate(slf: &Bound<'_, Self>, socket: Arg<'_>, mut work: Work) -> PyResult<Object> {
         let (py, core) = (slf.py(), slf.get());
@@ -189,14 +96,42 @@ impl LoopCore {
     }
 }
 
+/// Users' descriptors among the loop's sources.
+pub(super) static USER: SourceKind = SourceKind {
+    ready: |slf, object, slot, ready| UserWatch::of(object).map_or(Ok(()), |it| it.ready(slf, slot, ready)),
+    culprit: |py, object| {
+        let callback = |state: &mut State| Some(state.watch.callback()?.object().clone_ref(py));
+        UserWatch::of(object)?.state.with(callback)
+    },
+    // A user's callback is for a number, whoever has it.
+    hears_of_loss: |object| {
+        UserWatch::of(object).is_some_and(|it| it.state.with(|state| state.watch.has_operations()))
+    },
+    discard: |object| {
+        let Some(it) = UserWatch::of(object) else { return };
+        for waiting in it.state.with(std::mem::take).watch.into_watchers() {
+            if let Watcher::Callback(handle) = waiting {
+                handle.0.spend();
+            }
+        }
+    },
+};
+
 impl UserWatch {
+    fn ready(&self, slf: &Bound<'_, LoopCore>, slot: Slot, ready: Ready) -> PyResult<()> {
+        let has_operations = self.state.with(|state| {
+            state.watch.note(ready);
+            state.watch.has_operations()
+        });
+        if has_operations {
+            self.complete_operations(slf, slot, ready)?;
+        }
+        let handles = self.callbacks(slf.py(), ready);
+        handles.iter().flatten().try_for_each(|handle| LoopCore::run_watcher(slf, handle))
+    }
+
     /// Completes what an event allows.
-    pub(super) fn complete_operations(
-        &self,
-        slf: &Bound<'_, LoopCore>,
-        slot: Slot,
-        ready: Ready,
-    ) -> PyResult<()> {
+    fn complete_operations(&self, slf: &Bound<'_, LoopCore>, slot: Slot, ready: Ready) -> PyResult<()> {
         let (py, core) = (slf.py(), slf.get());
         for (side, is_ready) in [(Side::Reader, ready.readable), (Side::Writer, ready.writable)] {
             if !is_ready {
@@ -260,10 +195,6 @@ impl State {
         let certain = self.identity.as_ref().is_some_and(|identity| identity.reads_whole);
         self.watch.refused(side, Refusal::Drained { certain });
     }
-}
-
-fn number(py: Python<'_>, count: usize) -> io::Result<Object> {
-    count.into_pyobject(py).map(Object::from).map_err(io::Error::other)
 }
 
 fn receive(slf: &Bound<'_, LoopCore>, arguments: Arguments<'_>) -> PyResult<Object> {

@@ -8,7 +8,8 @@ use pyo3::prelude::*;
 use pyo3::types::PyInt;
 
 use super::listener::{LISTENER, Listener};
-use super::watch::{State, USER, UserWatch, Waiting};
+use super::operations::USER;
+use super::watch::{State, UserWatch, Waiting};
 use crate::event_loop::handle::{Callback, Handle};
 use crate::event_loop::{LoopCore, Source, Sources};
 use crate::ffi::derived::track;

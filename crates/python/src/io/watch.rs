@@ -6,13 +6,12 @@
 use std::ffi::CStr;
 
 use ironloop_driver::{RawFd, Ready};
-use ironloop_engine::Slot;
 use ironloop_reactor::{Watch, Watcher, Watching};
 use pyo3::prelude::*;
 
-use super::operations::Operation;
+use super::socket_work::Operation;
 use crate::event_loop::handle::Handle;
-use crate::event_loop::{LoopCore, Source, SourceKind, Sources};
+use crate::event_loop::{Source, Sources};
 use crate::ffi::cell::LoopCell;
 use crate::ffi::visit::Release;
 use crate::ffi::{Class, Instance, Native, Object, Traverse, Visit, Visited, owned};
@@ -89,33 +88,12 @@ impl Native for UserWatch {
 
 owned!(UserWatch { clears: state; });
 
-/// Users' descriptors among the loop's sources.
-pub(super) static USER: SourceKind = SourceKind {
-    ready: |slf, object, slot, ready| UserWatch::of(object).map_or(Ok(()), |it| it.ready(slf, slot, ready)),
-    culprit: |py, object| {
-        let callback = |state: &mut State| Some(state.watch.callback()?.object().clone_ref(py));
-        UserWatch::of(object)?.state.with(callback)
-    },
-    // A user's callback is for a number, whoever has it.
-    hears_of_loss: |object| {
-        UserWatch::of(object).is_some_and(|it| it.state.with(|state| state.watch.has_operations()))
-    },
-    discard: |object| {
-        let Some(it) = UserWatch::of(object) else { return };
-        for waiting in it.state.with(std::mem::take).watch.into_watchers() {
-            if let Watcher::Callback(handle) = waiting {
-                handle.0.spend();
-            }
-        }
-    },
-};
-
 impl UserWatch {
     pub(super) fn make(py: Python<'_>, state: State) -> PyResult<Instance<Self>> {
         CLASS.instantiate(py, Self { state: LoopCell::new(state) })
     }
 
-    fn of(object: &Object) -> Option<&Instance<Self>> {
+    pub(super) fn of(object: &Object) -> Option<&Instance<Self>> {
         Instance::of(object)
     }
 
@@ -135,18 +113,6 @@ impl UserWatch {
             let callbacks = state.watch.callbacks(ready);
             callbacks.map(|callback| callback.map(|handle| handle.clone_ref(py)))
         })
-    }
-
-    fn ready(&self, slf: &Bound<'_, LoopCore>, slot: Slot, ready: Ready) -> PyResult<()> {
-        let has_operations = self.state.with(|state| {
-            state.watch.note(ready);
-            state.watch.has_operations()
-        });
-        if has_operations {
-            self.complete_operations(slf, slot, ready)?;
-        }
-        let handles = self.callbacks(slf.py(), ready);
-        handles.iter().flatten().try_for_each(|handle| LoopCore::run_watcher(slf, handle))
     }
 }
 
