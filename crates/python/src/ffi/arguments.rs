@@ -29,7 +29,8 @@ impl<'a> Arg<'a> {
     }
 
     pub(crate) fn bind<'py>(self, py: Python<'py>) -> Borrowed<'a, 'py, PyAny> {
-        // SAFETY: the caller keeps the object alive for 'a.
+        // SAFETY: the interpreter keeps the arguments of a call for as long as it lasts (`Arguments::new`), or `of` has
+        // borrowed a `Bound` for 'a.
         unsafe { Borrowed::from_ptr(py, self.0.as_ptr()) }
     }
 

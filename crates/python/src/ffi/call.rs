@@ -30,7 +30,8 @@ pub(crate) fn call(py: Python<'_>, callable: &Object, arguments: &[&Object]) -> 
 
 /// `callable(*arguments)` with a ready-made tuple.
 pub(crate) fn call_tuple(py: Python<'_>, callable: &Object, arguments: &Object) -> PyResult<Object> {
-    // SAFETY: both are live, and `arguments` is a tuple wherever this is called; the result is new, or an error is set.
+    // SAFETY: both references keep what they name; handles, which alone have such arguments, have them of
+    // `arguments::tuple`. The result is new, or an error is set.
     unsafe { Object::from_result(py, ffi::PyObject_CallObject(callable.as_ptr(), arguments.as_ptr())) }
 }
 
@@ -66,7 +67,8 @@ pub(crate) fn call_method(
         *place = argument.as_ptr();
     }
     let count = arguments.len().min(MOST) + 1;
-    // SAFETY: as in `call`; the first of the list is the object itself.
+    // SAFETY: the list holds the object and that many arguments, which their references keep; the result is new, or an
+    // error is set.
     unsafe {
         let result = ffi::PyObject_VectorcallMethod(name.as_ptr(), list.as_ptr(), count, ptr::null_mut());
         Object::from_result(py, result)

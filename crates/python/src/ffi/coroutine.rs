@@ -300,7 +300,7 @@ unsafe extern "C" fn repr(coroutine: *mut ffi::PyObject) -> *mut ffi::PyObject {
 /// # Safety
 /// A live object.
 unsafe fn is_native(object: *mut ffi::PyObject) -> bool {
-    // SAFETY: the caller keeps the object alive, and an object its type.
+    // SAFETY: `is_coroutine` and `awaited_natively` hold an `Object`, which keeps its type.
     let shows = unsafe { (*ffi::Py_TYPE(object)).tp_repr };
     shows.is_some_and(|shows| std::ptr::fn_addr_eq(shows, repr as ffi::reprfunc))
 }

@@ -89,7 +89,8 @@ impl<T: Derived> Receiver for Own<T> {
     type Lent<'a> = &'a Self;
 
     unsafe fn lend<R>(py: Python<'_>, instance: *mut ffi::PyObject, body: impl FnOnce(&Self) -> R) -> R {
-        // SAFETY: our caller has an instance of such a class, and keeps it: the reference is not given back.
+        // SAFETY: called by `ffi::method` for the interpreter, which has checked the class and keeps the instance: its
+        // reference is not given back.
         let object = unsafe { Object::from_owned(py, instance) };
         body(&ManuallyDrop::new(Self(object, PhantomData)))
     }
@@ -122,7 +123,7 @@ fn payload<T: Derived>(instance: *mut ffi::PyObject) -> *mut T {
 #[cfg(Py_3_14)]
 unsafe fn keep_attributes_apart(kind: *mut ffi::PyTypeObject) {
     const INLINE_VALUES: std::ffi::c_ulong = 1 << 2;
-    // SAFETY: the caller's.
+    // SAFETY: `create` has just made the type, and `new` is about to make the first instance of a class below it.
     unsafe { (*kind).tp_flags &= !INLINE_VALUES };
 }
 

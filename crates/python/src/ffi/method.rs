@@ -3,15 +3,17 @@
 //! A panic becomes a `PanicException`; nothing unwinds into C.
 
 use std::ffi::CStr;
+use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
 
-use pyo3::PyClass;
 use pyo3::ffi;
 use pyo3::panic::PanicException;
 use pyo3::prelude::*;
+use pyo3::pyclass::boolean_struct::True;
 use pyo3::types::{PyDict, PyTuple};
+use pyo3::{Borrowed, PyClass};
 
 use super::{Arguments, Instance, Native, Object};
 
@@ -59,8 +61,24 @@ impl<T: Native> Receiver for T {
         instance: *mut ffi::PyObject,
         body: impl FnOnce(&Instance<T>) -> R,
     ) -> R {
-        // SAFETY: our caller's promise is the one that is asked for.
+        // SAFETY: called by the functions below for the interpreter, which has checked the class and keeps the instance.
         unsafe { Instance::borrowed(&instance, body) }
+    }
+}
+
+/// A class that PyO3 has made, for [`method_of`].
+pub(crate) struct Made<T>(PhantomData<T>);
+
+impl<T: PyClass<Frozen = True> + Sync> Receiver for Made<T> {
+    type Lent<'a> = Borrowed<'a, 'a, T>;
+
+    unsafe fn lend<R>(
+        py: Python<'_>,
+        instance: *mut ffi::PyObject,
+        body: impl FnOnce(Self::Lent<'_>) -> R,
+    ) -> R {
+        // SAFETY: called by the functions below for the interpreter, which has checked the class and keeps the instance.
+        unsafe { body(Borrowed::from_ptr(py, instance).cast_unchecked()) }
     }
 }
 
@@ -78,25 +96,6 @@ pub(crate) unsafe fn call<T: Receiver>(
         let py = Python::assume_attached();
         let arguments = Arguments::new(values, count, names);
         enter(py, || T::lend(py, receiver, |receiver| body(py, receiver, arguments)).map(Object::into_ptr))
-    }
-}
-
-/// # Safety
-/// The same for a method of a PyO3 class.
-pub(crate) unsafe fn call_class<T: PyClass<Frozen = pyo3::pyclass::boolean_struct::True> + Sync>(
-    receiver: *mut ffi::PyObject,
-    values: *const *mut ffi::PyObject,
-    count: ffi::Py_ssize_t,
-    names: *mut ffi::PyObject,
-    body: impl FnOnce(&Bound<'_, T>, Arguments<'_>) -> PyResult<Object>,
-) -> *mut ffi::PyObject {
-    // SAFETY: the interpreter calls on an attached thread, has checked the receiver's type, and keeps all alive for the time of
-    // the call.
-    unsafe {
-        let py = Python::assume_attached();
-        let arguments = Arguments::new(values, count, names);
-        let receiver = pyo3::Borrowed::from_ptr(py, receiver);
-        enter(py, || body(&receiver.cast_unchecked::<T>(), arguments).map(Object::into_ptr))
     }
 }
 
@@ -150,21 +149,18 @@ macro_rules! bare_method {
 }
 pub(crate) use bare_method;
 
-/// The same for a PyO3 class; the function is `fn(&Bound<Class>, Arguments) -> PyResult<Object>`.
+/// One of a class that PyO3 has made; the function is `fn(&Bound<Class>, Arguments) -> PyResult<Object>`.
 macro_rules! method_of {
-    ($class:ty, $name:literal, $doc:literal, $function:expr) => {{
-        #[allow(unsafe_code)]
-        unsafe extern "C" fn wrapped(
-            receiver: *mut pyo3::ffi::PyObject,
-            values: *const *mut pyo3::ffi::PyObject,
-            count: pyo3::ffi::Py_ssize_t,
-            names: *mut pyo3::ffi::PyObject,
-        ) -> *mut pyo3::ffi::PyObject {
-            // SAFETY: called by the interpreter for a method of this class.
-            unsafe { $crate::ffi::method::call_class::<$class>(receiver, values, count, names, $function) }
-        }
-        $crate::ffi::method::definition($name, $doc, wrapped)
-    }};
+    ($class:ty, $name:literal, $doc:literal, $function:expr) => {
+        $crate::ffi::method!(
+            $crate::ffi::method::Made<$class>,
+            $name,
+            $doc,
+            |_, receiver: pyo3::Borrowed<'_, '_, $class>, arguments: $crate::ffi::Arguments<'_>| {
+                $function(&receiver, arguments)
+            }
+        )
+    };
 }
 pub(crate) use method_of;
 

@@ -20,14 +20,14 @@ impl Object {
     /// # Safety
     /// `pointer` is a valid object, and the caller gives up one reference to it.
     pub(crate) unsafe fn from_owned(py: Python<'_>, pointer: *mut ffi::PyObject) -> Self {
-        // SAFETY: the caller gives up the reference that is taken over here (see above).
+        // SAFETY: who calls this has the reference from a C function, or by `Py_NewRef`, and says so; it is taken over here.
         Self(ManuallyDrop::new(unsafe { Bound::from_owned_ptr(py, pointer) }.unbind()))
     }
 
     /// Takes over the new reference that a C function has returned, or the error that it has set.
     ///
     /// # Safety
-    /// As above, or `pointer` is null and an exception is set.
+    /// `pointer` is a valid object to which the caller gives up one reference, or null, and an exception is set.
     pub(crate) unsafe fn from_result(py: Python<'_>, pointer: *mut ffi::PyObject) -> PyResult<Self> {
         if pointer.is_null() {
             return Err(PyErr::fetch(py));

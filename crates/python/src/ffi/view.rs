@@ -86,7 +86,8 @@ impl<'a> View<'a> {
     /// # Safety
     /// The object is a future of asyncio's, or of a class below it.
     unsafe fn cast(object: &'a Object) -> Self {
-        // SAFETY: the caller has looked at the object's class; all such objects begin with the fields.
+        // SAFETY: `of_ours` and `of_stock` have looked at the object's class, for `of_own` and `lend` its type and the tables of
+        // methods have, and `of_iterated` says who has; all such objects begin with the fields.
         Self { object, fields: unsafe { &*object.as_ptr().cast() } }
     }
 
@@ -104,7 +105,8 @@ impl Receiver for View<'_> {
     type Lent<'a> = View<'a>;
 
     unsafe fn lend<R>(py: Python<'_>, instance: *mut ffi::PyObject, body: impl FnOnce(View<'_>) -> R) -> R {
-        // SAFETY: our caller has an instance of such a class, and keeps it: the reference is not given back.
+        // SAFETY: called by `ffi::method` for the interpreter, which has checked the class and keeps the instance: its
+        // reference is not given back.
         unsafe {
             let object = ManuallyDrop::new(Object::from_owned(py, instance));
             body(View::cast(&object))

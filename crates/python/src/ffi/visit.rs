@@ -50,7 +50,7 @@ pub(crate) trait Release {
 /// Called by the collector, with its visitor.
 pub(super) unsafe fn traverse(owner: &impl Traverse, visit: ffi::visitproc, argument: *mut c_void) -> c_int {
     let mut show = |object: &Object| {
-        // SAFETY: the visitor that the collector has passed, as our caller has promised, and a live object.
+        // SAFETY: `tp_traverse` of `class` and `derived` hand on the visitor that the collector has given them; a live object.
         match NonZero::new(unsafe { visit(object.as_ptr(), argument) }) {
             None => Ok(()),
             Some(stop) => Err(Stop(stop)),
