@@ -19,7 +19,7 @@ use crate::io::transport::{Transport, report};
 const SEND_FAILED: &str = "Fatal write error on datagram transport";
 
 /// Who takes a datagram to the kernel, and where.
-enum Way {
+enum Route {
     /// We do, to the socket's peer.
     Connected,
     /// We do, to an address.
@@ -102,13 +102,13 @@ impl DatagramTransport {
     }
 
     fn offer(&self, py: Python<'_>, data: &Bound<'_, PyAny>, address: Option<&Bound<'_, PyAny>>) -> Offer {
-        let way = self.way(address);
-        if matches!(way, Way::Python) {
+        let route = self.route(address);
+        if matches!(route, Route::Python) {
             return self.offer_to_python(py, data, address);
         }
-        let send = |bytes: &[u8]| match &way {
-            Way::Addressed(address) => datagram::send_to(self.fd(), bytes, address),
-            Way::Connected | Way::Python => datagram::send(self.fd(), bytes),
+        let send = |bytes: &[u8]| match &route {
+            Route::Addressed(address) => datagram::send_to(self.fd(), bytes, address),
+            Route::Connected | Route::Python => datagram::send(self.fd(), bytes),
         };
         let sent = match data.cast_exact::<PyBytes>() {
             Ok(bytes) => send(bytes.as_bytes()),
@@ -124,22 +124,22 @@ impl DatagramTransport {
         }
     }
 
-    fn way(&self, address: Option<&Bound<'_, PyAny>>) -> Way {
+    fn route(&self, address: Option<&Bound<'_, PyAny>>) -> Route {
         let Some(plain) = &self.plain else {
-            return Way::Python;
+            return Route::Python;
         };
         if self.connected {
-            return Way::Connected;
+            return Route::Connected;
         }
         let Some(address) = address else {
-            return Way::Python;
+            return Route::Python;
         };
         // Most datagrams are answers.
         let known = self.state.with(|state| match &state.last_peer {
             Some((raw, object)) if object.as_ptr() == address.as_ptr() => Some(raw.clone()),
             _ => None,
         });
-        known.or_else(|| address::from_python(plain.family, address)).map_or(Way::Python, Way::Addressed)
+        known.or_else(|| address::from_python(plain.family, address)).map_or(Route::Python, Route::Addressed)
     }
 
     fn offer_to_python(
