@@ -51,36 +51,20 @@ impl Life {
         self.stage() != Stage::Ended
     }
 
-    /// Runs `body` for the next step. An error thrown in before the first step ends the coroutine; `first` tells that step
-    /// from the others.
-    fn drive(
-        &self,
-        py: Python<'_>,
-        input: Input,
-        body: impl FnOnce(bool, Input) -> PyResult<Step>,
-    ) -> PyResult<Step> {
-        let first = match self.stage() {
-            Stage::Running => return Err(PyValueError::new_err("coroutine already executing")),
-            Stage::Ended => {
-                return Err(PyRuntimeError::new_err("cannot reuse already awaited coroutine"));
-            }
-            Stage::Created => true,
-            Stage::Suspended => false,
-        };
-        let input = match input {
-            Input::Throw(error) if first => {
-                self.set(Stage::Ended);
-                // Such a coroutine of Python code converts it by that code since Python 3.12, which does not run.
-                return Err(if cfg!(Py_3_12) { error } else { stop_converted(py, error) });
-            }
-            Input::Next(Some(_)) if first => {
-                let text = "can't send non-None value to a just-started coroutine";
-                return Err(PyTypeError::new_err(text));
-            }
-            input => input,
-        };
+    /// Whether the next step is the first; an error if there is none to take.
+    fn is_new(&self) -> PyResult<bool> {
+        match self.stage() {
+            Stage::Created => Ok(true),
+            Stage::Suspended => Ok(false),
+            Stage::Running => Err(PyValueError::new_err("coroutine already executing")),
+            Stage::Ended => Err(PyRuntimeError::new_err("cannot reuse already awaited coroutine")),
+        }
+    }
+
+    #[inline]
+    fn run(&self, py: Python<'_>, step: impl FnOnce() -> PyResult<Step>) -> PyResult<Step> {
         self.set(Stage::Running);
-        let result = body(first, input);
+        let result = step();
         self.set(if matches!(result, Ok(Step::Yield(_))) { Stage::Suspended } else { Stage::Ended });
         match result {
             Err(error) => Err(stop_converted(py, error)),
@@ -118,8 +102,16 @@ pub(crate) trait Coroutine: Traverse + Clear + Send + Sync + Sized + 'static {
         true
     }
 
-    /// Takes a step, which may be the first. An error that is thrown in before it is not seen here.
-    fn advance(py: Python<'_>, coroutine: &Instance<Self>, first: bool, input: Input) -> PyResult<Step>;
+    /// Takes a step, which may be the first; with a value if somebody has sent one.
+    fn advance(
+        py: Python<'_>,
+        coroutine: &Instance<Self>,
+        first: bool,
+        sent: Option<Object>,
+    ) -> PyResult<Step>;
+
+    /// Takes a step with an error that is thrown in; not the first.
+    fn throw(py: Python<'_>, coroutine: &Instance<Self>, error: PyErr) -> PyResult<Step>;
 
     /// asyncio's own coroutine, if it does all that this one is there for.
     fn deputy(&self, _py: Python<'_>) -> Option<Object> {
@@ -195,8 +187,30 @@ impl<C: Coroutine> Resumable for C {
     }
 
     fn resume(py: Python<'_>, coroutine: &Instance<Self>, input: Input) -> PyResult<Step> {
-        coroutine.life().drive(py, input, |first, input| C::advance(py, coroutine, first, input))
+        let sent = match input {
+            Input::Next(sent) => sent,
+            Input::Throw(error) => return throw(py, coroutine, error),
+        };
+        let first = coroutine.life().is_new()?;
+        if first && sent.is_some() {
+            let text = "can't send non-None value to a just-started coroutine";
+            return Err(PyTypeError::new_err(text));
+        }
+        coroutine.life().run(py, || C::advance(py, coroutine, first, sent))
     }
+}
+
+/// An error that is thrown in before the first step ends the coroutine.
+// Apart: what it needs would lie in the stack of every step.
+#[inline(never)]
+fn throw<C: Coroutine>(py: Python<'_>, coroutine: &Instance<C>, error: PyErr) -> PyResult<Step> {
+    let life = coroutine.life();
+    if life.is_new()? {
+        life.set(Stage::Ended);
+        // Such a coroutine of Python code converts it by that code since Python 3.12, which does not run.
+        return Err(if cfg!(Py_3_12) { error } else { stop_converted(py, error) });
+    }
+    life.run(py, || C::throw(py, coroutine, error))
 }
 
 /// Makes the class of a kind of coroutine, when the module is made.

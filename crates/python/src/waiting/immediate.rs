@@ -3,7 +3,6 @@
 use pyo3::prelude::*;
 
 use crate::ffi::coroutine::Kind;
-use crate::ffi::resumable::Input;
 use crate::ffi::{Object, Traverse, owned};
 use crate::waiting::staged::{self, Stages, Transition};
 
@@ -28,7 +27,7 @@ impl<A: Action> Stages for Immediate<A> {
         A::kind()
     }
 
-    fn resume(self, py: Python<'_>, _input: Input) -> PyResult<Transition<Self>> {
+    fn resume(self, py: Python<'_>, _sent: Option<Object>) -> PyResult<Transition<Self>> {
         self.0.perform(py).map(Transition::Return)
     }
 }

@@ -11,7 +11,6 @@ use crate::ffi::call::call;
 use crate::ffi::coroutine::Kind;
 use crate::ffi::derived::may_lead_back;
 use crate::ffi::function::{Body, Function};
-use crate::ffi::resumable::Input;
 use crate::ffi::view::View;
 use crate::ffi::{Arg, Arguments, Object, Shared, imports, owned};
 use crate::waiting::awaiting::Awaited;
@@ -42,18 +41,18 @@ impl Stages for Sleep {
         &KIND
     }
 
-    fn resume(self, py: Python<'_>, input: Input) -> PyResult<Transition<Self>> {
-        match (self, input) {
-            (Self::Asked { delay, result }, Input::Next(_)) => Self::begin(py, &delay, result),
-            (Self::Turn { result } | Self::Timed { result, .. }, Input::Next(_)) => {
-                Ok(Transition::Return(result))
-            }
-            (Self::Timed { slot, owner, .. }, Input::Throw(error)) => {
-                drop(owner.get(py).unschedule(slot));
-                Err(error)
-            }
-            (Self::Asked { .. } | Self::Turn { .. }, Input::Throw(error)) => Err(error),
+    fn resume(self, py: Python<'_>, _sent: Option<Object>) -> PyResult<Transition<Self>> {
+        match self {
+            Self::Asked { delay, result } => Self::begin(py, &delay, result),
+            Self::Turn { result } | Self::Timed { result, .. } => Ok(Transition::Return(result)),
         }
+    }
+
+    fn throw(self, py: Python<'_>, error: PyErr) -> PyResult<Transition<Self>> {
+        if let Self::Timed { slot, owner, .. } = self {
+            drop(owner.get(py).unschedule(slot));
+        }
+        Err(error)
     }
 
     fn awaits(&self, py: Python<'_>) -> Option<Object> {

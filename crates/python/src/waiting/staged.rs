@@ -27,8 +27,13 @@ pub(crate) trait Stages: Traverse + Send + Sync + Sized + 'static {
 
     fn kind() -> &'static Kind;
 
-    /// Goes on. Nothing is thrown into the stage in which it is made, and nothing sent.
-    fn resume(self, py: Python<'_>, input: Input) -> PyResult<Transition<Self>>;
+    /// Goes on, with a value if somebody has sent one; not in the first step.
+    fn resume(self, py: Python<'_>, sent: Option<Object>) -> PyResult<Transition<Self>>;
+
+    /// The same with an error that is thrown in; not in the first step.
+    fn throw(self, _py: Python<'_>, error: PyErr) -> PyResult<Transition<Self>> {
+        Err(error)
+    }
 
     /// The future or the iterator from which it has what it has yielded. Runs no Python.
     fn awaits(&self, _py: Python<'_>) -> Option<Object> {
@@ -87,30 +92,31 @@ impl<S: Stages> Coroutine for Staged<S> {
     }
 
     #[inline]
-    fn advance(py: Python<'_>, coroutine: &Instance<Self>, first: bool, input: Input) -> PyResult<Step> {
+    fn advance(
+        py: Python<'_>,
+        coroutine: &Instance<Self>,
+        first: bool,
+        sent: Option<Object>,
+    ) -> PyResult<Step> {
         if let (true, Some(pauses)) = (first, S::PAUSES) {
             let stays = |progress: &mut Progress<S>| matches!(progress, Progress::At(stage) if pauses(stage));
             if coroutine.progress.with(stays) {
                 return Ok(Step::Yield(Object::none(py)));
             }
         }
-        let transition = match coroutine.take() {
-            Progress::At(stage) => stage.resume(py, input)?,
-            Progress::Delegated(awaited) => return Self::go_on(py, coroutine, awaited, input),
+        match coroutine.take() {
+            Progress::At(stage) => Self::settle(py, coroutine, stage.resume(py, sent)?),
+            Progress::Delegated(awaited) => Self::go_on(py, coroutine, awaited, Input::Next(sent)),
             // The collector has cleared it.
-            Progress::Nowhere => return nowhere(py, input),
-        };
-        match transition {
-            Transition::Yield(yielded, stage) => {
-                let known = S::LEADS_ANYWHERE.is_none_or(|leads_anywhere| !leads_anywhere(&stage));
-                coroutine.put(Progress::At(stage));
-                if !known {
-                    track(coroutine.object());
-                }
-                Ok(Step::Yield(yielded))
-            }
-            Transition::Return(value) => Ok(Step::Return(value)),
-            Transition::Delegate(awaited) => Self::go_on(py, coroutine, awaited, Input::Next(None)),
+            Progress::Nowhere => Ok(Step::nothing(py)),
+        }
+    }
+
+    fn throw(py: Python<'_>, coroutine: &Instance<Self>, error: PyErr) -> PyResult<Step> {
+        match coroutine.take() {
+            Progress::At(stage) => Self::settle(py, coroutine, stage.throw(py, error)?),
+            Progress::Delegated(awaited) => Self::go_on(py, coroutine, awaited, Input::Throw(error)),
+            Progress::Nowhere => Err(error),
         }
     }
 
@@ -138,6 +144,22 @@ impl<S: Stages> Staged<S> {
         drop(self.progress.with(|old| std::mem::replace(old, progress)));
     }
 
+    #[inline]
+    fn settle(py: Python<'_>, coroutine: &Instance<Self>, transition: Transition<S>) -> PyResult<Step> {
+        match transition {
+            Transition::Yield(yielded, stage) => {
+                let known = S::LEADS_ANYWHERE.is_none_or(|leads_anywhere| !leads_anywhere(&stage));
+                coroutine.put(Progress::At(stage));
+                if !known {
+                    track(coroutine.object());
+                }
+                Ok(Step::Yield(yielded))
+            }
+            Transition::Return(value) => Ok(Step::Return(value)),
+            Transition::Delegate(awaited) => Self::go_on(py, coroutine, awaited, Input::Next(None)),
+        }
+    }
+
     // Apart: what it needs would lie in the stack of every step.
     #[inline(never)]
     fn go_on(py: Python<'_>, coroutine: &Instance<Self>, awaited: Awaited, input: Input) -> PyResult<Step> {
@@ -148,14 +170,6 @@ impl<S: Stages> Staged<S> {
             track(coroutine.object());
         }
         Ok(step)
-    }
-}
-
-#[cold]
-fn nowhere(py: Python<'_>, input: Input) -> PyResult<Step> {
-    match input {
-        Input::Next(_) => Ok(Step::nothing(py)),
-        Input::Throw(error) => Err(error),
     }
 }
 

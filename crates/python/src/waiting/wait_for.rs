@@ -98,19 +98,20 @@ impl Coroutine for WaitFor {
         &self.life
     }
 
-    fn advance(py: Python<'_>, waiting: &Instance<Self>, first: bool, input: Input) -> PyResult<Step> {
+    fn advance(
+        py: Python<'_>,
+        waiting: &Instance<Self>,
+        first: bool,
+        sent: Option<Object>,
+    ) -> PyResult<Step> {
         if first {
             Self::begin(py, waiting)?;
         }
-        let iterator = waiting.stage.with(|stage| match stage {
-            Stage::Waiting { iterator, .. } | Stage::Delegated(iterator) => Some(iterator.clone_ref(py)),
-            Stage::Asked { .. } | Stage::Over => None,
-        });
-        let Some(iterator) = iterator else { return Ok(Step::nothing(py)) };
-        match iterator.resume(py, input) {
-            Ok(Step::Yield(yielded)) => Ok(Step::Yield(yielded)),
-            ended => waiting.leave(py, ended),
-        }
+        waiting.go_on(py, Input::Next(sent))
+    }
+
+    fn throw(py: Python<'_>, waiting: &Instance<Self>, error: PyErr) -> PyResult<Step> {
+        waiting.go_on(py, Input::Throw(error))
     }
 
     fn deputy(&self, py: Python<'_>) -> Option<Object> {
@@ -129,6 +130,18 @@ impl Coroutine for WaitFor {
 }
 
 impl WaitFor {
+    fn go_on(&self, py: Python<'_>, input: Input) -> PyResult<Step> {
+        let iterator = self.stage.with(|stage| match stage {
+            Stage::Waiting { iterator, .. } | Stage::Delegated(iterator) => Some(iterator.clone_ref(py)),
+            Stage::Asked { .. } | Stage::Over => None,
+        });
+        let Some(iterator) = iterator else { return Ok(Step::nothing(py)) };
+        match iterator.resume(py, input) {
+            Ok(Step::Yield(yielded)) => Ok(Step::Yield(yielded)),
+            ended => self.leave(py, ended),
+        }
+    }
+
     // Apart, as `leave` is: what they need would lie in the stack for as long as the awaitable runs.
     #[inline(never)]
     fn begin(py: Python<'_>, waiting: &Instance<Self>) -> PyResult<()> {

@@ -14,7 +14,7 @@ use super::request::Request;
 use super::until::{Attempt, Separators, Until};
 use crate::ffi::coroutine::Kind;
 use crate::ffi::function::Method;
-use crate::ffi::resumable::{Input, Step};
+use crate::ffi::resumable::Step;
 use crate::ffi::{Arg, Arguments, Object, Shared, owned};
 use crate::waiting::staged::{self, Stages, Transition};
 use crate::waiting::waiter::Waiter;
@@ -83,28 +83,23 @@ impl<M: Reads> Stages for Reading<M> {
         M::kind()
     }
 
-    fn resume(self, py: Python<'_>, input: Input) -> PyResult<Transition<Self>> {
-        match (self, input) {
-            (Self::Asked(mut demand), Input::Next(_)) => {
+    fn resume(self, py: Python<'_>, sent: Option<Object>) -> PyResult<Transition<Self>> {
+        match self {
+            Self::Asked(mut demand) => {
                 let attempt = demand.request.attempt(py, demand.reader.get(py), true);
                 demand.settle(py, attempt)
             }
-            (Self::Waiting(mut demand, waiter), input) => {
-                let waited = match input {
-                    Input::Throw(error) => Err(error),
-                    Input::Next(sent) => match waiter.resume(py, sent) {
-                        Ok(Step::Yield(yielded)) => {
-                            return Ok(Transition::Yield(yielded, Self::Waiting(demand, waiter)));
-                        }
-                        ended => ended.map(drop),
-                    },
-                };
-                let reader = demand.reader.get(py);
-                drop((waiter, reader.state.with(|state| state.waiter.take())));
-                let attempt = waited.and_then(|()| demand.request.attempt(py, reader, false));
-                demand.settle(py, attempt)
-            }
-            (Self::Asked(_), Input::Throw(error)) => Err(error),
+            Self::Waiting(demand, waiter) => match waiter.resume(py, sent) {
+                Ok(Step::Yield(yielded)) => Ok(Transition::Yield(yielded, Self::Waiting(demand, waiter))),
+                ended => demand.go_on(py, waiter, ended.map(drop)),
+            },
+        }
+    }
+
+    fn throw(self, py: Python<'_>, error: PyErr) -> PyResult<Transition<Self>> {
+        match self {
+            Self::Asked(_) => Err(error),
+            Self::Waiting(demand, waiter) => demand.go_on(py, waiter, Err(error)),
         }
     }
 
@@ -117,6 +112,19 @@ impl<M: Reads> Stages for Reading<M> {
 }
 
 impl<M: Reads> Demand<M> {
+    /// It has waited.
+    fn go_on(
+        mut self,
+        py: Python<'_>,
+        waiter: Waiter,
+        waited: PyResult<()>,
+    ) -> PyResult<Transition<Reading<M>>> {
+        let reader = self.reader.get(py);
+        drop((waiter, reader.state.with(|state| state.waiter.take())));
+        let attempt = waited.and_then(|()| self.request.attempt(py, reader, false));
+        self.settle(py, attempt)
+    }
+
     /// What comes of an attempt.
     fn settle(self, py: Python<'_>, attempt: PyResult<Attempt>) -> PyResult<Transition<Reading<M>>> {
         let reader = self.reader.get(py);

@@ -14,7 +14,6 @@ use crate::ffi::coroutine::Kind;
 use crate::ffi::function::Method;
 use crate::ffi::imports;
 use crate::ffi::intern::intern;
-use crate::ffi::resumable::Input;
 use crate::ffi::{Arguments, Clear, ExactClass, Object, Shared, owned, traverse_class};
 use crate::waiting::awaiting::Awaited;
 use crate::waiting::staged::{self, Stages, Transition};
@@ -146,7 +145,7 @@ impl Stages for Drain {
         &KIND
     }
 
-    fn resume(self, py: Python<'_>, _input: Input) -> PyResult<Transition<Self>> {
+    fn resume(self, py: Python<'_>, _sent: Option<Object>) -> PyResult<Transition<Self>> {
         let writer = self.writer.get(py);
         transport::end_burst(&writer.transport(py));
         if writer.is_free(py)? {

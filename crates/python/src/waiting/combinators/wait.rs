@@ -17,7 +17,6 @@ use crate::ffi::coroutine::{Kind, is_coroutine};
 use crate::ffi::derived::Own;
 use crate::ffi::intern::intern;
 use crate::ffi::observer::{Observer, Watcher};
-use crate::ffi::resumable::Input;
 use crate::ffi::view::View;
 use crate::ffi::{Arg, Arguments, Instance, Object, imports, owned};
 use crate::waiting::awaiting::Awaited;
@@ -152,10 +151,10 @@ impl Stages for Wait {
         &KIND
     }
 
-    fn resume(self, py: Python<'_>, input: Input) -> PyResult<Transition<Self>> {
-        match (self, input) {
-            (Self::Asked(asked), Input::Next(_)) => Self::begin(py, &asked),
-            (Self::Waiting(waiting), Input::Next(_)) => {
+    fn resume(self, py: Python<'_>, _sent: Option<Object>) -> PyResult<Transition<Self>> {
+        match self {
+            Self::Asked(asked) => Self::begin(py, &asked),
+            Self::Waiting(waiting) => {
                 // Resumed by somebody who has not waited.
                 let is_early = View::of_own(&waiting.countdown().waiter).is_pending();
                 leave(py, &waiting)?;
@@ -164,9 +163,14 @@ impl Stages for Wait {
                 }
                 divide(py, &waiting.futures).map(Transition::Return)
             }
-            (Self::Waiting(waiting), Input::Throw(error)) => leave(py, &waiting).and(Err(error)),
-            (Self::Asked(_), Input::Throw(error)) => Err(error),
         }
+    }
+
+    fn throw(self, py: Python<'_>, error: PyErr) -> PyResult<Transition<Self>> {
+        if let Self::Waiting(waiting) = &self {
+            leave(py, waiting)?;
+        }
+        Err(error)
     }
 
     fn awaits(&self, py: Python<'_>) -> Option<Object> {

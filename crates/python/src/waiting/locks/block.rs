@@ -136,7 +136,24 @@ impl Stages for Enter {
         &KIND
     }
 
-    fn resume(self, py: Python<'_>, input: Input) -> PyResult<Transition<Self>> {
+    fn resume(self, py: Python<'_>, sent: Option<Object>) -> PyResult<Transition<Self>> {
+        self.go_on(py, Input::Next(sent))
+    }
+
+    fn throw(self, py: Python<'_>, error: PyErr) -> PyResult<Transition<Self>> {
+        self.go_on(py, Input::Throw(error))
+    }
+
+    fn awaits(&self, py: Python<'_>) -> Option<Object> {
+        match self {
+            Self::Asked { .. } => None,
+            Self::Acquiring(awaited) => Some(awaited.object().clone_ref(py)),
+        }
+    }
+}
+
+impl Enter {
+    fn go_on(self, py: Python<'_>, input: Input) -> PyResult<Transition<Self>> {
         let acquiring = match self {
             Self::Asked { primitive } => {
                 Awaited::of(py, &call_method(py, &primitive, intern!(py, "acquire"), &[])?)?
@@ -147,13 +164,6 @@ impl Stages for Enter {
             Step::Yield(yielded) => Transition::Yield(yielded, Self::Acquiring(acquiring)),
             Step::Return(_) => Transition::nothing(py),
         })
-    }
-
-    fn awaits(&self, py: Python<'_>) -> Option<Object> {
-        match self {
-            Self::Asked { .. } => None,
-            Self::Acquiring(awaited) => Some(awaited.object().clone_ref(py)),
-        }
     }
 }
 

@@ -74,21 +74,28 @@ impl Stages for ConditionWait {
         &KIND
     }
 
-    fn resume(self, py: Python<'_>, input: Input) -> PyResult<Transition<Self>> {
-        match (self, input) {
-            (Self::Asked { condition }, Input::Next(_)) => Self::begin(py, condition),
-            (Self::InLine { condition, waiter }, input) => {
-                let step = match input {
-                    Input::Next(sent) => waiter.resume(py, sent),
-                    Input::Throw(error) => Err(error),
-                };
+    fn resume(self, py: Python<'_>, sent: Option<Object>) -> PyResult<Transition<Self>> {
+        match self {
+            Self::Asked { condition } => Self::begin(py, condition),
+            Self::InLine { condition, waiter } => {
+                let step = waiter.resume(py, sent);
                 Self::settle(py, condition, waiter, step)
             }
-            (Self::Acquiring { condition, acquiring, failures }, input) => {
-                let step = acquiring.resume(py, input);
+            Self::Acquiring { condition, acquiring, failures } => {
+                let step = acquiring.resume(py, Input::Next(sent));
                 Self::acquire(py, condition, Some((acquiring, step)), failures)
             }
-            (Self::Asked { .. }, Input::Throw(error)) => Err(error),
+        }
+    }
+
+    fn throw(self, py: Python<'_>, error: PyErr) -> PyResult<Transition<Self>> {
+        match self {
+            Self::Asked { .. } => Err(error),
+            Self::InLine { condition, waiter } => Self::settle(py, condition, waiter, Err(error)),
+            Self::Acquiring { condition, acquiring, failures } => {
+                let step = acquiring.resume(py, Input::Throw(error));
+                Self::acquire(py, condition, Some((acquiring, step)), failures)
+            }
         }
     }
 

@@ -6,7 +6,7 @@ use pyo3::pyclass::boolean_struct::True;
 
 use super::core::PrimitiveCore;
 use crate::ffi::coroutine::Kind;
-use crate::ffi::resumable::{Input, Step};
+use crate::ffi::resumable::Step;
 use crate::ffi::{ExactClass, Object, Shared, owned};
 use crate::waiting::staged::{self, Stages, Transition};
 use crate::waiting::waiter::Waiter;
@@ -58,17 +58,20 @@ impl<P: Primitive, const ENTERS: bool> Stages for PrimitiveWait<P, ENTERS> {
         &P::kinds()[usize::from(ENTERS)]
     }
 
-    fn resume(self, py: Python<'_>, input: Input) -> PyResult<Transition<Self>> {
-        match (self, input) {
-            (Self::Asked { primitive }, Input::Next(_)) => Self::begin(py, primitive),
-            (Self::InLine { primitive, waiter }, input) => {
-                let step = match input {
-                    Input::Next(sent) => waiter.resume(py, sent),
-                    Input::Throw(error) => Err(error),
-                };
+    fn resume(self, py: Python<'_>, sent: Option<Object>) -> PyResult<Transition<Self>> {
+        match self {
+            Self::Asked { primitive } => Self::begin(py, primitive),
+            Self::InLine { primitive, waiter } => {
+                let step = waiter.resume(py, sent);
                 Self::settle(py, primitive, waiter, step)
             }
-            (Self::Asked { .. }, Input::Throw(error)) => Err(error),
+        }
+    }
+
+    fn throw(self, py: Python<'_>, error: PyErr) -> PyResult<Transition<Self>> {
+        match self {
+            Self::Asked { .. } => Err(error),
+            Self::InLine { primitive, waiter } => Self::settle(py, primitive, waiter, Err(error)),
         }
     }
 

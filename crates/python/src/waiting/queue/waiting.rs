@@ -8,7 +8,7 @@ use super::waiters::Side;
 use crate::ffi::call::call_method;
 use crate::ffi::coroutine::Kind;
 use crate::ffi::intern::intern;
-use crate::ffi::resumable::{Input, Step};
+use crate::ffi::resumable::Step;
 use crate::ffi::{Arguments, Object, Shared, Traverse, owned};
 use crate::waiting::staged::{self, Stages, Transition};
 use crate::waiting::waiter::Waiter;
@@ -99,20 +99,23 @@ impl<R: Request> Stages for Waiting<R> {
         R::kind()
     }
 
-    fn resume(self, py: Python<'_>, input: Input) -> PyResult<Transition<Self>> {
-        match (self, input) {
-            (Self::Asked { queue, request }, Input::Next(_)) => Self::attempt(py, queue, request),
-            (Self::InLine { queue, request, waiter }, Input::Next(sent)) => match waiter.resume(py, sent) {
+    fn resume(self, py: Python<'_>, sent: Option<Object>) -> PyResult<Transition<Self>> {
+        match self {
+            Self::Asked { queue, request } => Self::attempt(py, queue, request),
+            Self::InLine { queue, request, waiter } => match waiter.resume(py, sent) {
                 Ok(Step::Return(_)) => Self::attempt(py, queue, request),
                 Ok(Step::Yield(yielded)) => {
                     Ok(Transition::Yield(yielded, Self::InLine { queue, request, waiter }))
                 }
                 Err(error) => Err(give_up::<R>(py, &queue, &waiter, error)),
             },
-            (Self::InLine { queue, waiter, .. }, Input::Throw(error)) => {
-                Err(give_up::<R>(py, &queue, &waiter, error))
-            }
-            (Self::Asked { .. }, Input::Throw(error)) => Err(error),
+        }
+    }
+
+    fn throw(self, py: Python<'_>, error: PyErr) -> PyResult<Transition<Self>> {
+        match self {
+            Self::Asked { .. } => Err(error),
+            Self::InLine { queue, waiter, .. } => Err(give_up::<R>(py, &queue, &waiter, error)),
         }
     }
 

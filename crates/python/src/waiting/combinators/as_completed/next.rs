@@ -12,7 +12,6 @@ use crate::ffi::derived::Own;
 use crate::ffi::intern::intern;
 use crate::ffi::observer::Observer;
 use crate::ffi::raise::raised;
-use crate::ffi::resumable::Input;
 use crate::ffi::view::View;
 use crate::ffi::{Instance, Object, owned};
 use crate::waiting::staged::{self, Stages, Transition};
@@ -45,21 +44,23 @@ impl Stages for Next {
         &KIND
     }
 
-    fn resume(self, py: Python<'_>, input: Input) -> PyResult<Transition<Self>> {
-        match (self, input) {
-            (Self::Asked { gives, progress }, Input::Next(_)) => {
+    fn resume(self, py: Python<'_>, _sent: Option<Object>) -> PyResult<Transition<Self>> {
+        match self {
+            Self::Asked { gives, progress } => {
                 if gives == Gives::Future && !progress.watcher.claim() {
                     return Err(PyStopAsyncIteration::new_err(()));
                 }
                 Self::attempt(py, gives, progress)
             }
-            (Self::InLine { gives, progress, .. }, Input::Next(_)) => Self::attempt(py, gives, progress),
-            (Self::InLine { progress, waiter, .. }, Input::Throw(error)) => {
-                progress.watcher.give_up(py, &waiter)?;
-                Err(error)
-            }
-            (Self::Asked { .. }, Input::Throw(error)) => Err(error),
+            Self::InLine { gives, progress, .. } => Self::attempt(py, gives, progress),
         }
+    }
+
+    fn throw(self, py: Python<'_>, error: PyErr) -> PyResult<Transition<Self>> {
+        if let Self::InLine { progress, waiter, .. } = self {
+            progress.watcher.give_up(py, &waiter)?;
+        }
+        Err(error)
     }
 
     fn awaits(&self, py: Python<'_>) -> Option<Object> {
