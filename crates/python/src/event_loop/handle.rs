@@ -20,8 +20,8 @@ use crate::event_loop::future;
 use crate::ffi::arguments::tuple;
 use crate::ffi::call::{call, call_tuple};
 use crate::ffi::cell::LoopCell;
-use crate::ffi::class::Pool;
 use crate::ffi::derived::{is_tracked, track};
+use crate::ffi::memory::Pool;
 use crate::ffi::{
     Arg, Arguments, Class, Clear, Context, Instance, Native, Object, Shared, Traverse, Visit, Visited,
     getter, method, owned,

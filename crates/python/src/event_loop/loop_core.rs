@@ -17,10 +17,10 @@ use super::item::{Item, Timer};
 use super::parts::{HOOKS, Kept, Parts};
 use super::sources::{Source, Sources};
 use crate::ffi::cell::LoopCell;
-use crate::ffi::class::Pool;
 use crate::ffi::error::os_error;
 use crate::ffi::hooks::Own;
 use crate::ffi::intern::intern;
+use crate::ffi::memory::Pool;
 use crate::ffi::object::current_thread;
 use crate::ffi::{ExactClass, Object, Traverse, Visit, Visited, owned};
 

@@ -10,7 +10,8 @@ use pyo3::ffi;
 use pyo3::prelude::*;
 
 use super::callable::{Callable, call_slot, called};
-use super::class::{Kind, Pool};
+use super::class::Kind;
+use super::memory::Pool;
 use super::method::enter;
 use super::{Class, Instance, Native, Object, owned};
 

@@ -12,9 +12,9 @@ use pyo3::prelude::*;
 use pyo3::types::PyString;
 
 pub(crate) use super::class::Kind;
-use super::class::Pool;
 use super::inspection::{self, Inspect, Inspected, Stage};
 use super::intern::intern;
+use super::memory::Pool;
 use super::method::enter;
 use super::raise::{set_context, value_of};
 use super::resumable::{Input, Resumable, Step, end, next, resumable_methods, send_slot_of};

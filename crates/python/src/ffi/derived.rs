@@ -18,7 +18,8 @@ use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyTuple, PyType};
 
-use super::class::{BEFORE, NO_GETTER, Pool, allocate, leak, release, say_last_words, whole_words};
+use super::class::{NO_GETTER, leak, say_last_words};
+use super::memory::{BEFORE, Pool, allocate, release, whole_words};
 use super::method::Receiver;
 use super::{Clear, Object, Traverse, Visit, Visited};
 

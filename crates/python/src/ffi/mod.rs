@@ -30,6 +30,7 @@ pub(crate) mod imports;
 pub(crate) mod inspection;
 pub(crate) mod instance;
 pub(crate) mod intern;
+pub(crate) mod memory;
 pub(crate) mod method;
 pub(crate) mod object;
 pub(crate) mod observer;

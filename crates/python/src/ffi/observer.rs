@@ -14,8 +14,9 @@ use pyo3::prelude::*;
 use pyo3::types::PyString;
 
 use super::callable::call_slot;
-use super::class::{NO_GETTER, Pool};
+use super::class::NO_GETTER;
 use super::coroutine::Kind;
+use super::memory::Pool;
 use super::method::{enter, get};
 use super::{Arguments, Class, Clear, Instance, Native, Object, Traverse, owned};
 

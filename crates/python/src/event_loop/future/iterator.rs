@@ -7,7 +7,7 @@ use pyo3::prelude::*;
 
 use super::Outcome;
 use crate::ffi::cell::LoopCell;
-use crate::ffi::class::Pool;
+use crate::ffi::memory::Pool;
 use crate::ffi::raise::raised;
 use crate::ffi::resumable::{Input, Resumable, Step, resumable_methods, resumable_slots};
 use crate::ffi::view::View;
