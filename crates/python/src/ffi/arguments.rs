@@ -29,8 +29,8 @@ impl<'a> Arg<'a> {
     }
 
     pub(crate) fn bind<'py>(self, py: Python<'py>) -> Borrowed<'a, 'py, PyAny> {
-        // SAFETY: the interpreter keeps the arguments of a call for as long as it lasts (`Arguments::new`), or `of` has
-        // borrowed a `Bound` for 'a.
+        // SAFETY: the interpreter keeps the arguments of a call for as long as it lasts (`Arguments::new`),
+        // or `of` has borrowed a `Bound` for 'a.
         unsafe { Borrowed::from_ptr(py, self.0.as_ptr()) }
     }
 
@@ -98,7 +98,8 @@ impl<'a> Arguments<'a> {
     /// The same call of another function.
     pub(crate) fn pass_on(&self, py: Python<'_>, function: &Object) -> PyResult<Object> {
         let names = self.names.map_or(std::ptr::null_mut(), Arg::as_ptr);
-        // SAFETY: the arguments of a call, which are as live as they were; the result is new, or an error is set.
+        // SAFETY: the arguments of a call, which are as live as they were; the result is new, or an error is
+        // set.
         unsafe {
             let values = self.values.as_ptr().cast();
             let result = ffi::PyObject_Vectorcall(function.as_ptr(), values, self.positional, names);
@@ -118,7 +119,8 @@ impl<'a> Arguments<'a> {
         })
     }
 
-    /// Sorts the arguments of `def function(first, second, *rest, context=None)`, where `names` are those before `*rest`.
+    /// Sorts the arguments of `def function(first, second, *rest, context=None)`, where `names` are those
+    /// before `*rest`.
     ///
     /// Raises what Python itself raises: a missing, doubled or unknown argument is a `TypeError`.
     pub(crate) fn sort<const N: usize>(

@@ -5,8 +5,8 @@ use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::PyType;
 
-/// A number that stands for all that the object's class and its bases hold: another once any of it is replaced. 0 while
-/// nobody has looked anything up.
+/// A number that stands for all that the object's class and its bases hold: another once any of it is
+/// replaced. 0 while nobody has looked anything up.
 pub(crate) fn class_version(object: &Bound<'_, PyAny>) -> u32 {
     // SAFETY: a live object.
     unsafe { (*ffi::Py_TYPE(object.as_ptr())).tp_version_tag }

@@ -1,7 +1,7 @@
 //! A special method bound to its instance: what `async with` looks up, calls and drops (until Python 3.13).
 //!
-//! CPython makes its own bound method by the collector's allocator each time. Ours has its memory from a pool. Whoever looks at one
-//! sees the `types.MethodType` that it stands for.
+//! CPython makes its own bound method by the collector's allocator each time. Ours has its memory from a
+//! pool. Whoever looks at one sees the `types.MethodType` that it stands for.
 
 use std::ffi::{CStr, c_int, c_void};
 use std::marker::PhantomData;
@@ -38,7 +38,11 @@ pub(super) struct BoundMethod<F> {
     kind: PhantomData<fn() -> F>,
 }
 
-owned!([F: Bindable] BoundMethod<F> { visits: function, instance; clears nothing; ignores: vectorcall, kind; });
+owned!([F: Bindable] BoundMethod<F> {
+    visits: function, instance;
+    clears nothing;
+    ignores: vectorcall, kind;
+});
 
 impl<F: Bindable> Native for BoundMethod<F> {
     const NAME: &'static CStr = c"ironloop.method";
@@ -64,12 +68,14 @@ impl<F: Bindable> Native for BoundMethod<F> {
 
 impl<F: Bindable> BoundMethod<F> {
     /// # Safety
-    /// On an attached thread, with a live function of that class, and a live instance of the class whose method it is.
+    /// On an attached thread, with a live function of that class, and a live instance of the class whose
+    /// method it is.
     pub(super) unsafe fn make(
         function: *mut ffi::PyObject,
         instance: *mut ffi::PyObject,
     ) -> *mut ffi::PyObject {
-        // SAFETY: the descriptor's slot, which calls this, was given both by the interpreter; each gets a reference of its own.
+        // SAFETY: the descriptor's slot, which calls this, was given both by the interpreter; each gets a
+        // reference of its own.
         unsafe {
             let py = Python::assume_attached();
             let own = |object| Object::from_owned(py, ffi::Py_NewRef(object));
@@ -95,8 +101,8 @@ unsafe extern "C" fn call<F: Bindable>(
     count: usize,
     names: *mut ffi::PyObject,
 ) -> *mut ffi::PyObject {
-    // SAFETY: called by the interpreter on an attached thread with an instance of the class and the arguments of a vectorcall.
-    // It lends the place in front of them if it says so.
+    // SAFETY: called by the interpreter on an attached thread with an instance of the class and the arguments
+    // of a vectorcall. It lends the place in front of them if it says so.
     unsafe {
         let payload = &*F::bound().class().payload::<BoundMethod<F>>(bound);
         let (function, instance) = (payload.function.as_ptr(), payload.instance.as_ptr());
@@ -123,7 +129,8 @@ unsafe fn ask<F: Bindable>(
     bound: *mut ffi::PyObject,
     question: impl FnOnce(*mut ffi::PyObject) -> *mut ffi::PyObject,
 ) -> *mut ffi::PyObject {
-    // SAFETY: the slots that call this were called by the interpreter, on an attached thread with an instance of the class.
+    // SAFETY: the slots that call this were called by the interpreter, on an attached thread with an instance
+    // of the class.
     unsafe {
         let py = Python::assume_attached();
         enter(py, || {
@@ -154,8 +161,8 @@ unsafe extern "C" fn compare<F: Bindable>(
     other: *mut ffi::PyObject,
     operator: c_int,
 ) -> *mut ffi::PyObject {
-    // SAFETY: called by the interpreter on an attached thread with an instance of the class, and a live object. `other` is
-    // asked about the plain twin: it may be one of ours, and have a twin itself.
+    // SAFETY: called by the interpreter on an attached thread with an instance of the class, and a live
+    // object. `other` is asked about the plain twin: it may be one of ours, and have a twin itself.
     unsafe {
         match operator {
             ffi::Py_EQ | ffi::Py_NE => {

@@ -37,7 +37,8 @@ impl Buffer {
 
     /// Whose it is.
     fn exporter(&self) -> Option<&Object> {
-        // SAFETY: an `Object` is such a pointer; the view owns the reference, and keeps it as long as it lives.
+        // SAFETY: an `Object` is such a pointer; the view owns the reference, and keeps it as long as it
+        // lives.
         (!self.0.obj.is_null()).then(|| unsafe { &*ptr::from_ref(&self.0.obj).cast() })
     }
 
@@ -49,8 +50,8 @@ impl Buffer {
         if self.0.len == 0 {
             return &[];
         }
-        // SAFETY: the exporter keeps so many bytes in place while the view lives. Other code may change them only while
-        // this thread runs Python, and the borrow does not last that long.
+        // SAFETY: the exporter keeps so many bytes in place while the view lives. Other code may change them
+        // only while this thread runs Python, and the borrow does not last that long.
         unsafe { slice::from_raw_parts(self.0.buf.cast(), self.len()) }
     }
 
@@ -58,8 +59,8 @@ impl Buffer {
         if self.0.len == 0 || self.0.readonly != 0 {
             return &mut [];
         }
-        // SAFETY: the exporter keeps so many bytes in place while the view lives, and has agreed to writing; `&mut` is the only
-        // borrow.
+        // SAFETY: the exporter keeps so many bytes in place while the view lives, and has agreed to writing;
+        // `&mut` is the only borrow.
         unsafe { slice::from_raw_parts_mut(self.0.buf.cast(), self.len()) }
     }
 }

@@ -32,7 +32,8 @@ impl Bytes {
 
 impl AsRef<[u8]> for Bytes {
     fn as_ref(&self) -> &[u8] {
-        // SAFETY: `exact` and `of` let in nothing but bytes objects, which are immutable and kept alive by us.
+        // SAFETY: `exact` and `of` let in nothing but bytes objects, which are immutable and kept alive by
+        // us.
         unsafe {
             let start = ffi::PyBytes_AS_STRING(self.0.as_ptr()).cast::<u8>();
             slice::from_raw_parts(start, ffi::Py_SIZE(self.0.as_ptr()) as usize)
@@ -64,8 +65,8 @@ impl ByteArray {
     }
 
     pub(crate) fn bytes(&self) -> &[u8] {
-        // SAFETY: a bytearray, by construction. It may change only while this thread runs Python, and the borrow does not last
-        // that long.
+        // SAFETY: a bytearray, by construction. It may change only while this thread runs Python, and the
+        // borrow does not last that long.
         unsafe {
             let start = ffi::PyByteArray_AsString(self.0.as_ptr()).cast::<u8>();
             slice::from_raw_parts(start, ffi::PyByteArray_Size(self.0.as_ptr()) as usize)
@@ -75,8 +76,8 @@ impl ByteArray {
     /// Raises BufferError while somebody has a view of it. Runs no Python, nor do the others.
     pub(crate) fn append(&mut self, py: Python<'_>, bytes: &[u8]) -> PyResult<()> {
         let before = self.bytes().len();
-        // SAFETY: this is a bytearray, of which nobody has a view when the call has succeeded; then there is room for that many
-        // bytes.
+        // SAFETY: this is a bytearray, of which nobody has a view when the call has succeeded; then there is
+        // room for that many bytes.
         unsafe {
             if ffi::PyByteArray_Resize(self.0.as_ptr(), (before + bytes.len()) as ffi::Py_ssize_t) < 0 {
                 return Err(PyErr::fetch(py));

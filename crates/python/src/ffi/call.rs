@@ -20,7 +20,8 @@ pub(crate) fn call(py: Python<'_>, callable: &Object, arguments: &[&Object]) -> 
         *place = argument.as_ptr();
     }
     let count = arguments.len().min(MOST) | ffi::PY_VECTORCALL_ARGUMENTS_OFFSET;
-    // SAFETY: the list holds that many live objects behind one free place; the result is new, or an error is set.
+    // SAFETY: the list holds that many live objects behind one free place; the result is new, or an error is
+    // set.
     unsafe {
         let result =
             ffi::PyObject_Vectorcall(callable.as_ptr(), list.as_ptr().add(1), count, ptr::null_mut());
@@ -46,7 +47,8 @@ pub(crate) fn call_named(
     let keywords = names.map_or(Ok(0), |names| names.len())?;
     assert!(positional + keywords == values.len(), "a call needs a value for each name");
     let names = names.map_or(ptr::null_mut(), Bound::as_ptr);
-    // SAFETY: as many live objects as the call says; `Arg` has the layout of a pointer. The result is new, or an error is set.
+    // SAFETY: as many live objects as the call says; `Arg` has the layout of a pointer. The result is new, or
+    // an error is set.
     unsafe {
         let result = ffi::PyObject_Vectorcall(callable.as_ptr(), values.as_ptr().cast(), positional, names);
         Object::from_result(py, result)
@@ -67,8 +69,8 @@ pub(crate) fn call_method(
         *place = argument.as_ptr();
     }
     let count = arguments.len().min(MOST) + 1;
-    // SAFETY: the list holds the object and that many arguments, which their references keep; the result is new, or an
-    // error is set.
+    // SAFETY: the list holds the object and that many arguments, which their references keep; the result is
+    // new, or an error is set.
     unsafe {
         let result = ffi::PyObject_VectorcallMethod(name.as_ptr(), list.as_ptr(), count, ptr::null_mut());
         Object::from_result(py, result)

@@ -12,15 +12,16 @@ pub(crate) trait Callable: Native {
 }
 
 /// # Safety
-/// Called by the interpreter on an attached thread with an instance of `T`'s class, and the arguments of a vectorcall.
+/// Called by the interpreter on an attached thread with an instance of `T`'s class, and the arguments of a
+/// vectorcall.
 pub(crate) unsafe extern "C" fn called<T: Callable>(
     instance: *mut ffi::PyObject,
     values: *const *mut ffi::PyObject,
     count: usize,
     names: *mut ffi::PyObject,
 ) -> *mut ffi::PyObject {
-    // SAFETY: the interpreter calls by the instance's own vectorcall field, and keeps instance and arguments for the time of
-    // the call.
+    // SAFETY: the interpreter calls by the instance's own vectorcall field, and keeps instance and arguments
+    // for the time of the call.
     unsafe {
         let py = Python::assume_attached();
         let arguments = Arguments::new(values, ffi::PyVectorcall_NARGS(count), names);

@@ -5,8 +5,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 /// A value that is used for an instant at a time, never across a call into Python.
 ///
-/// Python's own lock makes that instant exclusive, so all that is checked is that `with` is not nested: dropping a Python
-/// object inside it could run code that comes back here. Where Python has no such lock, the flag is one itself.
+/// Python's own lock makes that instant exclusive, so all that is checked is that `with` is not nested:
+/// dropping a Python object inside it could run code that comes back here. Where Python has no such lock, the
+/// flag is one itself.
 #[derive(Default)]
 pub(crate) struct LoopCell<T> {
     busy: AtomicBool,
@@ -31,7 +32,8 @@ impl<T> LoopCell<T> {
         self.value.get_mut()
     }
 
-    /// The same as `with`, or nothing if the value is in use: for the garbage collector, which may come at any time.
+    /// The same as `with`, or nothing if the value is in use: for the garbage collector, which may come at
+    /// any time.
     pub(crate) fn try_with<R>(&self, body: impl FnOnce(&mut T) -> R) -> Option<R> {
         if !self.acquire() {
             return None;
@@ -54,7 +56,8 @@ impl<T> LoopCell<T> {
 
     #[cfg(Py_GIL_DISABLED)]
     fn acquire(&self) -> bool {
-        // Held for nanoseconds, unless the holder has lost its processor; a thread that nests gives up at last.
+        // Held for nanoseconds, unless the holder has lost its processor; a thread that nests gives up at
+        // last.
         for attempt in 0..1_000_000 {
             if self.busy.compare_exchange(false, true, Ordering::Acquire, Ordering::Relaxed).is_ok() {
                 return true;

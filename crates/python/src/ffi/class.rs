@@ -1,7 +1,8 @@
 //! Native classes that are real subclasses of asyncio's Python classes.
 //!
-//! An instance is the base's C struct, then two words if the class is open (instance dictionary and weak references) or one for
-//! weak references alone, then a Rust value: the payload. The base's own slots stay empty; the class overrides their names.
+//! An instance is the base's C struct, then two words if the class is open (instance dictionary and weak
+//! references) or one for weak references alone, then a Rust value: the payload. The base's own slots stay
+//! empty; the class overrides their names.
 
 use std::ffi::{CStr, c_int, c_void};
 use std::mem::{align_of, size_of};
@@ -25,7 +26,8 @@ pub(crate) trait Native: Traverse + Clear + Send + Sync + Sized + 'static {
     const OPEN: bool;
     /// Whether instances take weak references, though no attributes.
     const WEAK: bool = false;
-    /// Whether instances come from the garbage collector's allocator, which counts them, and are known to it from the beginning.
+    /// Whether instances come from the garbage collector's allocator, which counts them, and are known to it
+    /// from the beginning.
     const TRACKED: bool;
     /// Whether `finalize` does anything.
     const FINALIZES: bool;
@@ -36,8 +38,9 @@ pub(crate) trait Native: Traverse + Clear + Send + Sync + Sized + 'static {
 
     fn class() -> &'static Class;
 
-    /// Whether the collector walks this instance from the beginning. One that it does not know must be reached through its
-    /// owner's `traverse` and drop its references when its work is done, or be tracked before it leads to what may lead back.
+    /// Whether the collector walks this instance from the beginning. One that it does not know must be
+    /// reached through its owner's `traverse` and drop its references when its work is done, or be tracked
+    /// before it leads to what may lead back.
     fn begins_tracked(&mut self) -> bool {
         Self::TRACKED
     }
@@ -73,7 +76,8 @@ impl Class {
         Self { kind: AtomicPtr::new(ptr::null_mut()), payload: AtomicUsize::new(0) }
     }
 
-    /// Makes the type, below `bases`, and adds it to the module. All bases but the first have no fields of their own.
+    /// Makes the type, below `bases`, and adds it to the module. All bases but the first have no fields of
+    /// their own.
     pub(crate) fn create<T: Native>(
         &self,
         module: &Bound<'_, PyModule>,
@@ -137,7 +141,8 @@ impl Class {
             flags: flags as u32,
             slots: slots.as_mut_ptr(),
         };
-        // SAFETY: the spec and its slots are valid for the call; what they point to lives for ever (`leak`, statics).
+        // SAFETY: the spec and its slots are valid for the call; what they point to lives for ever (`leak`,
+        // statics).
         let kind = unsafe {
             let made = ffi::PyType_FromModuleAndSpec(module.as_ptr(), &raw mut spec, bases.as_ptr());
             Object::from_result(module.py(), made)?
@@ -191,8 +196,9 @@ impl Class {
         let kind = self.kind();
         let recycled = payload.pool().and_then(Pool::take);
         let tracked = payload.begins_tracked();
-        // SAFETY: fresh memory is sized for the class and zeroed behind the header, recycled memory was an instance of
-        // the class and its slots are empty. The payload is in place before the collector can see the instance.
+        // SAFETY: fresh memory is sized for the class and zeroed behind the header, recycled memory was an
+        // instance of the class and its slots are empty. The payload is in place before the collector can see
+        // the instance.
         unsafe {
             let memory = match recycled {
                 Some(memory) => {
@@ -235,8 +241,8 @@ impl Kind {
 /// # Safety
 /// A live instance.
 unsafe fn has_weak_references(instance: *mut ffi::PyObject) -> bool {
-    // SAFETY: the deallocators that call this have the instance alone. Where its class has a place for weak references, it is
-    // so far from its beginning.
+    // SAFETY: the deallocators that call this have the instance alone. Where its class has a place for weak
+    // references, it is so far from its beginning.
     unsafe {
         let offset = (*ffi::Py_TYPE(instance)).tp_weaklistoffset;
         offset != 0 && !instance.cast::<u8>().offset(offset).cast::<*mut ffi::PyObject>().read().is_null()
@@ -246,10 +252,11 @@ unsafe fn has_weak_references(instance: *mut ffi::PyObject) -> bool {
 /// Calls the finalizer of an instance that nobody refers to. False if that has brought it back to life.
 ///
 /// # Safety
-/// Called by the deallocator of a collected class, on an attached thread, before it has taken anything from the instance.
+/// Called by the deallocator of a collected class, on an attached thread, before it has taken anything from
+/// the instance.
 pub(super) unsafe fn say_last_words(instance: *mut ffi::PyObject) -> bool {
-    // SAFETY: the deallocators that call this have the instance alone, and whole. Who may live on must be known to the
-    // collector: it is a condition of the call.
+    // SAFETY: the deallocators that call this have the instance alone, and whole. Who may live on must be
+    // known to the collector: it is a condition of the call.
     unsafe {
         if ffi::PyObject_GC_IsTracked(instance) == 0 {
             ffi::PyObject_GC_Track(instance.cast());
@@ -260,7 +267,8 @@ pub(super) unsafe fn say_last_words(instance: *mut ffi::PyObject) -> bool {
 
 unsafe extern "C" fn dealloc<T: Native>(instance: *mut ffi::PyObject) {
     let class = T::class();
-    // SAFETY: called by the interpreter on an attached thread, once, with an instance that nobody refers to any more.
+    // SAFETY: called by the interpreter on an attached thread, once, with an instance that nobody refers to
+    // any more.
     unsafe {
         let kind = ffi::Py_TYPE(instance);
         let has_last_words = T::FINALIZES && (*class.payload::<T>(instance)).needs_finalizer();
@@ -285,7 +293,8 @@ unsafe extern "C" fn dealloc<T: Native>(instance: *mut ffi::PyObject) {
 }
 
 unsafe extern "C" fn finalize<T: Native>(instance: *mut ffi::PyObject) {
-    // SAFETY: called by the interpreter on an attached thread with a live instance. An exception in flight is kept.
+    // SAFETY: called by the interpreter on an attached thread with a live instance. An exception in flight is
+    // kept.
     unsafe {
         let py = Python::assume_attached();
         let pending = PyErr::take(py);

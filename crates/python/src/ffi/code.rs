@@ -1,7 +1,7 @@
 //! Whether a Python function still runs the code that it was written with.
 //!
-//! Some tools (Datadog's) leave a function where it is and exchange its code. Whoever stands for the function natively has to
-//! notice.
+//! Some tools (Datadog's) leave a function where it is and exchange its code. Whoever stands for the function
+//! natively has to notice.
 
 use std::ptr;
 

@@ -1,4 +1,5 @@
-//! `contextvars` contexts. How something runs in one, and what if that has been entered already, `event_loop::running` says.
+//! `contextvars` contexts. How something runs in one, and what if that has been entered already,
+//! `event_loop::running` says.
 
 use pyo3::exceptions::PyTypeError;
 use pyo3::ffi;

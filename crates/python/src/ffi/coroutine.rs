@@ -1,7 +1,7 @@
 //! Native coroutines: `sleep`, `Queue.get` and their like.
 //!
-//! To Python a native coroutine is a coroutine: it is awaited once, may be made a task, thrown into, closed and inspected, and warns if
-//! nobody has awaited it.
+//! To Python a native coroutine is a coroutine: it is awaited once, may be made a task, thrown into, closed
+//! and inspected, and warns if nobody has awaited it.
 
 use std::ffi::{CStr, c_void};
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -86,8 +86,8 @@ fn stop_converted(py: Python<'_>, error: PyErr) -> PyErr {
     converted
 }
 
-/// A native coroutine. Its memory comes from a pool. The garbage collector knows it from the beginning: whoever makes one may keep
-/// it where it leads, and never await it.
+/// A native coroutine. Its memory comes from a pool. The garbage collector knows it from the beginning:
+/// whoever makes one may keep it where it leads, and never await it.
 pub(crate) trait Coroutine: Traverse + Clear + Send + Sync + Sized + 'static {
     /// As asyncio's own: `sleep`, `Queue.get`.
     const QUALIFIED_NAME: &'static str;
@@ -96,8 +96,8 @@ pub(crate) trait Coroutine: Traverse + Clear + Send + Sync + Sized + 'static {
 
     fn life(&self) -> &Life;
 
-    /// False where nothing that the payload owns leads anywhere: the collector need not know such a one. As soon as it owns more it
-    /// is to be given to `derived::track`.
+    /// False where nothing that the payload owns leads anywhere: the collector need not know such a one. As
+    /// soon as it owns more it is to be given to `derived::track`.
     fn leads_anywhere(&mut self) -> bool {
         true
     }
@@ -219,8 +219,8 @@ pub(crate) fn add_class<C: Coroutine>(py: Python<'_>) -> PyResult<()> {
     let (mut methods, getters) = (resumable_methods::<C>(), inspection::getters::<C>(py)?);
     methods.push(wrapper::method());
     C::class().create_hidden::<C>(py, &methods, &getters, &coroutine_slots::<C>())?;
-    // To `await` it is its own iterator. It is none to whoever looks at its class, which therefore is made without these slots.
-    // SAFETY: a new type, of which there is no instance yet.
+    // To `await` it is its own iterator. It is none to whoever looks at its class, which therefore is made
+    // without these slots. SAFETY: a new type, of which there is no instance yet.
     unsafe {
         let kind = C::class().kind();
         // For the interpreter's messages about it.

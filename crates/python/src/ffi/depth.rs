@@ -1,8 +1,8 @@
 //! How deep native coroutines may resume, close and drop each other.
 //!
-//! They do it from one C frame to the next. The interpreter counts the frames of Python code only, and has no limit of a thread's
-//! small stack before Python 3.14; so each step down is counted here, against the interpreter's limit and against the stack.
-//! What is counted is the thread's own.
+//! They do it from one C frame to the next. The interpreter counts the frames of Python code only, and has no
+//! limit of a thread's small stack before Python 3.14; so each step down is counted here, against the
+//! interpreter's limit and against the stack. What is counted is the thread's own.
 
 use std::cell::{Cell, RefCell};
 use std::mem::ManuallyDrop;
@@ -18,7 +18,8 @@ use super::{Object, Traverse, Visit, Visited};
 /// So many levels are below any limit that a program sets.
 const SHALLOW: usize = 32;
 
-/// As much of a stack as whatever is called from the lowest level may have, or an eighth of it if that is less.
+/// As much of a stack as whatever is called from the lowest level may have, or an eighth of it if that is
+/// less.
 const RESERVE: usize = 256 * 1024;
 
 struct Depth {
@@ -106,7 +107,8 @@ fn drop_late(depth: &Depth) {
     depth.levels.set(0);
 }
 
-/// A reference to what may hold another such one, and so on: a long chain falls link by link, and not through the stack.
+/// A reference to what may hold another such one, and so on: a long chain falls link by link, and not through
+/// the stack.
 pub(crate) struct Link(ManuallyDrop<Object>);
 
 impl Link {

@@ -1,10 +1,12 @@
 //! Native subclasses of asyncio's C classes that keep their state where the base does.
 //!
-//! An instance is the base's C struct ([`super::fields`]), then a payload. The base's own traversal, clearing and most of its
-//! methods serve it. Python classes may derive from these again; their instances are common collected objects.
+//! An instance is the base's C struct ([`super::fields`]), then a payload. The base's own traversal, clearing
+//! and most of its methods serve it. Python classes may derive from these again; their instances are common
+//! collected objects.
 //!
-//! Ours begin unknown to the garbage collector, and come from the C library's allocator: it neither counts nor walks
-//! them. Whoever gives one a reference that may lead back to it tells the collector of it ([`track`]).
+//! Ours begin unknown to the garbage collector, and come from the C library's allocator: it neither counts
+//! nor walks them. Whoever gives one a reference that may lead back to it tells the collector of it
+//! ([`track`]).
 
 use std::ffi::{CStr, c_int, c_void};
 use std::marker::PhantomData;
@@ -35,14 +37,17 @@ pub(crate) trait Derived: Traverse + Clear + Sized + 'static {
     /// Makes a new instance of what is zeroed so far.
     fn begin(fields: &Self::Fields) -> Self;
 
-    /// Whether the base's last words are needed: of an error nobody asked for, of a task that is pending still.
+    /// Whether the base's last words are needed: of an error nobody asked for, of a task that is pending
+    /// still.
     fn has_last_words(fields: &Self::Fields) -> bool;
 
-    /// The instance is about to go: by its deallocator, or with other garbage, before anybody's code has found it there.
+    /// The instance is about to go: by its deallocator, or with other garbage, before anybody's code has
+    /// found it there.
     fn end(&self, fields: &Self::Fields);
 }
 
-/// A strong reference to an instance of `T`'s class, exactly if not said otherwise; dereferences to the base's struct.
+/// A strong reference to an instance of `T`'s class, exactly if not said otherwise; dereferences to the
+/// base's struct.
 #[repr(transparent)]
 pub(crate) struct Own<T>(Object, PhantomData<fn() -> T>);
 
@@ -90,8 +95,8 @@ impl<T: Derived> Receiver for Own<T> {
     type Lent<'a> = &'a Self;
 
     unsafe fn lend<R>(py: Python<'_>, instance: *mut ffi::PyObject, body: impl FnOnce(&Self) -> R) -> R {
-        // SAFETY: called by `ffi::method` for the interpreter, which has checked the class and keeps the instance: its
-        // reference is not given back.
+        // SAFETY: called by `ffi::method` for the interpreter, which has checked the class and keeps the
+        // instance: its reference is not given back.
         let object = unsafe { Object::from_owned(py, instance) };
         body(&ManuallyDrop::new(Self(object, PhantomData)))
     }
@@ -116,15 +121,17 @@ fn payload<T: Derived>(instance: *mut ffi::PyObject) -> *mut T {
     instance.cast::<u8>().wrapping_add(payload_of::<T>()).cast()
 }
 
-/// From Python 3.14 on an instance carries room for about thirty attributes behind the payload, which `allocate` does not know
-/// of, and which hardly any future ever needs. Without this flag (`Py_TPFLAGS_INLINE_VALUES`) it has a dictionary when it needs one.
+/// From Python 3.14 on an instance carries room for about thirty attributes behind the payload, which
+/// `allocate` does not know of, and which hardly any future ever needs. Without this flag
+/// (`Py_TPFLAGS_INLINE_VALUES`) it has a dictionary when it needs one.
 ///
 /// # Safety
 /// The type is new: there is no instance of it yet.
 #[cfg(Py_3_14)]
 unsafe fn keep_attributes_apart(kind: *mut ffi::PyTypeObject) {
     const INLINE_VALUES: std::ffi::c_ulong = 1 << 2;
-    // SAFETY: `create` has just made the type, and `new` is about to make the first instance of a class below it.
+    // SAFETY: `create` has just made the type, and `new` is about to make the first instance of a class below
+    // it.
     unsafe { (*kind).tp_flags &= !INLINE_VALUES };
 }
 
@@ -181,7 +188,8 @@ impl DerivedClass {
             slots: slots.as_mut_ptr(),
         };
         let bases = PyTuple::new(module.py(), [base])?;
-        // SAFETY: the spec and its slots are valid for the call; what they point to lives for ever (`leak`, statics).
+        // SAFETY: the spec and its slots are valid for the call; what they point to lives for ever (`leak`,
+        // statics).
         let kind = unsafe {
             let made = ffi::PyType_FromModuleAndSpec(module.as_ptr(), &raw mut spec, bases.as_ptr());
             Object::from_result(module.py(), made)?
@@ -266,7 +274,8 @@ unsafe extern "C" fn new<T: Derived>(
     unsafe {
         let py = Python::assume_attached();
         if kind != class.kind() {
-            // A class and its base are to be alike in this. All instances are made here: before the first there is none.
+            // A class and its base are to be alike in this. All instances are made here: before the first
+            // there is none.
             #[cfg(Py_3_14)]
             keep_attributes_apart(kind);
             let memory = ffi::PyType_GenericAlloc(kind, 0);
@@ -302,7 +311,8 @@ unsafe extern "C" fn set_attribute(
 
 unsafe extern "C" fn dealloc<T: Derived>(instance: *mut ffi::PyObject) {
     let class = T::class();
-    // SAFETY: called by the interpreter on an attached thread, once, with an instance that nobody refers to any more.
+    // SAFETY: called by the interpreter on an attached thread, once, with an instance that nobody refers to
+    // any more.
     unsafe {
         if T::has_last_words(&*instance.cast()) && !say_last_words(instance) {
             return;

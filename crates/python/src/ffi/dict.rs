@@ -8,8 +8,8 @@ use pyo3::types::PyDict;
 #[cfg(not(Py_3_14))]
 use super::Object;
 
-/// A number that is another once anything in the dictionary, or any other dictionary at its place, has changed. From Python
-/// 3.14 on there is none: 0.
+/// A number that is another once anything in the dictionary, or any other dictionary at its place, has
+/// changed. From Python 3.14 on there is none: 0.
 pub(crate) fn version(dict: &Bound<'_, PyDict>) -> u64 {
     #[cfg(not(Py_3_14))]
     // SAFETY: a live dictionary. (The interpreters that still have the number deprecate it.)

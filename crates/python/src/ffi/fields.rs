@@ -1,8 +1,8 @@
 //! The C structs of asyncio's own `Future` and `Task`.
 //!
-//! Ours are subclasses that keep their state where the base keeps its own: whatever we do not override is asyncio's own code,
-//! and tools that read a process from outside find what they look for. The layouts are those of the Python that this is built
-//! for; [`probe`] compares them with the types that are there.
+//! Ours are subclasses that keep their state where the base keeps its own: whatever we do not override is
+//! asyncio's own code, and tools that read a process from outside find what they look for. The layouts are
+//! those of the Python that this is built for; [`probe`] compares them with the types that are there.
 
 pub(crate) mod probe;
 
@@ -301,8 +301,8 @@ impl TaskFields {
         if next.is_null() {
             return;
         }
-        // SAFETY: neighbours in a list, which only this thread changes: tasks stand in their thread's list, or are unlinked
-        // when nobody else refers to them.
+        // SAFETY: neighbours in a list, which only this thread changes: tasks stand in their thread's list,
+        // or are unlinked when nobody else refers to them.
         unsafe {
             (*previous).set(Node { next, ..(*previous).get() });
             (*next).set(Node { previous, ..(*next).get() });

@@ -1,8 +1,9 @@
 //! Native functions that stand for functions of asyncio's.
 //!
-//! Whoever looks at one sees the function that it stands for: its class, name, signature, documentation, and whether it is a
-//! coroutine function (`mock.patch("asyncio.sleep")` asks). Called where no loop of ours runs, a function that dispatches is that one.
-//! In a class it is a method, and on an instance of another class, where a tool may have put it, again the one it stands for.
+//! Whoever looks at one sees the function that it stands for: its class, name, signature, documentation, and
+//! whether it is a coroutine function (`mock.patch("asyncio.sleep")` asks). Called where no loop of ours
+//! runs, a function that dispatches is that one. In a class it is a method, and on an instance of another
+//! class, where a tool may have put it, again the one it stands for.
 
 use std::ffi::{CStr, c_int, c_void};
 use std::mem::ManuallyDrop;
@@ -78,8 +79,8 @@ impl Native for Function {
 /// A method of a class that stands for one of asyncio's; the instance is the first argument.
 pub(crate) type Method = fn(Python<'_>, Arguments<'_>) -> PyResult<Object>;
 
-/// Gives a class native methods, each in the place of the one of the same name of the class that it stands for: what the decorators
-/// `native_…` do.
+/// Gives a class native methods, each in the place of the one of the same name of the class that it stands
+/// for: what the decorators `native_…` do.
 pub(crate) fn set_methods(class: &Bound<'_, PyAny>, methods: &[(&str, Method)]) -> PyResult<()> {
     let stock = class.getattr("_stands_for")?;
     methods.iter().try_for_each(|(name, method)| {
@@ -104,8 +105,8 @@ impl Function {
         Ok(Self { vectorcall: called::<Self>, body, stands_for, code, owner, is_special: false })
     }
 
-    /// A method is for instances of its class. A function gives way to a tool that has exchanged the code of the function
-    /// that it stands for: the tool wants to see the call.
+    /// A method is for instances of its class. A function gives way to a tool that has exchanged the code of
+    /// the function that it stands for: the tool wants to see the call.
     fn is_ours(&self, arguments: Arguments<'_>) -> bool {
         let Some(owner) = &self.owner else {
             return self.code.is_run_by(&self.stands_for);
@@ -171,8 +172,8 @@ unsafe extern "C" fn bind(
 }
 
 unsafe extern "C" fn attribute(function: *mut ffi::PyObject, name: *mut ffi::PyObject) -> *mut ffi::PyObject {
-    // SAFETY: called by the interpreter on an attached thread with an instance of the class. How it is called, bound and pickled
-    // is its own.
+    // SAFETY: called by the interpreter on an attached thread with an instance of the class. How it is
+    // called, bound and pickled is its own.
     unsafe {
         let stands_for = (*FUNCTION.payload::<Function>(function)).stands_for.as_ptr();
         let text = ManuallyDrop::new(Object::from_owned(Python::assume_attached(), name));
@@ -194,8 +195,8 @@ unsafe extern "C" fn set_attribute(
     name: *mut ffi::PyObject,
     value: *mut ffi::PyObject,
 ) -> c_int {
-    // SAFETY: called by the interpreter on an attached thread with an instance of the class; without a value the attribute is
-    // to go.
+    // SAFETY: called by the interpreter on an attached thread with an instance of the class; without a value
+    // the attribute is to go.
     unsafe {
         ffi::PyObject_SetAttr((*FUNCTION.payload::<Function>(function)).stands_for.as_ptr(), name, value)
     }
@@ -208,8 +209,8 @@ unsafe extern "C" fn repr(function: *mut ffi::PyObject) -> *mut ffi::PyObject {
 
 /// What asks `object.__getattribute__` for it, as `help` does, and what a class has of the same name anyway.
 unsafe extern "C" fn shown(function: *mut ffi::PyObject, name: *mut c_void) -> *mut ffi::PyObject {
-    // SAFETY: called by the interpreter on an attached thread with an instance of the class; the name is one of `SHOWN`, by the
-    // table of attributes.
+    // SAFETY: called by the interpreter on an attached thread with an instance of the class; the name is one
+    // of `SHOWN`, by the table of attributes.
     unsafe {
         let stands_for = (*FUNCTION.payload::<Function>(function)).stands_for.as_ptr();
         ffi::PyObject_GetAttrString(stands_for, name.cast())

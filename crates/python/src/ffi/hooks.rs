@@ -1,7 +1,8 @@
 //! Which methods of a class are not asyncio's or ours any more.
 //!
-//! asyncio's methods call each other by name, so a subclass, a tool or a test that replaces one changes the others. Ours call by
-//! name only what was replaced. What a class has is looked up once, and again when its version says that it was changed.
+//! asyncio's methods call each other by name, so a subclass, a tool or a test that replaces one changes the
+//! others. Ours call by name only what was replaced. What a class has is looked up once, and again when its
+//! version says that it was changed.
 
 use std::marker::PhantomData;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
@@ -41,8 +42,9 @@ struct Original {
     can_be_hidden: bool,
 }
 
-/// Declares the hooks of a family, each with its name; those of the classes below the first, if they have some of their own, stand
-/// behind a semicolon each: `hooks!(enum Hook in HOOKS { Put = "_put"; LifoPut = "_put" });`.
+/// Declares the hooks of a family, each with its name; those of the classes below the first, if they have
+/// some of their own, stand behind a semicolon each: `hooks!(enum Hook in HOOKS { Put = "_put"; LifoPut =
+/// "_put" });`.
 macro_rules! hooks {
     (
         $(#[$about:meta])*

@@ -1,9 +1,11 @@
 //! Names of the standard library that are needed again and again.
 //!
-//! All are looked up when the module is imported. Later on a thread might fork in the middle of a look-up by another: its
-//! child would wait for the end of it for ever. And some are needed when the interpreter is shutting down.
+//! All are looked up when the module is imported. Later on a thread might fork in the middle of a look-up by
+//! another: its child would wait for the end of it for ever. And some are needed when the interpreter is
+//! shutting down.
 //!
-//! A private name of asyncio's may be gone. Then `python/ironloop/private.py` sees to it that nothing is used that needs it.
+//! A private name of asyncio's may be gone. Then `python/ironloop/private.py` sees to it that nothing is used
+//! that needs it.
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
@@ -245,7 +247,8 @@ pub(crate) fn thread_safe_handle(py: Python<'_>) -> PyResult<Option<&Bound<'_, P
     Ok(class.as_ref().map(|class| class.bind(py)))
 }
 
-/// What `transport.get_extra_info` would be without our own, if a test has put another into asyncio's base class.
+/// What `transport.get_extra_info` would be without our own, if a test has put another into asyncio's base
+/// class.
 pub(crate) fn replaced_get_extra_info<'py>(
     transport: &Bound<'py, PyAny>,
 ) -> PyResult<Option<Bound<'py, PyAny>>> {
@@ -339,13 +342,15 @@ pub(crate) fn only_message(py: Python<'_>) -> PyResult<&Bound<'_, PyTuple>> {
         .map(|names| names.bind(py))
 }
 
-/// Whether a gather that has failed strikes its caller out of all children's awaiters: late patches of Python 3.14 do.
+/// Whether a gather that has failed strikes its caller out of all children's awaiters: late patches of Python
+/// 3.14 do.
 pub(crate) fn gather_leaves_children(py: Python<'_>) -> PyResult<bool> {
     static ANSWER: PyOnceLock<bool> = PyOnceLock::new();
     ANSWER.get_or_try_init(py, || py.import("asyncio.tasks")?.hasattr("_discard_awaited_by")).copied()
 }
 
-/// What a shield that was cancelled leaves in its future, in the Pythons where it reports that future's error.
+/// What a shield that was cancelled leaves in its future, in the Pythons where it reports that future's
+/// error.
 pub(crate) fn log_on_exception(py: Python<'_>) -> PyResult<Option<&Object>> {
     static CALLBACK: PyOnceLock<Option<Object>> = PyOnceLock::new();
     let callback = CALLBACK.get_or_try_init(py, || {

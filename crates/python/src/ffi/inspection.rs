@@ -1,5 +1,5 @@
-//! What whoever inspects a coroutine sees: its class, names and state, and the code, frame and await that it would have if it
-//! were asyncio's own.
+//! What whoever inspects a coroutine sees: its class, names and state, and the code, frame and await that it
+//! would have if it were asyncio's own.
 //!
 //! Nothing of this is there until somebody asks, sets a name, or has origins tracked.
 
@@ -139,7 +139,8 @@ static FUNCTIONS: PyOnceLock<Py<PyDict>> = PyOnceLock::new();
 /// Where they are.
 const MODULES: [&str; 5] = ["tasks", "queues", "locks", "streams", "timeouts"];
 
-/// Looks a function up, before anybody could put another in its place. One that a later Python does not have is done without.
+/// Looks a function up, before anybody could put another in its place. One that a later Python does not have
+/// is done without.
 pub(super) fn learn(py: Python<'_>, qualified_name: &str) -> PyResult<()> {
     let functions = FUNCTIONS.get_or_init(py, || PyDict::new(py).unbind()).bind(py);
     if !functions.contains(qualified_name)? {
@@ -198,7 +199,8 @@ fn new_frame<'py>(
     code: &Bound<'py, PyAny>,
     globals: &Bound<'py, PyAny>,
 ) -> PyResult<Bound<'py, PyAny>> {
-    // The variables of an outer function are in its coroutine's frame from the first instruction on, and not in this.
+    // The variables of an outer function are in its coroutine's frame from the first instruction on, and not
+    // in this.
     let code = if code.getattr("co_freevars")?.is_empty()? {
         code.clone()
     } else {
@@ -392,7 +394,8 @@ unsafe fn rename<C: Inspect>(
     attribute: &str,
     which: impl FnOnce(&mut Details) -> &mut Option<Object>,
 ) -> c_int {
-    // SAFETY: whoever calls this is called by the interpreter itself, with the instance and the value that it keeps meanwhile.
+    // SAFETY: whoever calls this is called by the interpreter itself, with the instance and the value that it
+    // keeps meanwhile.
     unsafe {
         let py = Python::assume_attached();
         let done = enter(py, || {
@@ -411,7 +414,8 @@ unsafe fn rename<C: Inspect>(
     }
 }
 
-/// Whether the Python code that runs is a generator for which a coroutine is its own iterator: of `types.coroutine`.
+/// Whether the Python code that runs is a generator for which a coroutine is its own iterator: of
+/// `types.coroutine`.
 pub(super) fn may_yield_from(py: Python<'_>) -> PyResult<bool> {
     // `inspect.CO_ITERABLE_COROUTINE`
     const ITERABLE_COROUTINE: c_int = 0x100;

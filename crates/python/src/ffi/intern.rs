@@ -1,7 +1,7 @@
 //! Interned names, each made when first asked for.
 //!
-//! PyO3's own are made under a lock, which is taken with Python's lock released: a thread that forks just then leaves its child
-//! a lock that is never given back. These have none.
+//! PyO3's own are made under a lock, which is taken with Python's lock released: a thread that forks just
+//! then leaves its child a lock that is never given back. These have none.
 
 use std::ptr;
 use std::sync::atomic::{AtomicPtr, Ordering};

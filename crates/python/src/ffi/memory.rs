@@ -9,8 +9,8 @@ use pyo3::prelude::*;
 
 use super::cell::LoopCell;
 
-/// The memory of dead instances of one class, none of them from the collector's allocator: making the next one then asks no
-/// allocator. Owned by the class, or by a loop.
+/// The memory of dead instances of one class, none of them from the collector's allocator: making the next
+/// one then asks no allocator. Owned by the class, or by a loop.
 #[derive(Default)]
 pub(crate) struct Pool(LoopCell<Vec<Memory>>);
 
@@ -59,21 +59,22 @@ impl Drop for Pool {
     }
 }
 
-/// The size of an instance: of a Python class below, the interpreter puts the values of attributes right behind it.
+/// The size of an instance: of a Python class below, the interpreter puts the values of attributes right
+/// behind it.
 pub(super) const fn whole_words(size: usize) -> usize {
     size.next_multiple_of(size_of::<usize>())
 }
 
-/// What may stand before an object of a collected class: the collector's header, and where the interpreter keeps a
-/// dictionary and weak references that it manages itself.
+/// What may stand before an object of a collected class: the collector's header, and where the interpreter
+/// keeps a dictionary and weak references that it manages itself.
 pub(super) const BEFORE: usize = 4 * size_of::<usize>();
 
 /// Memory for an instance, with its header, and zeros behind it.
 ///
-/// The collector counts what its own allocator gives out, and comes the sooner. An instance that it never walks has no
-/// business there. It comes from the C library, which keeps what is freed: the interpreter's own allocator gives arenas
-/// back to the kernel after a burst, and the next burst faults them in again. A free-threaded collector finds objects by
-/// their allocator, so there all come from its own.
+/// The collector counts what its own allocator gives out, and comes the sooner. An instance that it never
+/// walks has no business there. It comes from the C library, which keeps what is freed: the interpreter's own
+/// allocator gives arenas back to the kernel after a burst, and the next burst faults them in again. A
+/// free-threaded collector finds objects by their allocator, so there all come from its own.
 pub(super) unsafe fn allocate(
     py: Python<'_>,
     kind: *mut ffi::PyTypeObject,
@@ -102,8 +103,8 @@ pub(super) unsafe fn allocate(
 
 /// Gives back what `allocate` gave.
 pub(super) unsafe fn release(memory: *mut ffi::PyObject, tracked: bool) {
-    // SAFETY: the deallocators and pools that call this have taken all out of the instance, and say how `allocate` was called
-    // for its class.
+    // SAFETY: the deallocators and pools that call this have taken all out of the instance, and say how
+    // `allocate` was called for its class.
     unsafe {
         if tracked || cfg!(Py_GIL_DISABLED) {
             ffi::PyObject_GC_Del(memory.cast());

@@ -61,7 +61,8 @@ impl<T: Native> Receiver for T {
         instance: *mut ffi::PyObject,
         body: impl FnOnce(&Instance<T>) -> R,
     ) -> R {
-        // SAFETY: called by the functions below for the interpreter, which has checked the class and keeps the instance.
+        // SAFETY: called by the functions below for the interpreter, which has checked the class and keeps
+        // the instance.
         unsafe { Instance::borrowed(&instance, body) }
     }
 }
@@ -77,13 +78,15 @@ impl<T: PyClass<Frozen = True> + Sync> Receiver for Made<T> {
         instance: *mut ffi::PyObject,
         body: impl FnOnce(Self::Lent<'_>) -> R,
     ) -> R {
-        // SAFETY: called by the functions below for the interpreter, which has checked the class and keeps the instance.
+        // SAFETY: called by the functions below for the interpreter, which has checked the class and keeps
+        // the instance.
         unsafe { body(Borrowed::from_ptr(py, instance).cast_unchecked()) }
     }
 }
 
 /// # Safety
-/// Called by the interpreter for a method of the receiver's class, with the arguments of a `METH_FASTCALL | METH_KEYWORDS` call.
+/// Called by the interpreter for a method of the receiver's class, with the arguments of a `METH_FASTCALL |
+/// METH_KEYWORDS` call.
 pub(crate) unsafe fn call<T: Receiver>(
     receiver: *mut ffi::PyObject,
     values: *const *mut ffi::PyObject,
@@ -91,7 +94,8 @@ pub(crate) unsafe fn call<T: Receiver>(
     names: *mut ffi::PyObject,
     body: impl for<'a> FnOnce(Python<'_>, T::Lent<'a>, Arguments<'_>) -> PyResult<Object>,
 ) -> *mut ffi::PyObject {
-    // SAFETY: the interpreter runs on an attached thread, has checked the receiver's type, and keeps all alive.
+    // SAFETY: the interpreter runs on an attached thread, has checked the receiver's type, and keeps all
+    // alive.
     unsafe {
         let py = Python::assume_attached();
         let arguments = Arguments::new(values, count, names);
@@ -105,16 +109,16 @@ pub(crate) unsafe fn get<T: Receiver>(
     receiver: *mut ffi::PyObject,
     body: impl for<'a> FnOnce(Python<'_>, T::Lent<'a>) -> PyResult<Object>,
 ) -> *mut ffi::PyObject {
-    // SAFETY: the interpreter calls on an attached thread, has checked the receiver's type, and keeps it for the time of the
-    // call.
+    // SAFETY: the interpreter calls on an attached thread, has checked the receiver's type, and keeps it for
+    // the time of the call.
     unsafe {
         let py = Python::assume_attached();
         enter(py, || T::lend(py, receiver, |receiver| body(py, receiver)).map(Object::into_ptr))
     }
 }
 
-/// A method: `method!(Receiver, c"name", c"doc", function)`, where the function is `fn(Python, receiver, Arguments) ->
-/// PyResult<Object>`, and is given what [`Receiver::Lent`] says.
+/// A method: `method!(Receiver, c"name", c"doc", function)`, where the function is `fn(Python, receiver,
+/// Arguments) -> PyResult<Object>`, and is given what [`Receiver::Lent`] says.
 macro_rules! method {
     ($receiver:ty, $name:literal, $doc:literal, $function:expr) => {{
         #[allow(unsafe_code)]
@@ -132,8 +136,8 @@ macro_rules! method {
 }
 pub(crate) use method;
 
-/// One of a native class that takes no arguments, and refuses them in the words of asyncio's method of that qualified name; the
-/// function is `fn(Python, &Instance<Payload>) -> PyResult<Object>`.
+/// One of a native class that takes no arguments, and refuses them in the words of asyncio's method of that
+/// qualified name; the function is `fn(Python, &Instance<Payload>) -> PyResult<Object>`.
 macro_rules! bare_method {
     ($payload:ty, $name:literal, $doc:literal, $qualified:literal, $function:expr) => {
         $crate::ffi::method!(
@@ -220,8 +224,8 @@ pub(crate) unsafe fn call_with_tuple<T: Receiver>(
         Option<&Bound<'py, PyDict>>,
     ) -> PyResult<()>,
 ) -> *mut ffi::PyObject {
-    // SAFETY: the interpreter runs on an attached thread, has checked the receiver's type, and keeps all alive: also a tuple, and
-    // a dictionary or nothing.
+    // SAFETY: the interpreter runs on an attached thread, has checked the receiver's type, and keeps all
+    // alive: also a tuple, and a dictionary or nothing.
     unsafe {
         let py = Python::assume_attached();
         let positional = Bound::from_borrowed_ptr(py, positional).cast_into_unchecked();
@@ -316,7 +320,8 @@ pub(crate) unsafe fn call_builtin(
     object: *mut ffi::PyObject,
     body: impl FnOnce(Python<'_>, &Object) -> PyResult<()>,
 ) -> *mut ffi::PyObject {
-    // SAFETY: the interpreter runs on an attached thread, and the function keeps the object, whose reference is not given back.
+    // SAFETY: the interpreter runs on an attached thread, and the function keeps the object, whose reference
+    // is not given back.
     unsafe {
         let py = Python::assume_attached();
         let object = ManuallyDrop::new(Object::from_owned(py, object));

@@ -1,9 +1,10 @@
-//! CPython's C interface where PyO3 costs too much on the hot path. The only `unsafe` of this crate. It names nothing above it:
-//! neither a loop, nor a task, nor what waits.
+//! CPython's C interface where PyO3 costs too much on the hot path. The only `unsafe` of this crate. It names
+//! nothing above it: neither a loop, nor a task, nor what waits.
 //!
-//! What holds everywhere in here: whoever has a `Python<'_>` token is attached to the interpreter, and an [`Object`] lives
-//! and dies on attached threads only. "A live object" in a SAFETY note is one that an `Object`, a `Bound` or an [`Arg`] at hand
-//! keeps; "called by the interpreter" says that it keeps what it passes for as long as the call lasts.
+//! What holds everywhere in here: whoever has a `Python<'_>` token is attached to the interpreter, and an
+//! [`Object`] lives and dies on attached threads only. "A live object" in a SAFETY note is one that an
+//! `Object`, a `Bound` or an [`Arg`] at hand keeps; "called by the interpreter" says that it keeps what it
+//! passes for as long as the call lasts.
 
 pub(crate) mod arguments;
 pub(crate) mod attributes;

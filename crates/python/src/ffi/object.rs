@@ -9,8 +9,8 @@ use pyo3::types::{PyBool, PyTuple, PyType};
 
 /// A strong reference to a Python object.
 ///
-/// `Py<T>` asks on every drop whether the thread is attached, because it may be dropped anywhere. An `Object` may not:
-/// dropping it is one decrement, and may run any Python code.
+/// `Py<T>` asks on every drop whether the thread is attached, because it may be dropped anywhere. An `Object`
+/// may not: dropping it is one decrement, and may run any Python code.
 #[repr(transparent)]
 pub(crate) struct Object(ManuallyDrop<Py<PyAny>>);
 
@@ -20,14 +20,16 @@ impl Object {
     /// # Safety
     /// `pointer` is a valid object, and the caller gives up one reference to it.
     pub(crate) unsafe fn from_owned(py: Python<'_>, pointer: *mut ffi::PyObject) -> Self {
-        // SAFETY: who calls this has the reference from a C function, or by `Py_NewRef`, and says so; it is taken over here.
+        // SAFETY: who calls this has the reference from a C function, or by `Py_NewRef`, and says so; it is
+        // taken over here.
         Self(ManuallyDrop::new(unsafe { Bound::from_owned_ptr(py, pointer) }.unbind()))
     }
 
     /// Takes over the new reference that a C function has returned, or the error that it has set.
     ///
     /// # Safety
-    /// `pointer` is a valid object to which the caller gives up one reference, or null, and an exception is set.
+    /// `pointer` is a valid object to which the caller gives up one reference, or null, and an exception is
+    /// set.
     pub(crate) unsafe fn from_result(py: Python<'_>, pointer: *mut ffi::PyObject) -> PyResult<Self> {
         if pointer.is_null() {
             return Err(PyErr::fetch(py));

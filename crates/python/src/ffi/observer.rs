@@ -1,10 +1,10 @@
 //! Who is told natively that a future is done.
 //!
-//! In a future of ours an observer stands like a callback, and the loop tells it in the turn in which it would call one,
-//! without a handle. To any other future it is a common callback: it can be called.
+//! In a future of ours an observer stands like a callback, and the loop tells it in the turn in which it
+//! would call one, without a handle. To any other future it is a common callback: it can be called.
 //!
-//! Each kind of observer has a class of its own. The loop knows them all by what their payloads begin with ([`Head`]), and not by
-//! their classes: so nobody need know every kind.
+//! Each kind of observer has a class of its own. The loop knows them all by what their payloads begin with
+//! ([`Head`]), and not by their classes: so nobody need know every kind.
 
 use std::ffi::{CStr, c_void};
 use std::ptr;
@@ -115,8 +115,8 @@ owned!(AnyObserver { visits: 0; });
 impl AnyObserver {
     /// The object, if it is one.
     pub(crate) fn of(object: &Object) -> Option<&Self> {
-        // SAFETY: a live object. Where its class says that the function is with which it is called, there it is, or null; by
-        // that of observers it is one, and an `AnyObserver` is an `Object`.
+        // SAFETY: a live object. Where its class says that the function is with which it is called, there it
+        // is, or null; by that of observers it is one, and an `AnyObserver` is an `Object`.
         unsafe {
             let known = head_of(object).cast::<Option<ffi::vectorcallfunc>>();
             if known.is_null() {
@@ -166,8 +166,8 @@ unsafe extern "C" fn called(
     count: usize,
     names: *mut ffi::PyObject,
 ) -> *mut ffi::PyObject {
-    // SAFETY: the interpreter calls by the observer's own vectorcall field, on an attached thread, and keeps observer and
-    // arguments for the time of the call. The reference to it is not given back.
+    // SAFETY: the interpreter calls by the observer's own vectorcall field, on an attached thread, and keeps
+    // observer and arguments for the time of the call. The reference to it is not given back.
     unsafe {
         let py = Python::assume_attached();
         let arguments = Arguments::new(values, ffi::PyVectorcall_NARGS(count), names);

@@ -1,10 +1,11 @@
 //! The registry of pending tasks, for `asyncio.all_tasks()`: it keeps none of them alive.
 //!
-//! The addresses in it are no references, and are never followed but to those whose memory is theirs still: a task leaves the registry in
-//! its deallocator, at the latest, before its memory is given back. Used under Python's lock.
+//! The addresses in it are no references, and are never followed but to those whose memory is theirs still: a
+//! task leaves the registry in its deallocator, at the latest, before its memory is given back. Used under
+//! Python's lock.
 //!
-//! From Python 3.14 on the interpreter has such a list itself, in the base's fields. Before, asyncio keeps a `WeakSet` in
-//! Python, whose upkeep costs more than the rest of a short task.
+//! From Python 3.14 on the interpreter has such a list itself, in the base's fields. Before, asyncio keeps a
+//! `WeakSet` in Python, whose upkeep costs more than the rest of a short task.
 
 use std::cell::Cell;
 
@@ -67,14 +68,14 @@ impl Drop for Place {
     }
 }
 
-/// All that stand in the registry and live. Of a class below ours an instance's attributes go before our deallocator is called: their
-/// last words may look here, and find one to which nobody refers any more.
+/// All that stand in the registry and live. Of a class below ours an instance's attributes go before our
+/// deallocator is called: their last words may look here, and find one to which nobody refers any more.
 pub(crate) fn list(py: Python<'_>) -> Vec<Object> {
     REGISTRY.with(|registry| {
         let objects =
             registry.places.iter().filter(|address| **address != 0).map(|address| *address as *mut _);
-        // SAFETY: who stands in the registry leaves it before its memory is given back, and is given a reference only while there
-        // is one.
+        // SAFETY: who stands in the registry leaves it before its memory is given back, and is given a
+        // reference only while there is one.
         unsafe {
             objects
                 .filter(|object| ffi::Py_REFCNT(*object) > 0)

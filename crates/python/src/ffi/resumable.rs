@@ -25,7 +25,8 @@ impl Input {
     /// # Safety
     /// On an attached thread, with a live object.
     unsafe fn of(py: Python<'_>, value: *mut ffi::PyObject) -> Self {
-        // SAFETY: the slots that call this were given the value by the interpreter, which keeps it; None is only compared.
+        // SAFETY: the slots that call this were given the value by the interpreter, which keeps it; None is
+        // only compared.
         unsafe {
             let sent = (value != ffi::Py_None()).then(|| Object::from_owned(py, ffi::Py_NewRef(value)));
             Self::Next(sent)
@@ -127,7 +128,8 @@ unsafe extern "C" fn send_method<R: Resumable>(
     receiver: *mut ffi::PyObject,
     value: *mut ffi::PyObject,
 ) -> *mut ffi::PyObject {
-    // SAFETY: called by the interpreter on an attached thread, for a method of this class, with a live object.
+    // SAFETY: called by the interpreter on an attached thread, for a method of this class, with a live
+    // object.
     unsafe {
         get::<R>(receiver, |py, instance| {
             R::resume(py, instance, Input::of(py, value)).and_then(|step| answer(py, step))
@@ -160,7 +162,8 @@ unsafe extern "C" fn itself(object: *mut ffi::PyObject) -> *mut ffi::PyObject {
 /// A panic becomes an exception, as everywhere.
 unsafe fn resume<R: Resumable>(object: *mut ffi::PyObject, input: Input) -> PyResult<Step> {
     use std::panic::{AssertUnwindSafe, catch_unwind};
-    // SAFETY: the slots that call this were called by the interpreter, on an attached thread with an instance of the class.
+    // SAFETY: the slots that call this were called by the interpreter, on an attached thread with an instance
+    // of the class.
     unsafe {
         let py = Python::assume_attached();
         catch_unwind(AssertUnwindSafe(|| {
@@ -193,8 +196,8 @@ unsafe extern "C" fn send_slot<R: Resumable>(
     value: *mut ffi::PyObject,
     result: *mut *mut ffi::PyObject,
 ) -> ffi::PySendResult {
-    // SAFETY: called by the interpreter on an attached thread with an instance of the class; `result` is the caller's place for
-    // the answer.
+    // SAFETY: called by the interpreter on an attached thread with an instance of the class; `result` is the
+    // caller's place for the answer.
     unsafe {
         let py = Python::assume_attached();
         match resume::<R>(object, Input::of(py, value)) {

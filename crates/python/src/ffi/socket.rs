@@ -1,7 +1,8 @@
 //! Sockets that a Python object owns.
 //!
-//! Anybody who has the object may close it at any time, and the kernel then gives its number to the next descriptor of the
-//! process. So whoever keeps such a socket keeps the object, and asks it for its number before each system call.
+//! Anybody who has the object may close it at any time, and the kernel then gives its number to the next
+//! descriptor of the process. So whoever keeps such a socket keeps the object, and asks it for its number
+//! before each system call.
 
 use std::sync::atomic::{AtomicU8, Ordering};
 
@@ -58,7 +59,8 @@ impl PythonSocket {
         Ok(Self { object, number })
     }
 
-    /// The number for a system call now: [`CLOSED`] once the object was closed, or has given its descriptor away.
+    /// The number for a system call now: [`CLOSED`] once the object was closed, or has given its descriptor
+    /// away.
     pub(crate) fn fd(&self) -> RawFd {
         number_of(&self.object)
     }
@@ -81,7 +83,8 @@ impl PythonSocket {
 /// Runs no Python code.
 fn number_of(socket: &Object) -> RawFd {
     if WAY.load(Ordering::Relaxed) == FIELD {
-        // SAFETY: an instance of `_socket.socket`, as `new` has checked, whose field was found to be the number.
+        // SAFETY: an instance of `_socket.socket`, as `new` has checked, whose field was found to be the
+        // number.
         return unsafe { (*socket.as_ptr().cast::<Fields>()).number };
     }
     // SAFETY: whoever has a socket of ours at hand is attached to the interpreter.

@@ -1,5 +1,5 @@
-//! What asyncio of this very release does, where that has changed within a minor version of Python. Its own code is asked: about
-//! datagrams when the module is imported, about what it refuses when we refuse it.
+//! What asyncio of this very release does, where that has changed within a minor version of Python. Its own
+//! code is asked: about datagrams when the module is imported, about what it refuses when we refuse it.
 
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
@@ -46,7 +46,8 @@ fn stock(py: Python<'_>) -> PyResult<&Stock> {
         PyResult::Ok(Stock {
             write: sockets.getattr_opt(intern!(py, "write"))?.map(Object::from),
             send_to: datagrams.getattr_opt(intern!(py, "sendto"))?.map(Object::from),
-            // A transport that lacks what we give it is of another Python than we know, whose habits are the latest.
+            // A transport that lacks what we give it is of another Python than we know, whose habits are the
+            // latest.
             datagrams: try_out(&datagrams).unwrap_or(Datagrams { header: 8, sends_empty: true }),
         })
     })

@@ -1,7 +1,7 @@
 //! How an iterator that is no generator returns a value: by `StopIteration`.
 //!
-//! Each await of a native object that gives a value ends so, and the interpreter takes the exception apart at once. Up to Python 3.11 the
-//! value alone will do. Later ones want an instance: ours come from a pool.
+//! Each await of a native object that gives a value ends so, and the interpreter takes the exception apart at
+//! once. Up to Python 3.11 the value alone will do. Later ones want an instance: ours come from a pool.
 
 #[cfg(Py_3_12)]
 use std::{ffi::c_void, mem::ManuallyDrop};

@@ -1,6 +1,7 @@
 //! Futures and tasks, asyncio's own and ours, as the C structs that they are.
 //!
-//! A [`View`] is of one whose class is known: it names no loop, and runs nothing. What is done with it, `event_loop::future` says.
+//! A [`View`] is of one whose class is known: it names no loop, and runs nothing. What is done with it,
+//! `event_loop::future` says.
 
 use std::mem::ManuallyDrop;
 use std::ops::Deref;
@@ -79,15 +80,17 @@ impl<'a> View<'a> {
         let kind = unsafe { ffi::Py_TYPE(object.as_ptr()) };
         let stock =
             kind == STOCK_FUTURE.load(Ordering::Relaxed) || kind == STOCK_TASK.load(Ordering::Relaxed);
-        // SAFETY: an instance of exactly one of these classes; `lib.rs` has probed their layout before it had them remembered.
+        // SAFETY: an instance of exactly one of these classes; `lib.rs` has probed their layout before it had
+        // them remembered.
         stock.then(|| unsafe { Self::cast(object) })
     }
 
     /// # Safety
     /// The object is a future of asyncio's, or of a class below it.
     unsafe fn cast(object: &'a Object) -> Self {
-        // SAFETY: `of_ours` and `of_stock` have looked at the object's class, for `of_own` and `lend` its type and the tables of
-        // methods have, and `of_iterated` says who has; all such objects begin with the fields.
+        // SAFETY: `of_ours` and `of_stock` have looked at the object's class, for `of_own` and `lend` its
+        // type and the tables of methods have, and `of_iterated` says who has; all such objects begin with
+        // the fields.
         Self { object, fields: unsafe { &*object.as_ptr().cast() } }
     }
 
@@ -105,8 +108,8 @@ impl Receiver for View<'_> {
     type Lent<'a> = View<'a>;
 
     unsafe fn lend<R>(py: Python<'_>, instance: *mut ffi::PyObject, body: impl FnOnce(View<'_>) -> R) -> R {
-        // SAFETY: called by `ffi::method` for the interpreter, which has checked the class and keeps the instance: its
-        // reference is not given back.
+        // SAFETY: called by `ffi::method` for the interpreter, which has checked the class and keeps the
+        // instance: its reference is not given back.
         unsafe {
             let object = ManuallyDrop::new(Object::from_owned(py, instance));
             body(View::cast(&object))

@@ -1,10 +1,12 @@
 //! What a value owns, listed once: for the collector to see, and to let go of where it lies in a cycle.
 //!
-//! Three traits say it: [`Traverse`] shows the references, [`Clear`] lets go of them where they lie, [`Release`] takes them out of a
-//! value that is borrowed, to be dropped when it is not. [`owned!`] implements them from a list of fields that has to be complete.
+//! Three traits say it: [`Traverse`] shows the references, [`Clear`] lets go of them where they lie,
+//! [`Release`] takes them out of a value that is borrowed, to be dropped when it is not. [`owned!`]
+//! implements them from a list of fields that has to be complete.
 //!
-//! A traversal runs no Python and allocates nothing: it comes while the collector holds the world still. It may come while a
-//! [`LoopCell`] is in use (whoever uses it has allocated a Python object); what lies in it then is not shown, and so is taken for alive.
+//! A traversal runs no Python and allocates nothing: it comes while the collector holds the world still. It
+//! may come while a [`LoopCell`] is in use (whoever uses it has allocated a Python object); what lies in it
+//! then is not shown, and so is taken for alive.
 
 use std::collections::VecDeque;
 use std::ffi::{c_int, c_void};
@@ -39,8 +41,8 @@ pub(crate) trait Clear {
 
 /// The same of what lies in a cell.
 pub(crate) trait Release {
-    /// Takes the references out that may be part of a cycle. They are to be dropped when nothing is borrowed: that may run any
-    /// Python code.
+    /// Takes the references out that may be part of a cycle. They are to be dropped when nothing is borrowed:
+    /// that may run any Python code.
     fn release(&mut self, py: Python<'_>) -> impl Sized + use<Self>;
 }
 
@@ -50,7 +52,8 @@ pub(crate) trait Release {
 /// Called by the collector, with its visitor.
 pub(super) unsafe fn traverse(owner: &impl Traverse, visit: ffi::visitproc, argument: *mut c_void) -> c_int {
     let mut show = |object: &Object| {
-        // SAFETY: `tp_traverse` of `class` and `derived` hand on the visitor that the collector has given them; a live object.
+        // SAFETY: `tp_traverse` of `class` and `derived` hand on the visitor that the collector has given
+        // them; a live object.
         match NonZero::new(unsafe { visit(object.as_ptr(), argument) }) {
             None => Ok(()),
             Some(stop) => Err(Stop(stop)),
@@ -129,13 +132,6 @@ impl<A: Traverse, B: Traverse> Traverse for (A, B) {
     }
 }
 
-impl<A: Traverse, B: Traverse, C: Traverse> Traverse for (A, B, C) {
-    fn traverse(&self, visit: &mut Visit<'_>) -> Visited {
-        self.0.traverse(visit)?;
-        (&self.1, &self.2).traverse(visit)
-    }
-}
-
 /// What is in use is not shown.
 impl<T: Traverse> Traverse for LoopCell<T> {
     fn traverse(&self, visit: &mut Visit<'_>) -> Visited {
@@ -174,8 +170,9 @@ emptied!(Option, Vec, VecDeque);
 /// });
 /// ```
 ///
-/// Each part may be left out; with `clears`, or `clears nothing;`, the type is [`Clear`]. For a value that lies in a cell it is
-/// `owned!(in_cell State { … })`: what it `clears`, options and collections, is taken out ([`Release`]).
+/// Each part may be left out; with `clears`, or `clears nothing;`, the type is [`Clear`]. For a value that
+/// lies in a cell it is `owned!(in_cell State { … })`: what it `clears`, options and collections, is taken
+/// out ([`Release`]).
 ///
 /// ```text
 /// owned!([R: Request] enum Stage<R> {
@@ -224,7 +221,9 @@ macro_rules! owned {
         }
     };
 
-    (@clear [$($generic:tt)*] $name:ty, { $(visits: $($visited:tt),+;)? clears: $($cleared:tt),+; $($rest:tt)* }) => {
+    (@clear [$($generic:tt)*] $name:ty, {
+        $(visits: $($visited:tt),+;)? clears: $($cleared:tt),+; $($rest:tt)*
+    }) => {
         impl<$($generic)*> $crate::ffi::visit::Clear for $name {
             fn clear(&self, py: pyo3::Python<'_>) {
                 $($crate::ffi::visit::Clear::clear(&self.$cleared, py);)+

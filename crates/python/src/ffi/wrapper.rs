@@ -1,4 +1,5 @@
-//! What `coroutine.__await__()` gives to Python code: an iterator that resumes the coroutine, which is no iterator itself.
+//! What `coroutine.__await__()` gives to Python code: an iterator that resumes the coroutine, which is no
+//! iterator itself.
 //!
 //! (To the interpreter's `await` a native coroutine is its own iterator, and needs none of these.)
 
@@ -58,8 +59,8 @@ unsafe extern "C" fn wrap(coroutine: *mut ffi::PyObject, _: *mut ffi::PyObject) 
 /// # Safety
 /// An instance of the class.
 unsafe fn inner(wrapper: *mut ffi::PyObject) -> *mut ffi::PyObject {
-    // SAFETY: the callers are slots and methods of the class: the interpreter has checked the instance. Its payload is in place
-    // as long as it lives.
+    // SAFETY: the callers are slots and methods of the class: the interpreter has checked the instance. Its
+    // payload is in place as long as it lives.
     unsafe { (*WRAPPER.payload::<Wrapper>(wrapper)).coroutine.as_ptr() }
 }
 

@@ -1,8 +1,9 @@
 //! Whether asyncio's futures and tasks keep their state where [`super`] looks for it.
 //!
-//! At import some futures and a task are put through their states, by Python and by the fields in turn: what one writes the
-//! other must read. (The sizes alone would not tell of a bit that has moved in a patch release, and it would be corrupted in
-//! silence.) Nothing is written into a field, nor followed, before all that can be read has proved right.
+//! At import some futures and a task are put through their states, by Python and by the fields in turn: what
+//! one writes the other must read. (The sizes alone would not tell of a bit that has moved in a patch
+//! release, and it would be corrupted in silence.) Nothing is written into a field, nor followed, before all
+//! that can be read has proved right.
 
 use pyo3::exceptions::{PyException, PyTypeError, PyValueError};
 use pyo3::prelude::*;
@@ -35,7 +36,8 @@ struct Stage<'py> {
     second: Bound<'py, PyAny>,
 }
 
-/// What in the two types is not laid out as this was built for, in a word. (Free-threaded ones have locks of their own.)
+/// What in the two types is not laid out as this was built for, in a word. (Free-threaded ones have locks of
+/// their own.)
 pub(crate) fn misfit(future: &Bound<'_, PyType>, task: &Bound<'_, PyType>) -> PyResult<Option<String>> {
     let py = future.py();
     // SAFETY: live types; their sizes were settled when they were made.
@@ -237,8 +239,8 @@ impl<'py> Stage<'py> {
         let super::Node { next, previous } = awaiter.node.get();
         let in_memory = |node: *mut std::cell::Cell<super::Node>| !node.is_null() && node.is_aligned();
         check!("list of tasks", in_memory(next) && in_memory(previous));
-        // SAFETY: all other fields have proved to be where they are expected, and the size is right: the last two words are the
-        // task's place in the list of this thread, which only this thread changes.
+        // SAFETY: all other fields have proved to be where they are expected, and the size is right: the last
+        // two words are the task's place in the list of this thread, which only this thread changes.
         let linked = unsafe {
             (*next).get().previous.cast_const() == node && (*previous).get().next.cast_const() == node
         };
@@ -264,12 +266,13 @@ fn truth(owner: &Bound<'_, PyAny>, name: &str) -> PyResult<bool> {
 }
 
 fn fields_of<'a>(future: &'a Bound<'_, PyAny>) -> &'a FutureFields {
-    // SAFETY: an instance of a type that is as large as the struct, or of one below it; every field is a word, or a part of one,
-    // that may have any value.
+    // SAFETY: an instance of a type that is as large as the struct, or of one below it; every field is a
+    // word, or a part of one, that may have any value.
     unsafe { &*future.as_ptr().cast() }
 }
 
 fn task_fields_of<'a>(task: &'a Bound<'_, PyAny>) -> &'a TaskFields {
-    // SAFETY: an instance of a type that is as large as the struct, or of one below it; the first fields are a future's.
+    // SAFETY: an instance of a type that is as large as the struct, or of one below it; the first fields are
+    // a future's.
     unsafe { &*task.as_ptr().cast() }
 }
