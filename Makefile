@@ -37,6 +37,7 @@ test-one:
 lint: LINT = $(ENVIRONMENTS) one -r tools/lint-requirements.txt
 lint:
 	cargo fmt --all --check
+	$(PYTHON) tools/map.py
 	$(LINT) --bare -- cargo clippy --workspace --all-targets -- -D warnings
 	$(LINT) --bare -- ruff check .
 	$(LINT) --bare -- ruff format --check .
