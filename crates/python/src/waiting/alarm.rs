@@ -5,6 +5,7 @@
 
 use ironloop_engine::Slot;
 use pyo3::prelude::*;
+use pyo3::types::{PyFloat, PyInt};
 
 use crate::event_loop::task::Task;
 use crate::event_loop::{Item, Kind, LoopCore, Parts, Timer};
@@ -12,11 +13,6 @@ use crate::ffi::call::call_method;
 use crate::ffi::derived::Own;
 use crate::ffi::intern::intern;
 use crate::ffi::{Context, Object, Release, Shared, owned};
-use crate::waiting::timeouts::TimeoutCore;
-use crate::waiting::wait_for::WaitFor;
-
-/// A timeout is over: it, or the `wait_for` whose it is.
-static OVERDUE: Kind = Kind { perform: ring, quiet: false };
 
 /// The alarm of one timeout.
 #[derive(Default)]
@@ -51,15 +47,20 @@ pub(crate) fn may_be_set(owner: &Bound<'_, LoopCore>) -> bool {
     LoopCore::calls_itself(owner, Parts::CALL_AT.and(Parts::CALL_SOON))
 }
 
-/// Sets an entry for `target` at `when`, in seconds on the loop's clock.
-pub(crate) fn set(owner: &Bound<'_, LoopCore>, when: f64, target: &Object) -> PyResult<Entry> {
+/// Sets an entry for `target` at `when`, in seconds on the loop's clock; `kind` says what it does then.
+pub(crate) fn set(
+    owner: &Bound<'_, LoopCore>,
+    when: f64,
+    target: &Object,
+    kind: &'static Kind,
+) -> PyResult<Entry> {
     let py = owner.py();
     let (context, target) = (Context::copy_current(py)?, target.clone_ref(py));
     let slot = if when <= LoopCore::time(owner)? {
-        owner.get().push(Item::Other(&OVERDUE, target));
+        owner.get().push(Item::Other(kind, target));
         None
     } else {
-        Some(owner.get().schedule(when, Timer::Other(&OVERDUE, target)))
+        Some(owner.get().schedule(when, Timer::Other(kind, target)))
     };
     Ok(Entry { slot, owner: Shared::new(owner), context })
 }
@@ -81,31 +82,12 @@ impl Alarm {
     }
 
     /// An entry has come; it comes back, nothing if it was a stale one.
-    pub(crate) fn ring(&mut self) -> Option<Entry> {
+    pub(crate) fn expire(&mut self) -> Option<Entry> {
         if self.stale > 0 {
             self.stale -= 1;
             return None;
         }
         self.entry.take()
-    }
-}
-
-/// What an entry runs: asyncio's `Timeout._on_timeout`, bound, in a context.
-pub(crate) struct Ending {
-    pub(crate) on_timeout: Object,
-    pub(crate) context: Context,
-}
-
-/// An entry's turn.
-fn ring(slf: &Bound<'_, LoopCore>, target: &Object) -> PyResult<()> {
-    let py = slf.py();
-    let ending = match crate::ffi::Instance::<WaitFor>::of(target) {
-        Some(waiting) => waiting.ring(py)?,
-        None => TimeoutCore::ring(target.bind(py).cast()?)?,
-    };
-    match ending {
-        Some(Ending { on_timeout, context }) => LoopCore::run_now(slf, &on_timeout, context),
-        None => Ok(()),
     }
 }
 
@@ -115,4 +97,16 @@ pub(crate) fn cancelling(py: Python<'_>, task: &Object) -> PyResult<i64> {
         Some(task) => Ok(task.cancels_requested()),
         None => call_method(py, task, intern!(py, "cancelling"), &[])?.bind(py).extract(),
     }
+}
+
+/// An argument in seconds, or none (`Some(None)`); nothing if it is something that only Python can compare. Runs no Python.
+pub(crate) fn seconds_of(py: Python<'_>, seconds: &Object) -> Option<Option<f64>> {
+    let seconds = seconds.bind(py);
+    if let Ok(seconds) = seconds.cast_exact::<PyFloat>() {
+        return Some(Some(seconds.value()));
+    }
+    if seconds.is_none() {
+        return Some(None);
+    }
+    seconds.cast_exact::<PyInt>().ok()?.extract().ok().map(Some)
 }

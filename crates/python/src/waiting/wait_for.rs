@@ -5,6 +5,7 @@
 
 use pyo3::prelude::*;
 
+use crate::event_loop;
 use crate::event_loop::running::{Running, natively};
 use crate::event_loop::task;
 use crate::event_loop::{LoopCore, Timer};
@@ -18,7 +19,7 @@ use crate::ffi::imports;
 use crate::ffi::intern::intern;
 use crate::ffi::resumable::{Input, Step};
 use crate::ffi::{Arguments, Instance, Object, Release, owned};
-use crate::waiting::alarm::{self, Alarm, Ending, Entry};
+use crate::waiting::alarm::{self, Alarm, Entry};
 use crate::waiting::awaiting::Awaited;
 use crate::waiting::timeouts;
 
@@ -156,7 +157,7 @@ impl WaitFor {
             }
             _ => None,
         };
-        let seconds = timeouts::seconds_of(py, &timeout).filter(|seconds| !seconds.is_some_and(|s| s <= 0.0));
+        let seconds = alarm::seconds_of(py, &timeout).filter(|seconds| !seconds.is_some_and(|s| s <= 0.0));
         let stage = match (seconds, native) {
             (Some(seconds), Some((owner, task))) => {
                 let iterator = Awaited::of(py, &awaitable)?;
@@ -181,7 +182,7 @@ impl WaitFor {
         let when = LoopCore::time(owner)? + seconds;
         let cancelling = alarm::cancelling(owner.py(), &task)?;
         let mut alarm = Alarm::default();
-        alarm.set(alarm::set(owner, when, waiting.object())?);
+        alarm.set(alarm::set(owner, when, waiting.object(), &EXPIRES)?);
         Ok(Limit::Set { alarm, when, task, cancelling })
     }
 
@@ -201,28 +202,35 @@ impl WaitFor {
         ended
     }
 
-    /// The alarm's turn: what is to be called.
-    pub(crate) fn ring(&self, py: Python<'_>) -> PyResult<Option<Ending>> {
+    /// The alarm has come: from now on the limit is asyncio's own timeout, and what that runs is run.
+    fn expire(&self, owner: &Bound<'_, LoopCore>) -> PyResult<()> {
+        let py = owner.py();
         let passed = self.stage.with(|stage| {
             let Stage::Waiting { limit, .. } = stage else { return None };
             let Limit::Set { alarm, .. } = limit else { return None };
-            alarm.ring().map(|entry| (entry, std::mem::replace(limit, Limit::Never)))
+            alarm.expire().map(|entry| (entry, std::mem::replace(limit, Limit::Never)))
         });
-        let Some((entry, Limit::Set { when, task, cancelling, .. })) = passed else { return Ok(None) };
+        let Some((entry, Limit::Set { when, task, cancelling, .. })) = passed else { return Ok(()) };
         let timeout = imports::stock_timeout(py)?.call1((when,))?;
         let entered = imports::stock_timeout_state(py)?.getattr(intern!(py, "ENTERED"))?;
         timeout.setattr(intern!(py, "_state"), entered)?;
         timeout.setattr(intern!(py, "_task"), task.bind(py))?;
         timeout.setattr(intern!(py, "_cancelling"), cancelling)?;
-        let on_timeout = timeout.getattr(intern!(py, "_on_timeout"))?.into();
+        let on_timeout = timeout.getattr(intern!(py, "_on_timeout"))?;
         self.stage.with(|stage| {
             if let Stage::Waiting { limit, .. } = stage {
                 *limit = Limit::Passed(timeout.into());
             }
         });
-        Ok(Some(Ending { on_timeout, context: entry.context }))
+        LoopCore::run_now(owner, &on_timeout.into(), entry.context)
     }
 }
+
+/// The alarm of one has come.
+static EXPIRES: event_loop::Kind = event_loop::Kind {
+    perform: |owner, target| Instance::<WaitFor>::of(target).map_or(Ok(()), |waiting| waiting.expire(owner)),
+    quiet: false,
+};
 
 /// `wait_for(fut, timeout)`, while a loop of ours runs.
 fn wait_for(owner: &Bound<'_, LoopCore>, arguments: Arguments<'_>) -> PyResult<Object> {
