@@ -258,3 +258,27 @@ def test_what_is_written_in_resume_writing_while_closing_is_sent(run):
             assert protocol.calls[-1] == "lost"
 
     run(main)
+
+
+def test_what_the_kernel_refuses_of_any_buffer_goes_out_in_order(run):
+    kinds = (bytes, bytearray, lambda data: memoryview(data)[1:-1])
+
+    async def main():
+        near, far = socket.socketpair()
+        with far:
+            far.setblocking(False)
+            transport, protocol = await asyncio.get_running_loop().create_connection(Recorder, sock=near)
+            written = bytearray()
+            for number in range(60):
+                data = kinds[number % 3](bytes([number]) * 30_011)
+                transport.write(data)
+                written += data
+            assert transport.get_write_buffer_size()
+            transport.close()
+            got = bytearray()
+            while data := await asyncio.get_running_loop().sock_recv(far, 1 << 20):
+                got += data
+            await protocol.lost
+            assert got == written
+
+    run(main)
