@@ -1,7 +1,8 @@
 //! What ends a timeout: an entry of the loop's own, where asyncio has a handle with a bound method.
 //!
-//! The entry holds whom it ends, by the object alone. One that was moved to the ready queue cannot be taken out any more: its owner
-//! counts it as stale, and it does nothing in its turn. Entries of one owner come in the order in which they were set.
+//! The entry holds whom it ends, by the object alone. One that was moved to the ready queue cannot be taken
+//! out any more: its owner counts it as stale, and it does nothing in its turn. Entries of one owner come in
+//! the order in which they were set.
 
 use ironloop_engine::Slot;
 use pyo3::prelude::*;
@@ -99,7 +100,8 @@ pub(crate) fn cancelling(py: Python<'_>, task: &Object) -> PyResult<i64> {
     }
 }
 
-/// An argument in seconds, or none (`Some(None)`); nothing if it is something that only Python can compare. Runs no Python.
+/// An argument in seconds, or none (`Some(None)`); nothing if it is something that only Python can compare.
+/// Runs no Python.
 pub(crate) fn seconds_of(py: Python<'_>, seconds: &Object) -> Option<Option<f64>> {
     let seconds = seconds.bind(py);
     if let Ok(seconds) = seconds.cast_exact::<PyFloat>() {

@@ -12,7 +12,8 @@ use crate::ffi::resumable::{Input, Step, send};
 use crate::ffi::view::View;
 use crate::ffi::{Object, owned};
 
-/// A Python coroutine function that awaits its argument: it knows the rules, and the errors, for all that is not common.
+/// A Python coroutine function that awaits its argument: it knows the rules, and the errors, for all that is
+/// not common.
 static AWAIT: PyOnceLock<Object> = PyOnceLock::new();
 
 #[pyfunction]
@@ -43,8 +44,8 @@ pub(crate) fn iterator_of(py: Python<'_>, awaitable: &Object) -> PyResult<Object
     call(py, function, &[awaitable])
 }
 
-/// Hands on to the iterator what the coroutine is resumed with. A `RecursionError` if that is too deep: no code of the
-/// interpreter's need lie between one native coroutine and the next, to count them.
+/// Hands on to the iterator what the coroutine is resumed with. A `RecursionError` if that is too deep: no
+/// code of the interpreter's need lie between one native coroutine and the next, to count them.
 pub(crate) fn resume(py: Python<'_>, iterator: &Object, input: Input) -> PyResult<Step> {
     let _level = depth::enter()?;
     match input {

@@ -1,8 +1,9 @@
-//! A line of waiters: the futures that tasks wait for, in the order of arrival. Locks have one, queues one on either side.
+//! A line of waiters: the futures that tasks wait for, in the order of arrival. Locks have one, queues one on
+//! either side.
 //!
-//! asyncio keeps them in a deque (`_waiters`, `_getters`, `_putters`), which programs count, reorder and take futures out of. So
-//! whoever asks for it gets the very container, which is used from then on, whatever it is; until then the line is ours, and no
-//! call is needed to reach it.
+//! asyncio keeps them in a deque (`_waiters`, `_getters`, `_putters`), which programs count, reorder and take
+//! futures out of. So whoever asks for it gets the very container, which is used from then on, whatever it
+//! is; until then the line is ours, and no call is needed to reach it.
 //!
 //! Used by the thread that holds Python's lock. It knows nothing of the primitive that it belongs to.
 
@@ -142,7 +143,8 @@ impl Line {
         Ok(true)
     }
 
-    /// Gives a result to those who have none, until so many are woken that it is enough. All stay in the line.
+    /// Gives a result to those who have none, until so many are woken that it is enough. All stay in the
+    /// line.
     pub(crate) fn wake(
         &self,
         py: Python<'_>,

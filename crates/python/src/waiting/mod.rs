@@ -1,4 +1,7 @@
 //! What a coroutine waits for, but for I/O: time, several futures at once, queues, locks, groups of tasks.
+//!
+//! All of it belongs to the thread of the loop that runs, and to a lock or queue's loop once somebody has
+//! waited. It knows the loop and ffi, and must not name I/O; nothing here is in a circle.
 
 pub(crate) mod alarm;
 pub(crate) mod awaiting;

@@ -1,8 +1,10 @@
-//! Coroutines that are written down as stages: one enum says where such a coroutine may stand, and what it owns there.
+//! Coroutines that are written down as stages: one enum says where such a coroutine may stand, and what it
+//! owns there.
 //!
-//! A step takes the stage out, so a coroutine that runs owns nothing here, and one whose step fails is over. What the step comes
-//! to is a [`Transition`], which puts the next stage in. Whoever resumes one that runs, or that is over, is turned away before
-//! ([`Life`]); what stands here is used by one step at a time, and never across a call into Python.
+//! A step takes the stage out, so a coroutine that runs owns nothing here, and one whose step fails is over.
+//! What the step comes to is a [`Transition`], which puts the next stage in. Whoever resumes one that runs,
+//! or that is over, is turned away before ([`Life`]); what stands here is used by one step at a time, and
+//! never across a call into Python.
 
 use pyo3::prelude::*;
 
@@ -18,8 +20,8 @@ pub(crate) trait Stages: Traverse + Send + Sync + Sized + 'static {
     /// As asyncio's own.
     const QUALIFIED_NAME: &'static str;
 
-    /// Whether a stage owns anything that leads anywhere, where that is not so of each. The collector knows the coroutine from the
-    /// first such stage on.
+    /// Whether a stage owns anything that leads anywhere, where that is not so of each. The collector knows
+    /// the coroutine from the first such stage on.
     const LEADS_ANYWHERE: Option<fn(&Self) -> bool> = None;
 
     /// Whether the first step yields to the loop, and changes nothing: then the stage stays where it is.

@@ -1,7 +1,7 @@
 //! `TaskGroup`: what it does for each task.
 //!
-//! A group's state is where asyncio's own code has it, in its instance; what is done once for a group, and all that has to do with
-//! errors, is that code, inherited.
+//! A group's state is where asyncio's own code has it, in its instance; what is done once for a group, and
+//! all that has to do with errors, is that code, inherited.
 
 use pyo3::prelude::*;
 use pyo3::types::{PySet, PyType};

@@ -1,6 +1,7 @@
 //! `wait_for`: an awaitable, and a limit to the time that it takes.
 //!
-//! From Python 3.12 on it is awaited inside a timeout; no task is made for it. A timeout that has passed goes on as asyncio's own
+//! From Python 3.12 on it is awaited inside a timeout; no task is made for it. A timeout that has passed goes
+//! on as asyncio's own
 //! `Timeout`, which knows what error is due.
 
 use pyo3::prelude::*;
@@ -25,8 +26,8 @@ use crate::waiting::timeouts;
 
 /// `asyncio.wait_for(fut, timeout)`
 ///
-/// Not `staged`: the alarm may come, and must find the stage, while the awaitable runs (it may run the loop). So a step leaves the
-/// stage in its place.
+/// Not `staged`: the alarm may come, and must find the stage, while the awaitable runs (it may run the loop).
+/// So a step leaves the stage in its place.
 pub(crate) struct WaitFor {
     life: Life,
     stage: LoopCell<Stage>,

@@ -113,7 +113,8 @@ impl Waiter {
     }
 }
 
-/// Whether `loop.create_future()` makes futures of ours, and is nobody's but ours: then it need not be called.
+/// Whether `loop.create_future()` makes futures of ours, and is nobody's but ours: then it need not be
+/// called.
 fn makes_futures(owner: &Bound<'_, LoopCore>) -> bool {
     LoopCore::keeps(owner, Parts::CREATE_FUTURE.and(Parts::VOCABULARY))
 }

@@ -1,7 +1,7 @@
 //! What a reader has received and nobody has taken yet.
 //!
-//! The bytes are ours until somebody looks at `_buffer`: then they are in a `bytearray`, and stay there for as long as anybody
-//! else refers to it, since whoever does may change them.
+//! The bytes are ours until somebody looks at `_buffer`: then they are in a `bytearray`, and stay there for
+//! as long as anybody else refers to it, since whoever does may change them.
 
 use memchr::{memchr, memmem};
 use pyo3::prelude::*;

@@ -1,8 +1,9 @@
 //! Streams: `StreamReader`, `StreamWriter` and the protocol between them and the transport.
 //!
-//! Each class is asyncio's own, with the state of its hot methods in Rust: the attributes of asyncio's code are properties here,
-//! so whatever is cold is asyncio's code, inherited (`python/ironloop/streams.py`). A method that is native does what asyncio's
-//! does as long as nobody has replaced what it would call (`crate::ffi::hooks`); else asyncio's method does it.
+//! Each class is asyncio's own, with the state of its hot methods in Rust: the attributes of asyncio's code
+//! are properties here, so whatever is cold is asyncio's code, inherited (`python/ironloop/streams.py`). A
+//! method that is native does what asyncio's does as long as nobody has replaced what it would call
+//! (`crate::ffi::hooks`); else asyncio's method does it.
 
 mod attributes;
 mod buffer;

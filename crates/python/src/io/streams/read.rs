@@ -1,7 +1,8 @@
-//! The coroutines that take data out of a `StreamReader`: read, readexactly, readuntil, readline, and the step of `async for`.
+//! The coroutines that take data out of a `StreamReader`: read, readexactly, readuntil, readline, and the
+//! step of `async for`.
 //!
-//! All are one state machine: a [`Request`] is tried on the buffer; if there is too little in it, the coroutine waits, and
-//! tries again. What is asked for in an unusual way is left to asyncio's own coroutines.
+//! All are one state machine: a [`Request`] is tried on the buffer; if there is too little in it, the
+//! coroutine waits, and tries again. What is asked for in an unusual way is left to asyncio's own coroutines.
 
 use std::marker::PhantomData;
 
@@ -156,8 +157,8 @@ fn begin_to_wait(py: Python<'_>, reader: &StreamReaderCore, function: &str) -> P
     Ok(waiter)
 }
 
-/// A coroutine that does it, unless the reader has methods of its own: then it is up to asyncio's method, as it is where the
-/// arguments are none that we know.
+/// A coroutine that does it, unless the reader has methods of its own: then it is up to asyncio's method, as
+/// it is where the arguments are none that we know.
 fn begin<M: Reads>(
     py: Python<'_>,
     name: &str,

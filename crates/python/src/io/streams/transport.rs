@@ -1,4 +1,5 @@
-//! A stream's transport: ours without a detour through Python, unless somebody has put methods of his own on it.
+//! A stream's transport: ours without a detour through Python, unless somebody has put methods of his own on
+//! it.
 
 use pyo3::prelude::*;
 

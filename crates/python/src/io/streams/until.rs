@@ -145,7 +145,8 @@ pub(super) fn incomplete(py: Python<'_>, reader: &StreamReaderCore, expected: Op
     error().map_or_else(|error| error, |made| raised(py, &made.into()))
 }
 
-/// What `readline` makes of an error of `readuntil`: the last line has no end, and one that is too long is thrown away.
+/// What `readline` makes of an error of `readuntil`: the last line has no end, and one that is too long is
+/// thrown away.
 pub(super) fn line_after(py: Python<'_>, reader: &StreamReaderCore, error: PyErr) -> PyResult<Object> {
     if error.matches(py, imports::incomplete_read_error(py)?)? {
         return error.value(py).getattr(intern!(py, "partial")).map(Object::from);

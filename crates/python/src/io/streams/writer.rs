@@ -20,7 +20,8 @@ use crate::waiting::staged::{self, Stages, Transition};
 
 pub(super) static EXACT: ExactClass<StreamWriterCore> = ExactClass::new();
 
-/// All of asyncio's attributes: an instance without a dictionary is one whose methods the interpreter finds at once.
+/// All of asyncio's attributes: an instance without a dictionary is one whose methods the interpreter finds
+/// at once.
 #[derive(Default)]
 struct State {
     transport: Option<Object>,

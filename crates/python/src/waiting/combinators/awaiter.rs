@@ -1,4 +1,5 @@
-//! The task that has called a combinator: it awaits the children, and from Python 3.14 on that is written down in them.
+//! The task that has called a combinator: it awaits the children, and from Python 3.14 on that is written
+//! down in them.
 
 use pyo3::prelude::*;
 

@@ -72,13 +72,14 @@ pub(super) fn unwatch<W: Watcher>(
     }
 }
 
-/// Whether another class stands in the place of asyncio's `Task` (in its tests the one that is written in Python). Then asyncio's
-/// functions may be others too: those that tell who runs and who awaits.
+/// Whether another class stands in the place of asyncio's `Task` (in its tests the one that is written in
+/// Python). Then asyncio's functions may be others too: those that tell who runs and who awaits.
 pub(super) fn has_other_tasks(py: Python<'_>) -> PyResult<bool> {
     Ok(!imports::tasks_are_stock(py)?)
 }
 
-/// Whether this is one of the classes whose instances are no awaitables: what asyncio asks first, these need not be asked.
+/// Whether this is one of the classes whose instances are no awaitables: what asyncio asks first, these need
+/// not be asked.
 pub(super) fn is_plain_collection(object: &Bound<'_, PyAny>) -> bool {
     use pyo3::types::{PyDict, PyFrozenSet, PyList, PySet, PyTuple};
     object.is_exact_instance_of::<PyList>()

@@ -119,8 +119,8 @@ fn cancellation(py: Python<'_>, child: &Object) -> PyResult<Object> {
     error.map(Object::from)
 }
 
-/// Finds the future of an argument that was passed before. Only few calls need it: an object to which nothing else is equal
-/// and that stands there once is new.
+/// Finds the future of an argument that was passed before. Only few calls need it: an object to which nothing
+/// else is equal and that stands there once is new.
 fn table_of_known<'py>(py: Python<'py>, arguments: &[Arg<'_>]) -> Option<Bound<'py, PyDict>> {
     let plain = arguments.iter().all(|argument| {
         let argument = argument.to_object(py);

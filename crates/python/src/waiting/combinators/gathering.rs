@@ -1,4 +1,5 @@
-//! What `gather` returns, a future that passes its cancellation on to the children; and what it shares with their observer.
+//! What `gather` returns, a future that passes its cancellation on to the children; and what it shares with
+//! their observer.
 
 use std::cell::Cell;
 use std::ffi::CStr;
@@ -114,7 +115,8 @@ pub(super) fn create(
     Ok(outer)
 }
 
-/// Cancels the children that are not done: once all are, the future fails as cancelled. False if there is none.
+/// Cancels the children that are not done: once all are, the future fails as cancelled. False if there is
+/// none.
 fn cancel(py: Python<'_>, outer: &Own<Gathering>, arguments: Arguments<'_>) -> PyResult<Object> {
     let [message] = arguments.bind(py, "cancel", ["msg"], 0)?;
     let message = message.map_or_else(|| Object::none(py), |message| message.to_object(py));

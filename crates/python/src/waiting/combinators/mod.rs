@@ -1,9 +1,9 @@
-//! Several awaitables at once: `gather`, `wait`, `shield`, `as_completed`; and `ensure_future` and `create_task`, which they
-//! begin with.
+//! Several awaitables at once: `gather`, `wait`, `shield`, `as_completed`; and `ensure_future` and
+//! `create_task`, which they begin with.
 //!
-//! Each is told of its futures by one [`observer::Observer`], which stands in all of them: a child costs no object beyond its task.
-//! Futures may be of any class. What is not plain (a future of a loop that does not run here, odd arguments) is
-//! left to asyncio's own function.
+//! Each is told of its futures by one [`observer::Observer`], which stands in all of them: a child costs no
+//! object beyond its task. Futures may be of any class. What is not plain (a future of a loop that does not
+//! run here, odd arguments) is left to asyncio's own function.
 
 mod as_completed;
 mod awaiter;

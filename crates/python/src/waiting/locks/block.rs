@@ -1,5 +1,5 @@
-//! `async with` a primitive. Where no subclass and no tool has put a method of its own, `__aenter__` is the native wait itself;
-//! else the methods are called by name, as asyncio does.
+//! `async with` a primitive. Where no subclass and no tool has put a method of its own, `__aenter__` is the
+//! native wait itself; else the methods are called by name, as asyncio does.
 
 use pyo3::Borrowed;
 use pyo3::prelude::*;

@@ -1,7 +1,7 @@
 //! `Condition`: those who wait let go of a lock, and take it again when they are notified.
 //!
-//! The lock is anybody's. The condition's own `locked`, `acquire` and `release` are the lock's, attributes of the instance, and
-//! are called by name.
+//! The lock is anybody's. The condition's own `locked`, `acquire` and `release` are the lock's, attributes of
+//! the instance, and are called by name.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -34,8 +34,8 @@ static FAMILY: Family = Family {
     is_lazy: false,
 };
 
-/// Whether a notification that is lost by a cancellation goes to the next, and the cancellation is raised as it came: as
-/// asyncio does since some release of Python 3.12.
+/// Whether a notification that is lost by a cancellation goes to the next, and the cancellation is raised as
+/// it came: as asyncio does since some release of Python 3.12.
 static PASSES_ON: AtomicBool = AtomicBool::new(true);
 
 fn passes_on() -> bool {
@@ -148,7 +148,8 @@ impl ConditionWait {
         Self::acquire(py, condition, None, failures)
     }
 
-    /// Takes the lock, whatever happens: who cancels has to wait until it is taken. `begun` is an attempt that goes on.
+    /// Takes the lock, whatever happens: who cancels has to wait until it is taken. `begun` is an attempt
+    /// that goes on.
     fn acquire(
         py: Python<'_>,
         condition: Object,

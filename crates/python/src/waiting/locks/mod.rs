@@ -1,7 +1,9 @@
-//! `Lock`, `Event`, `Condition`, `Semaphore` and `BoundedSemaphore`. (`Barrier` is asyncio's own on a `Condition` of ours.)
+//! `Lock`, `Event`, `Condition`, `Semaphore` and `BoundedSemaphore`. (`Barrier` is asyncio's own on a
+//! `Condition` of ours.)
 //!
-//! The classes that programs see are in `python/ironloop/locks.py`: subclasses of asyncio's, below a core that has the state.
-//! What waits is a future in the core's [`Line`](super::line::Line); whoever waits takes it out in its own turn.
+//! The classes that programs see are in `python/ironloop/locks.py`: subclasses of asyncio's, below a core
+//! that has the state. What waits is a future in the core's [`Line`](super::line::Line); whoever waits takes
+//! it out in its own turn.
 
 mod block;
 mod condition;

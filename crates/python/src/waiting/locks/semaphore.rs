@@ -1,6 +1,7 @@
 //! `Semaphore` and `BoundedSemaphore`: so many may hold it, and those who wait have it in their order.
 //!
-//! A release goes to the first waiter, and is taken off the value at once; a newcomer waits behind those who wait.
+//! A release goes to the first waiter, and is taken off the value at once; a newcomer waits behind those who
+//! wait.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -49,8 +50,8 @@ static FAMILY: Family = Family {
 static ACQUIRE: [Kind; 2] = [Kind::new(), Kind::new()];
 static EXACT: ExactClass<SemaphoreCore> = ExactClass::new();
 
-/// Whether asyncio's semaphore lets in all who may, whoever leaves the queue: as it does since some release of Python 3.12.
-/// Before, who is woken wakes one more, and who is cancelled wakes one if it had been woken.
+/// Whether asyncio's semaphore lets in all who may, whoever leaves the queue: as it does since some release
+/// of Python 3.12. Before, who is woken wakes one more, and who is cancelled wakes one if it had been woken.
 static LETS_ALL_IN: AtomicBool = AtomicBool::new(true);
 
 impl Primitive for SemaphoreCore {

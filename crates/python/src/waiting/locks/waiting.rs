@@ -1,4 +1,5 @@
-//! The coroutine of `Lock.acquire`, `Event.wait` and `Semaphore.acquire`: a waiter, unless there is nothing to wait for.
+//! The coroutine of `Lock.acquire`, `Event.wait` and `Semaphore.acquire`: a waiter, unless there is nothing
+//! to wait for.
 
 use pyo3::PyClass;
 use pyo3::prelude::*;
@@ -34,7 +35,8 @@ pub(super) trait Primitive: PyClass<Frozen = True, BaseType = PrimitiveCore> + S
     fn failed(slf: &Bound<'_, Self>, waiter: &Waiter, error: &PyErr) -> PyResult<()>;
 }
 
-/// The coroutine; `ENTERS` says that it is `__aenter__`. Each has a class of its own, since a coroutine's class knows its name.
+/// The coroutine; `ENTERS` says that it is `__aenter__`. Each has a class of its own, since a coroutine's
+/// class knows its name.
 pub(super) enum PrimitiveWait<P, const ENTERS: bool> {
     /// Over at once if there is nothing to wait for.
     Asked {

@@ -1,5 +1,5 @@
-//! What programs, subclasses and asyncio's own code reach under asyncio's private names: `_queue`, `_getters` and `_putters` are
-//! the very containers, not copies of them, so what is done to them is done to the queue.
+//! What programs, subclasses and asyncio's own code reach under asyncio's private names: `_queue`, `_getters`
+//! and `_putters` are the very containers, not copies of them, so what is done to them is done to the queue.
 
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;

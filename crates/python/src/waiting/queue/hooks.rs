@@ -1,4 +1,5 @@
-//! What a queue's hooks do: those that subclasses are to override, and those that may be replaced all the same.
+//! What a queue's hooks do: those that subclasses are to override, and those that may be replaced all the
+//! same.
 
 use pyo3::prelude::*;
 
@@ -32,7 +33,8 @@ pub(super) enum Place {
 }
 
 hooks! {
-    /// What asyncio's code of queues calls by name: first `Queue` has it, and of some of it the two classes below have their own.
+    /// What asyncio's code of queues calls by name: first `Queue` has it, and of some of it the two classes
+    /// below have their own.
     pub(super) enum Hook in HOOKS {
         Items = "_queue",
         QSize = "qsize",

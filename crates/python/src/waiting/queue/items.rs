@@ -1,6 +1,7 @@
 //! The items: a deque or a list, unless a subclass has other ideas.
 //!
-//! Python's deque is made when first somebody looks; until then the items are in one of ours, which no call is needed to reach.
+//! Python's deque is made when first somebody looks; until then the items are in one of ours, which no call
+//! is needed to reach.
 
 use std::collections::VecDeque;
 

@@ -1,4 +1,5 @@
-//! `async with` a timeout, and its rescheduling: native on a loop of ours, and in time; else asyncio's own code does it.
+//! `async with` a timeout, and its rescheduling: native on a loop of ours, and in time; else asyncio's own
+//! code does it.
 
 use pyo3::prelude::*;
 

@@ -1,7 +1,7 @@
 //! `timeout`, `timeout_at`, and the class that they make.
 //!
-//! Entering, leaving in time, and rescheduling on a loop of ours are native. All else is asyncio's own code, inherited: it finds
-//! the state under the names that it has given it.
+//! Entering, leaving in time, and rescheduling on a loop of ours are native. All else is asyncio's own code,
+//! inherited: it finds the state under the names that it has given it.
 
 mod block;
 mod core;

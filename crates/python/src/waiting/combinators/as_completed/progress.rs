@@ -1,4 +1,5 @@
-//! Who is done, and who waits for the next: what the futures' observer knows, and the iterator and its coroutines share.
+//! Who is done, and who waits for the next: what the futures' observer knows, and the iterator and its
+//! coroutines share.
 
 use pyo3::prelude::*;
 use pyo3::types::PySet;
