@@ -1,7 +1,8 @@
 # make run     build, and run the tour on the loop
 # make test    the engine's tests, then pytest on each Python found
 # make test-one  some tests on one Python, from a quick build: make test-one PY=3.13 ARGS="tests/test_tcp_flow.py -k limits"
-# make lint    formatting, clippy, ruff, types
+# make check   clippy for one Python, ruff, the wings, the map: what to run after each edit: make check PY=3.11
+# make lint    formatting, clippy, ruff, types, the wings, the map
 # make conformance  CPython's own asyncio suite on ironloop, on each Python found: make conformance ARGS="--only test_ssl"
 #              with ironloop's own tasks, queues, locks… behind asyncio's names, without them, or both: ARGS="--native both"
 # make compat  the suites of aiohttp, anyio, asyncpg, httpx… on ironloop: make compat ARGS="--only httpx"
@@ -19,7 +20,7 @@ PYTHON ?= python3
 ENVIRONMENTS = $(PYTHON) tools/environments.py
 ARGS ?=
 
-.PHONY: run test test-one lint conformance compat soak debug-builds refleaks sanitize races bench clean
+.PHONY: run test test-one check lint conformance compat soak debug-builds refleaks sanitize races bench clean
 
 run:
 	@$(ENVIRONMENTS) one -r examples/requirements.txt -- python -m ironloop examples/tour.py $(ARGS)
@@ -34,11 +35,21 @@ PY ?= 3.13
 test-one:
 	@$(PYTHON) tools/quick.py $(PY) python -m pytest $(ARGS)
 
+# In environments that are there: nothing is installed or built for it.
+check: RUFF = $(or $(firstword $(wildcard .venv/*/bin/ruff)),$(error no ruff yet: `make lint` installs it))
+check:
+	@PYO3_PYTHON=$(CURDIR)/.venv/$(PY)/bin/python cargo clippy --quiet --workspace --all-targets --target-dir target/check -- -D warnings
+	@$(RUFF) check --quiet .
+	@$(RUFF) format --quiet --check .
+	@$(PYTHON) tools/wings.py
+	@$(PYTHON) tools/map.py
+
 lint: LINT = $(ENVIRONMENTS) one -r tools/lint-requirements.txt
 lint:
 	cargo fmt --all --check
 	$(PYTHON) tools/map.py
 	$(LINT) --bare -- cargo clippy --workspace --all-targets -- -D warnings
+	$(PYTHON) tools/wings.py
 	$(LINT) --bare -- ruff check .
 	$(LINT) --bare -- ruff format --check .
 	$(LINT) --bare -- mypy python/ironloop python/wheel/platlib tools

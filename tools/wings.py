@@ -2,8 +2,8 @@
 
     tools/wings.py [--draw] [--circles]
 
-A wing may name itself and those below it (`WINGS`, the lowest first). What names each other in a circle is printed by
-`--circles`; `KNOT` lists the files that may. `--draw` prints the arrows between the wings with their numbers.
+A wing may name itself and those below it (`WINGS`, the lowest first). `--draw` prints the arrows between the
+wings with their numbers, `--circles` what names each other in a circle.
 """
 
 from __future__ import annotations
@@ -67,7 +67,8 @@ class Names:
         if path[0] == "crate":
             return tuple(path[1:])
         if path[0] == "super":
-            return self.absolute(module[:-1], path[1:]) if path[1:2] == ["super"] else (*module[:-1], *path[1:])
+            above = module[:-1]
+            return self.absolute(above, path[1:]) if path[1:2] == ["super"] else (*above, *path[1:])
         base = () if module == ("lib",) else module
         return (*base, *(path[1:] if path[0] == "self" else path))
 
@@ -98,11 +99,10 @@ def arrows(code: dict[Module, str]) -> dict[Module, set[Module]]:
         ]
         text = re.sub(r"\buse [^;]+;", "", text)
         paths += [tuple(path.split("::")[1:]) for path in re.findall(r"\bcrate(?:::\w+)+", text)]
-        children = [child[len(module)] for child in code if child[:-1] == module] if module != ("lib",) else []
-        children += [child[0] for child in code if module == ("lib",) and len(child) == 1]
         base = () if module == ("lib",) else module
-        for child in children:
-            paths += [(*base, *path.split("::")) for path in re.findall(rf"(?<![\w:]){child}(?:::\w+)+", text)]
+        for child in (child[-1] for child in code if child[:-1] == base):
+            named = re.findall(rf"(?<![\w:]){child}(?:::\w+)+", text)
+            paths += [(*base, *path.split("::")) for path in named]
         owners = {names.owner(tuple(path)) for path in paths}
         found[module] = {owner for owner in owners if owner and owner != module}
     return found
@@ -139,7 +139,8 @@ def circles(graph: dict[Module, set[Module]]) -> list[list[Module]]:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    layout = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=layout)
     parser.add_argument("--draw", action="store_true", help="print the arrows between the wings")
     parser.add_argument("--circles", action="store_true", help="print what names each other in a circle")
     options = parser.parse_args()
