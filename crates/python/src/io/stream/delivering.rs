@@ -7,7 +7,6 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyInt};
 
 use super::StreamTransport;
-use super::layer::Layer;
 use crate::ffi::buffer::Buffer;
 use crate::ffi::call::call_method;
 use crate::ffi::imports;
@@ -50,14 +49,17 @@ pub(super) enum Receiver {
 }
 
 impl Receiver {
-    fn of(py: Python<'_>, protocol: &Object) -> PyResult<Self> {
-        let protocol = protocol.bind(py);
+    pub(super) fn of(py: Python<'_>, protocol: &Object) -> Result<Self, Failure> {
+        Self::found(protocol.bind(py)).map_err(|error| Failure(error, NOT_DELIVERED))
+    }
+
+    fn found(protocol: &Bound<'_, PyAny>) -> PyResult<Self> {
         if let Some(native) = NATIVE_PROTOCOLS.get()
             && (native.has)(protocol)
         {
             return Ok(Self::Native(native));
         }
-        let buffered = protocol.is_instance(imports::buffered_protocol(py)?)?;
+        let buffered = protocol.is_instance(imports::buffered_protocol(protocol.py())?)?;
         Ok(if buffered { Self::Buffer } else { Self::Bytes })
     }
 }
@@ -66,8 +68,6 @@ impl Receiver {
 pub(super) struct Recipient {
     pub(super) protocol: Object,
     pub(super) receiver: Receiver,
-    /// What it passes before.
-    pub(super) layer: Layer,
 }
 
 /// Why data did not end in a protocol's hands: an error that the connection does not survive, and what
@@ -75,25 +75,6 @@ pub(super) struct Recipient {
 pub(super) struct Failure(pub(super) PyErr, pub(super) &'static str);
 
 impl StreamTransport {
-    /// Whom data is for now: nobody once the connection is lost. How he takes it is found out with the first
-    /// of it.
-    pub(super) fn recipient(&self, py: Python<'_>) -> Result<Option<Recipient>, Failure> {
-        let known = self.state.with(|state| {
-            let protocol = state.protocol.as_ref()?.clone_ref(py);
-            Some((protocol, state.receiver, state.layer))
-        });
-        let Some((protocol, receiver, layer)) = known else { return Ok(None) };
-        let receiver = match receiver {
-            Some(receiver) => receiver,
-            None => {
-                let receiver = Receiver::of(py, &protocol).map_err(|error| Failure(error, NOT_DELIVERED))?;
-                self.state.with(|state| state.receiver = Some(receiver));
-                receiver
-            }
-        };
-        Ok(Some(Recipient { protocol, receiver, layer }))
-    }
-
     /// Data for the protocol, which may be lent: it is not looked at any more afterwards.
     pub(super) fn deliver(&self, py: Python<'_>, recipient: &Recipient, data: &[u8]) -> Result<(), Failure> {
         let delivered = match recipient.receiver {
@@ -117,7 +98,7 @@ impl StreamTransport {
         })?;
         // The rest is for whoever has the connection by now.
         match self.recipient(py)? {
-            Some(recipient) if copied < data.len() => self.deliver(py, &recipient, &data[copied..]),
+            Some((recipient, _)) if copied < data.len() => self.deliver(py, &recipient, &data[copied..]),
             _ => Ok(()),
         }
     }

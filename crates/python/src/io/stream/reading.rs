@@ -6,7 +6,8 @@ use ironloop_driver::socket;
 use pyo3::prelude::*;
 
 use super::StreamTransport;
-use super::delivering::{Failure, Receiver};
+use super::delivering::{Failure, Receiver, Recipient};
+use super::layer::Layer;
 use crate::ffi::Instance;
 use crate::ffi::call::call_method;
 use crate::ffi::error::os_error;
@@ -33,8 +34,7 @@ pub(super) fn read(this: &Instance<StreamTransport>, py: Python<'_>) -> PyResult
 
 impl StreamTransport {
     fn receive_and_pass_on(&self, this: &Instance<Self>, py: Python<'_>) -> Result<Received, Failure> {
-        let Some(recipient) = self.recipient(py)? else { return Ok(Received::NotReady) };
-        let layer = recipient.layer;
+        let Some((recipient, layer)) = self.recipient(py)? else { return Ok(Received::NotReady) };
         if matches!(recipient.receiver, Receiver::Buffer) && layer.is_transparent() {
             return self.fill_buffer(py, &recipient.protocol, |buffer| self.receive(py, buffer));
         }
@@ -45,6 +45,25 @@ impl StreamTransport {
             }
             Ok(received)
         })
+    }
+
+    /// Whom data is for now, and what it passes: nobody once the connection is lost. How he takes it is found
+    /// out with the first of it.
+    pub(super) fn recipient(&self, py: Python<'_>) -> Result<Option<(Recipient, Layer)>, Failure> {
+        let known = self.state.with(|state| {
+            let protocol = state.protocol.as_ref()?.clone_ref(py);
+            Some((protocol, state.receiver, state.layer))
+        });
+        let Some((protocol, receiver, layer)) = known else { return Ok(None) };
+        let receiver = match receiver {
+            Some(receiver) => receiver,
+            None => {
+                let receiver = Receiver::of(py, &protocol)?;
+                self.state.with(|state| state.receiver = Some(receiver));
+                receiver
+            }
+        };
+        Ok(Some((Recipient { protocol, receiver }, layer)))
     }
 
     /// What the kernel has, as far as there is room for it, and how many bytes that is.
