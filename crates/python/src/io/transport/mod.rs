@@ -11,8 +11,7 @@ use ironloop_driver::{Interest, RawFd, Ready};
 use ironloop_engine::Endpoint;
 use pyo3::prelude::*;
 
-use crate::event_loop::LoopCore;
-use crate::event_loop::{Item, Kind, Source, SourceKind};
+use crate::event_loop::{Item, Kind, LoopCore, Source, SourceKind};
 use crate::ffi::cell::LoopCell;
 use crate::ffi::raise::value_of;
 use crate::ffi::{Instance, Native, Object, Shared};
