@@ -1,4 +1,4 @@
-"""Locks, events, conditions, semaphores and barriers, native below asyncio's own classes.
+"""Locks, events, conditions and semaphores, native below asyncio's own classes; barriers on such a condition.
 
 Each is made for any loop; where another loop runs, asyncio's own class is made.
 """
