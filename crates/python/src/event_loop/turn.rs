@@ -131,6 +131,9 @@ impl LoopCore {
             },
         };
         let waiting = core.state.with(|state| state.reactor.approach(timeout, stopping));
+        if waiting == Waiting::Skip {
+            return Self::check_signals_rarely(slf).map(|()| Began::AtOnce);
+        }
         Self::ask(slf, poller, events, timeout, waiting)
     }
 
@@ -210,6 +213,7 @@ impl LoopCore {
         due || core.remote.has_mail()
     }
 
+    #[inline(always)]
     fn perform(slf: &Bound<'_, Self>, item: Item) -> PyResult<()> {
         if !slf.get().is_debug() {
             return Self::perform_untimed(slf, &item);

@@ -94,6 +94,7 @@ impl<T> Traverse for Own<T> {
 impl<T: Derived> Receiver for Own<T> {
     type Lent<'a> = &'a Self;
 
+    #[inline(always)]
     unsafe fn lend<R>(py: Python<'_>, instance: *mut ffi::PyObject, body: impl FnOnce(&Self) -> R) -> R {
         // SAFETY: called by `ffi::method` for the interpreter, which has checked the class and keeps the
         // instance: its reference is not given back.

@@ -56,6 +56,7 @@ pub(crate) trait Receiver {
 impl<T: Native> Receiver for T {
     type Lent<'a> = &'a Instance<T>;
 
+    #[inline(always)]
     unsafe fn lend<R>(
         _: Python<'_>,
         instance: *mut ffi::PyObject,
@@ -73,6 +74,7 @@ pub(crate) struct Made<T>(PhantomData<T>);
 impl<T: PyClass<Frozen = True> + Sync> Receiver for Made<T> {
     type Lent<'a> = Borrowed<'a, 'a, T>;
 
+    #[inline(always)]
     unsafe fn lend<R>(
         py: Python<'_>,
         instance: *mut ffi::PyObject,

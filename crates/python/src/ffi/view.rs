@@ -107,6 +107,7 @@ impl<'a> View<'a> {
 impl Receiver for View<'_> {
     type Lent<'a> = View<'a>;
 
+    #[inline(always)]
     unsafe fn lend<R>(py: Python<'_>, instance: *mut ffi::PyObject, body: impl FnOnce(View<'_>) -> R) -> R {
         // SAFETY: called by `ffi::method` for the interpreter, which has checked the class and keeps the
         // instance: its reference is not given back.
