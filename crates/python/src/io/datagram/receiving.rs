@@ -3,7 +3,7 @@
 use std::io;
 
 use crate::ffi::intern::intern;
-use ironloop_driver::{Address, datagram};
+use ironloop_driver::Address;
 use pyo3::exceptions::{PyBlockingIOError, PyInterruptedError};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
@@ -67,8 +67,9 @@ impl DatagramTransport {
         if self.plain.is_none() {
             return self.receive_by_python(py);
         }
-        let received = self.owner.get(py).with_read_buffer(|buffer| {
-            let (count, from) = datagram::receive_from(self.fd(), buffer)?;
+        let core = self.owner.get(py);
+        let received = core.with_read_buffer(|buffer| {
+            let (count, from) = core.driver.receive_from(self.fd(), buffer)?;
             Ok((Object::from(PyBytes::new(py, &buffer[..count])), from))
         });
         match received {

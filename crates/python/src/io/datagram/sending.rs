@@ -1,7 +1,7 @@
 //! From the protocol to the kernel.
 
 use crate::ffi::intern::intern;
-use ironloop_driver::{Address, datagram};
+use ironloop_driver::Address;
 use ironloop_engine::datagram::Step;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -106,10 +106,11 @@ impl DatagramTransport {
         if matches!(route, Route::Python) {
             return self.offer_to_python(py, data, address);
         }
-        let send = |bytes: &[u8]| match &route {
-            Route::Addressed(address) => datagram::send_to(self.fd(), bytes, address),
-            Route::Connected | Route::Python => datagram::send(self.fd(), bytes),
+        let to = match &route {
+            Route::Addressed(address) => Some(address),
+            Route::Connected | Route::Python => None,
         };
+        let send = |bytes: &[u8]| self.owner.get(py).driver.send_datagram(self.fd(), bytes, to);
         let sent = match data.cast_exact::<PyBytes>() {
             Ok(bytes) => send(bytes.as_bytes()),
             Err(_) => match Buffer::readable(data) {

@@ -20,7 +20,7 @@ mod writing;
 use std::ffi::CStr;
 
 use crate::ffi::intern::intern;
-use ironloop_driver::{Address, socket};
+use ironloop_driver::Address;
 use ironloop_engine::Stream;
 use ironloop_engine::stream::Bursts;
 use pyo3::prelude::*;
@@ -112,9 +112,9 @@ impl Native for StreamTransport {
 
 /// The kernel has waited with what the last callback has written, and nothing follows any more: it goes out.
 static PUSH: Kind = Kind {
-    perform: |_, object| {
+    perform: |slf, object| {
         if let Some(transport) = Instance::<StreamTransport>::of(object) {
-            transport.push();
+            transport.push(slf.py());
         }
         Ok(())
     },
@@ -125,7 +125,7 @@ impl StreamTransport {
     /// Makes the transport of a connected, non-blocking socket. The protocol is told by `connection_made`.
     pub(crate) fn create(owner: &Bound<'_, LoopCore>, setup: Setup) -> PyResult<Instance<Self>> {
         let py = owner.py();
-        let own = socket::local_address(setup.descriptor.fd()).ok().flatten();
+        let own = owner.get().driver.local_address(setup.descriptor.fd()).ok().flatten();
         let state = State {
             stream: Stream::default(),
             layer: Layer::Plain,
@@ -184,9 +184,10 @@ pub(crate) fn from_socket(
     let py = owner.py();
     let descriptor = PythonSocket::new(python_socket)?;
     let fd = descriptor.number();
-    let peer = socket::peer_address(fd).ok().flatten();
+    let driver = owner.get().driver;
+    let peer = driver.peer_address(fd).ok().flatten();
     // The option fails for what is not TCP.
-    let is_tcp = socket::set_nodelay(fd).is_ok();
+    let is_tcp = driver.set_nodelay(fd).is_ok();
     let extra = if extra.is_none() { None } else { Some(extra.call_method0(intern!(py, "copy"))?.into()) };
     let setup = Setup {
         descriptor: Descriptor::Python(descriptor),

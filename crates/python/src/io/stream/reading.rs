@@ -2,7 +2,6 @@
 
 use std::io;
 
-use ironloop_driver::socket;
 use pyo3::prelude::*;
 
 use super::StreamTransport;
@@ -69,7 +68,7 @@ impl StreamTransport {
     /// What the kernel has, as far as there is room for it, and how many bytes that is.
     fn receive(&self, py: Python<'_>, buffer: &mut [u8]) -> Result<(Received, usize), Failure> {
         let fd = self.state.with(|state| state.descriptor.fd());
-        match socket::receive(fd, buffer) {
+        match self.owner.get(py).driver.receive(fd, buffer) {
             Ok(0) => Ok((Received::EndOfFile, 0)),
             Ok(count) => {
                 if count < buffer.len() {

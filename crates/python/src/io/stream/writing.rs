@@ -7,8 +7,8 @@
 
 use std::io::{self, IoSlice};
 
-use ironloop_driver::RawFd;
-use ironloop_driver::socket::{self, Follow, MAX_SLICES};
+use ironloop_driver::socket::{Follow, MAX_SLICES};
+use ironloop_driver::{Driver, RawFd};
 use ironloop_engine::Stream;
 pub(super) use ironloop_engine::stream::Way;
 use ironloop_engine::stream::{AfterEof, FlowChange, Outgoing, Step};
@@ -66,7 +66,7 @@ impl Written<'_> {
 pub(super) fn send_rest(this: &Instance<StreamTransport>, py: Python<'_>) -> PyResult<()> {
     this.state.with(|state| state.stream.writable());
     loop {
-        match this.offer() {
+        match this.offer(py) {
             Offer::Again => {}
             Offer::Done => break,
             Offer::Failed(error) => {
@@ -155,7 +155,7 @@ impl StreamTransport {
             let follow = if more { Follow::More } else { Follow::Nothing };
             let fd = state.descriptor.fd();
             let result = loop {
-                match socket::send(fd, bytes, follow) {
+                match core.driver.send(fd, bytes, follow) {
                     Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => break Ok(0),
                     result => break result,
@@ -171,18 +171,19 @@ impl StreamTransport {
     }
 
     /// Whoever writes has nothing more to write for now: what the kernel has waited with goes out.
-    pub(crate) fn push(&self) {
+    pub(crate) fn push(&self, py: Python<'_>) {
+        let driver = &self.owner.get(py).driver;
         self.state.with(|state| {
             if std::mem::take(&mut state.held) {
                 // A broken connection is met by who reads or writes next.
-                let _ = socket::push(state.descriptor.fd());
+                let _ = driver.push(state.descriptor.fd());
             }
         });
     }
 
     /// `drain`: what is written now is a burst of its own.
-    pub(crate) fn end_burst(&self) {
-        self.push();
+    pub(crate) fn end_burst(&self, py: Python<'_>) {
+        self.push(py);
         self.state.with(|state| {
             if let Some(bursts) = &mut state.bursts {
                 bursts.end();
@@ -190,15 +191,16 @@ impl StreamTransport {
         });
     }
 
-    fn offer(&self) -> Offer {
+    fn offer(&self, py: Python<'_>) -> Offer {
+        let driver = &self.owner.get(py).driver;
         self.state.with(|state| {
             let Some(outgoing) = state.stream.offer() else {
                 return Offer::Done;
             };
             let fd = state.descriptor.fd();
             let (result, offered) = match outgoing.single() {
-                Some(bytes) => (socket::send(fd, bytes, Follow::Nothing), bytes.len()),
-                None => Self::offer_slices(fd, outgoing),
+                Some(bytes) => (driver.send(fd, bytes, Follow::Nothing), bytes.len()),
+                None => Self::offer_slices(driver, fd, outgoing),
             };
             match result {
                 Ok(sent) => {
@@ -222,7 +224,7 @@ impl StreamTransport {
     }
 
     /// Sends several chunks in one call; returns how much was offered as well.
-    fn offer_slices(fd: RawFd, outgoing: &Outgoing<Chunk>) -> (io::Result<usize>, usize) {
+    fn offer_slices(driver: &Driver, fd: RawFd, outgoing: &Outgoing<Chunk>) -> (io::Result<usize>, usize) {
         let mut slices = [IoSlice::new(&[]); MAX_SLICES];
         let mut count = 0;
         for (place, bytes) in slices.iter_mut().zip(outgoing.slices()) {
@@ -230,7 +232,7 @@ impl StreamTransport {
             count += 1;
         }
         let slices = &slices[..count];
-        (socket::send_vectored(fd, slices), slices.iter().map(|slice| slice.len()).sum())
+        (driver.send_vectored(fd, slices), slices.iter().map(|slice| slice.len()).sum())
     }
 
     /// Does all that the stream machine asks for. The inner error is a failed shutdown.
@@ -241,7 +243,7 @@ impl StreamTransport {
                 Step::Lose => Self::lose(this, py)?,
                 Step::ShutDown => {
                     let fd = this.state.with(|state| state.descriptor.fd());
-                    if let Err(error) = socket::shutdown_write(fd) {
+                    if let Err(error) = this.owner.get(py).driver.shutdown_write(fd) {
                         return Ok(Err(error));
                     }
                 }

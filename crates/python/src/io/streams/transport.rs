@@ -22,9 +22,9 @@ pub(super) fn write(py: Python<'_>, transport: &Object, data: Arg<'_>) -> PyResu
 }
 
 /// `drain`: nothing more is to be written for now.
-pub(super) fn end_burst(transport: &Object) {
+pub(super) fn end_burst(py: Python<'_>, transport: &Object) {
     if let Some(transport) = Instance::<StreamTransport>::of(transport) {
-        transport.end_burst();
+        transport.end_burst(py);
     }
 }
 

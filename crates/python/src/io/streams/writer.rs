@@ -148,7 +148,7 @@ impl Stages for Drain {
 
     fn resume(self, py: Python<'_>, _sent: Option<Object>) -> PyResult<Transition<Self>> {
         let writer = self.writer.get(py);
-        transport::end_burst(&writer.transport(py));
+        transport::end_burst(py, &writer.transport(py));
         if writer.is_free(py)? {
             return Ok(Transition::nothing(py));
         }
