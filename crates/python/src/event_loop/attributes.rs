@@ -4,11 +4,11 @@ use ironloop_engine::{Plan, deadline};
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 
+use super::handle_view::HandleView;
 use super::item::{Item, Timer};
 use super::loop_core::LoopCore;
 use super::parts::Parts;
 use super::running;
-use super::shown::Shown;
 use crate::ffi::ending::outlive_interpreter;
 use crate::ffi::{Object, traverse_class, view};
 
@@ -147,7 +147,7 @@ impl LoopCore {
     /// The handles that the next turn runs, in order. A task's turn has none: one is made for those who look.
     fn _ready_handles(slf: &Bound<'_, Self>) -> PyResult<Vec<Py<PyAny>>> {
         let py = slf.py();
-        let show = |item: &Item| Shown::of(py, item);
+        let show = |item: &Item| HandleView::of(py, item);
         let shown: Vec<_> =
             slf.get().state.with(|state| state.reactor.engine.ready().filter_map(show).collect());
         shown.into_iter().map(|shown| Ok(shown.into_handle(slf)?.as_py().clone_ref(py))).collect()

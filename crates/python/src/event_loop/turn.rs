@@ -8,11 +8,11 @@ use ironloop_engine::{Plan, Slot, deadline};
 use ironloop_reactor::{EVENTS, Waiting};
 use pyo3::prelude::*;
 
+use super::handle_view::HandleView;
 use super::item::Item;
 use super::loop_core::LoopCore;
 use super::parts::Kept;
 use super::parts::Parts;
-use super::shown::Shown;
 use super::sources::Source;
 use crate::event_loop::handle::{Callback, Handle};
 use crate::event_loop::{future, task};
@@ -233,7 +233,7 @@ impl LoopCore {
         let py = slf.py();
         match item {
             Item::Event(slot, _) => slf.get().source(py, *slot)?.culprit(py),
-            Item::Notify(..) => Shown::of(py, item)?.into_handle(slf).ok(),
+            Item::Notify(..) => HandleView::of(py, item)?.into_handle(slf).ok(),
             Item::Other(kind, _) if kind.quiet => None,
             Item::Call(_)
             | Item::CallFromThread(_)

@@ -24,22 +24,22 @@ pub(crate) struct Line(LoopCell<State>);
 
 owned!(Line { clears: 0; });
 
-/// `New` becomes `Own` when first somebody waits; either becomes `Shown` when first somebody looks.
+/// `New` becomes `Own` when first somebody waits; either becomes `Exposed` when first somebody looks.
 #[derive(Default)]
 enum State {
     /// Nobody has waited yet.
     #[default]
     New,
     Own(VecDeque<Object>),
-    Shown(Object),
+    Exposed(Object),
 }
 
-owned!(enum State { Own(futures), Shown(container); New });
+owned!(enum State { Own(futures), Exposed(container); New });
 
 impl State {
     fn shown(&self, py: Python<'_>) -> Option<Object> {
         match self {
-            Self::Shown(container) => Some(container.clone_ref(py)),
+            Self::Exposed(container) => Some(container.clone_ref(py)),
             Self::New | Self::Own(_) => None,
         }
     }
@@ -47,7 +47,7 @@ impl State {
     fn own(&self) -> Option<&VecDeque<Object>> {
         match self {
             Self::Own(futures) => Some(futures),
-            Self::New | Self::Shown(_) => None,
+            Self::New | Self::Exposed(_) => None,
         }
     }
 }
@@ -55,7 +55,7 @@ impl State {
 /// Those who wait, one after another.
 enum Each<'a, 'py> {
     Own { line: &'a Line, place: usize },
-    Shown(Bound<'py, PyIterator>),
+    Exposed(Bound<'py, PyIterator>),
 }
 
 impl Each<'_, '_> {
@@ -66,7 +66,7 @@ impl Each<'_, '_> {
                 let index = *place - 1;
                 Ok(line.0.with(|state| state.own()?.get(index).map(|future| future.clone_ref(py))))
             }
-            Self::Shown(iterator) => iterator.next().transpose().map(|found| found.map(Object::from)),
+            Self::Exposed(iterator) => iterator.next().transpose().map(|found| found.map(Object::from)),
         }
     }
 }
@@ -78,7 +78,7 @@ impl Line {
             match state {
                 State::New => *state = State::Own(VecDeque::from([future])),
                 State::Own(futures) => futures.push_back(future),
-                State::Shown(container) => return Some((container.clone_ref(py), future)),
+                State::Exposed(container) => return Some((container.clone_ref(py), future)),
             }
             None
         });
@@ -114,7 +114,7 @@ impl Line {
 
     fn each<'py>(&self, py: Python<'py>) -> PyResult<Each<'_, 'py>> {
         match self.shown(py) {
-            Some(container) => container.bind(py).try_iter().map(Each::Shown),
+            Some(container) => container.bind(py).try_iter().map(Each::Exposed),
             None => Ok(Each::Own { line: self, place: 0 }),
         }
     }
@@ -179,7 +179,7 @@ impl Line {
         let taken = self.0.with(|state| match state {
             State::New => Ok(None),
             State::Own(futures) => Ok(futures.pop_front()),
-            State::Shown(container) => Err(container.clone_ref(py)),
+            State::Exposed(container) => Err(container.clone_ref(py)),
         });
         match taken {
             Ok(first) => Ok(first),
@@ -215,7 +215,7 @@ impl Line {
 
     /// `self._waiters = container`
     pub(crate) fn replace(&self, container: &Bound<'_, PyAny>) {
-        self.put(State::Shown(container.into()));
+        self.put(State::Exposed(container.into()));
     }
 
     /// As new.

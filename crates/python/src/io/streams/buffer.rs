@@ -14,7 +14,7 @@ const KEPT: usize = 64 * 1024;
 
 pub(super) enum Buffer {
     Own(Queue),
-    Shown(ByteArray),
+    Exposed(ByteArray),
 }
 
 /// Bytes that come at the end and go at the front.
@@ -56,7 +56,7 @@ impl Buffer {
     pub(super) fn bytes(&self) -> &[u8] {
         match self {
             Self::Own(queue) => &queue.bytes[queue.taken..],
-            Self::Shown(array) => array.bytes(),
+            Self::Exposed(array) => array.bytes(),
         }
     }
 
@@ -71,17 +71,17 @@ impl Buffer {
     /// The `bytearray` that is the buffer from now on.
     pub(super) fn show(&mut self, py: Python<'_>) -> Object {
         let array = match self {
-            Self::Shown(array) => return array.object().clone_ref(py),
+            Self::Exposed(array) => return array.object().clone_ref(py),
             Self::Own(_) => ByteArray::new(py, self.bytes()),
         };
         let object = array.object().clone_ref(py);
-        *self = Self::Shown(array);
+        *self = Self::Exposed(array);
         object
     }
 
     /// The bytes are ours again if nobody looks any more.
     fn take_back(&mut self) {
-        if let Self::Shown(array) = self
+        if let Self::Exposed(array) = self
             && array.is_exclusive()
         {
             *self = Self::Own(Queue { bytes: array.bytes().to_vec(), taken: 0 });
@@ -95,7 +95,7 @@ impl Buffer {
                 queue.append(bytes);
                 Ok(())
             }
-            Self::Shown(array) => array.append(py, bytes),
+            Self::Exposed(array) => array.append(py, bytes),
         }
     }
 
@@ -106,7 +106,7 @@ impl Buffer {
                 queue.remove_front(count);
                 Ok(())
             }
-            Self::Shown(array) => array.remove_front(py, count),
+            Self::Exposed(array) => array.remove_front(py, count),
         }
     }
 

@@ -200,7 +200,7 @@ impl StreamReaderCore {
             Some(array) => array,
             None => ByteArray::new(bytes.py(), Bytes::of(bytes)?.as_ref()),
         };
-        let old = self.state.with(|state| std::mem::replace(&mut state.buffer, Buffer::Shown(array)));
+        let old = self.state.with(|state| std::mem::replace(&mut state.buffer, Buffer::Exposed(array)));
         drop(old);
         Ok(())
     }

@@ -41,7 +41,7 @@ impl QueueCore {
 
     #[setter(_queue)]
     fn set_queue(&self, items: &Bound<'_, PyAny>) {
-        let items = Items::Shown(items.into());
+        let items = Items::Exposed(items.into());
         drop(self.state.with(|state| std::mem::replace(&mut state.items, items)));
     }
 

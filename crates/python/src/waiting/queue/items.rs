@@ -31,7 +31,7 @@ impl QueueCore {
         let py = slf.py();
         let items = match Hooks::of(slf).init() {
             Init::Deque => Items::Own(VecDeque::new()),
-            Init::List => Items::Shown(PyList::empty(py).into()),
+            Init::List => Items::Exposed(PyList::empty(py).into()),
             Init::Replaced => {
                 return call_method(py, &slf.into(), intern!(py, "_init"), &[maxsize]).map(drop);
             }
@@ -51,7 +51,7 @@ impl QueueCore {
         }
         slf.get().state.with(|state| match &mut state.items {
             Items::Own(items) => Some(body(items)),
-            Items::None | Items::Shown(_) => None,
+            Items::None | Items::Exposed(_) => None,
         })
     }
 
@@ -61,7 +61,7 @@ impl QueueCore {
         let core = slf.get();
         if core.state.with(|state| matches!(state.items, Items::Own(_))) {
             let empty: Object = imports::deque(py)?.call0()?.into();
-            let shown = Items::Shown(empty.clone_ref(py));
+            let shown = Items::Exposed(empty.clone_ref(py));
             let own = core.state.with(|state| std::mem::replace(&mut state.items, shown));
             if let Items::Own(items) = own {
                 for item in &items {

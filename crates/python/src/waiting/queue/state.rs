@@ -36,15 +36,15 @@ pub(super) enum Items {
     /// First in, first out; nobody has looked yet.
     Own(VecDeque<Object>),
     /// `_queue`, whatever it is.
-    Shown(Object),
+    Exposed(Object),
 }
 
-owned!(enum Items { None, Own(items), Shown(container); });
+owned!(enum Items { None, Own(items), Exposed(container); });
 
 impl Items {
     pub(super) fn shown(&self) -> Option<&Object> {
         match self {
-            Self::Shown(items) => Some(items),
+            Self::Exposed(items) => Some(items),
             Self::None | Self::Own(_) => None,
         }
     }

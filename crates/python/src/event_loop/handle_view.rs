@@ -13,14 +13,14 @@ use crate::ffi::observer::AnyObserver;
 use crate::ffi::{Context, Instance, Native, Object};
 
 /// What is ready, as one sees it.
-pub(super) enum Shown {
+pub(super) enum HandleView {
     Handle(Object),
     Step(Object),
     Notify(Object, Object),
     Wake(Object),
 }
 
-impl Shown {
+impl HandleView {
     pub(super) fn of(py: Python<'_>, item: &Item) -> Option<Self> {
         match item {
             Item::Step(task) | Item::Throw(task, _) => Some(Self::Step(task.object().clone_ref(py))),
