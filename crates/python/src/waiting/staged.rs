@@ -100,13 +100,12 @@ impl<S: Stages> Coroutine for Staged<S> {
         first: bool,
         sent: Option<Object>,
     ) -> PyResult<Step> {
-        if let (true, Some(pauses)) = (first, S::PAUSES) {
-            let stays = |progress: &mut Progress<S>| matches!(progress, Progress::At(stage) if pauses(stage));
-            if coroutine.progress.with(stays) {
-                return Ok(Step::Yield(Object::none(py)));
-            }
-        }
-        match coroutine.take() {
+        let progress = coroutine.progress.with(|progress| match (S::PAUSES, &*progress) {
+            (Some(pauses), Progress::At(stage)) if first && pauses(stage) => None,
+            _ => Some(std::mem::replace(progress, Progress::Nowhere)),
+        });
+        let Some(progress) = progress else { return Ok(Step::Yield(Object::none(py))) };
+        match progress {
             Progress::At(stage) => Self::settle(py, coroutine, stage.resume(py, sent)?),
             Progress::Delegated(awaited) => Self::go_on(py, coroutine, awaited, Input::Next(sent)),
             // The collector has cleared it.
@@ -142,8 +141,12 @@ impl<S: Stages> Staged<S> {
         self.progress.with(|progress| std::mem::replace(progress, Progress::Nowhere))
     }
 
+    /// A step has taken what was there, so nothing is dropped.
     fn put(&self, progress: Progress<S>) {
-        drop(self.progress.with(|old| std::mem::replace(old, progress)));
+        self.progress.with(|place| {
+            debug_assert!(matches!(place, Progress::Nowhere));
+            std::mem::forget(std::mem::replace(place, progress));
+        });
     }
 
     #[inline]
