@@ -41,6 +41,12 @@ impl<T: PyClass<Frozen = True> + Sync> Shared<T> {
     }
 }
 
+impl<T: PyClass<Frozen = True>> From<Bound<'_, T>> for Shared<T> {
+    fn from(object: Bound<'_, T>) -> Self {
+        Self(object.into(), PhantomData)
+    }
+}
+
 impl<T> Traverse for Shared<T> {
     fn traverse(&self, visit: &mut Visit<'_>) -> Visited {
         self.0.traverse(visit)

@@ -83,18 +83,19 @@ impl Sleep {
         if cfg!(Py_3_13) && seconds.is_nan() {
             return Err(PyValueError::new_err("Invalid delay: NaN (not a number)"));
         }
-        let running = Running::now(py)?;
-        let Some(core) = running.keeping(SLEEPS) else {
-            running.object()?;
-            let coroutine = call(py, imports::stock_sleep(py)?, &[delay, &result])?;
-            return Ok(Transition::Delegate(Awaited::by(coroutine)));
+        let core = match Running::now(py)? {
+            Running::Native(core) if LoopCore::keeps(&core, SLEEPS) => core,
+            running => {
+                running.object()?;
+                let coroutine = call(py, imports::stock_sleep(py)?, &[delay, &result])?;
+                return Ok(Transition::Delegate(Awaited::by(coroutine)));
+            }
         };
-        let future = future::create_timed(core)?;
-        let when = LoopCore::time(core)? + seconds;
+        let future = future::create_timed(&core)?;
+        let when = LoopCore::time(&core)? + seconds;
         let slot = core.get().schedule(when, Timer::Sleep(future.clone_ref(py)));
         View::of_own(&future).set_blocking(true);
-        let stage = Self::Timed { slot, owner: Shared::new(core), result };
-        Ok(Transition::Yield(future.into_object(), stage))
+        Ok(Transition::Yield(future.into_object(), Self::Timed { slot, owner: core.into(), result }))
     }
 }
 
