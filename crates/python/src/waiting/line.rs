@@ -167,12 +167,25 @@ impl Line {
 
     /// Gives None to the first who has no result. It leaves the line, and so do those before it.
     pub(crate) fn wake_next(&self, py: Python<'_>) -> PyResult<()> {
+        if self.is_surely_empty() {
+            return Ok(());
+        }
         while let Some(future) = self.take_first(py)? {
             if !future_is_done(py, &future)? {
                 return set_result(py, &future, Object::none(py));
             }
         }
         Ok(())
+    }
+
+    /// What each item of a queue comes to where nobody waits.
+    #[inline]
+    fn is_surely_empty(&self) -> bool {
+        self.0.with(|state| match state {
+            State::New => true,
+            State::Own(futures) => futures.is_empty(),
+            State::Exposed(_) => false,
+        })
     }
 
     fn take_first(&self, py: Python<'_>) -> PyResult<Option<Object>> {
