@@ -149,6 +149,7 @@ impl LoopCore {
     }
 
     /// Takes a timer out, unless it was due before. What comes back must be dropped with nothing borrowed.
+    #[inline]
     pub(crate) fn unschedule(&self, slot: Slot) -> Option<Timer> {
         self.state.with(|state| state.reactor.engine.cancel(slot))
     }

@@ -68,6 +68,7 @@ impl<'py> Running<'py> {
 }
 
 /// `body(owner, arguments)` if a loop of ours runs in this thread; nothing if not.
+#[inline(always)]
 pub(crate) fn if_native(
     py: Python<'_>,
     arguments: Arguments<'_>,
