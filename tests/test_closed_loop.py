@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import gc
 import socket
+import sys
 import warnings
+import weakref
 
 import datagrams
 import pytest
@@ -70,3 +72,52 @@ def test_what_does_not_fit_cannot_be_written_without_the_loop(loop_factory):
         warnings.simplefilter("ignore")
         del transport, protocol
         gc.collect()
+
+
+def test_the_error_that_a_transport_ends_with_is_not_kept_once_there_is_nobody_to_tell(
+    loop_factory, loop_name
+):
+    """asyncio raises RuntimeError."""
+    if loop_name == "asyncio":
+        pytest.skip("asyncio raises RuntimeError")
+    loop = loop_factory()
+    transport, _, _ = datagram(loop)
+    loop.close()
+    error = Broken("gone")
+    known = weakref.ref(error)
+    transport._force_close(error)
+    del error
+    assert known() is None
+
+
+class Broken(OSError):
+    pass
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="from Python 3.12 on classes can be buffers")
+def test_a_buffer_whose_owner_looks_at_the_closed_loop_is_let_go(loop_factory):
+    loop = loop_factory()
+    looks = []
+
+    class Buffer:
+        def __len__(self):
+            return 10_000_000
+
+        def __buffer__(self, flags):
+            return memoryview(bytes(len(self)))
+
+        def __release_buffer__(self, view):
+            looks.append(len(loop._ready))
+            view.release()
+
+    near, far = socket.socketpair()
+    with near, far:
+        near.setblocking(False)
+        near.send(bytes(10_000_000))
+        sending = loop.sock_sendall(near, Buffer())
+        loop.close()
+        with pytest.raises(RuntimeError, match="Event loop is closed"):
+            sending.send(None)
+        del sending
+        gc.collect()
+    assert set(looks) == {0}

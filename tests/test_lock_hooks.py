@@ -1,10 +1,13 @@
 """Methods of locks that a subclass or a tool replaces, and who waits: asyncio's code reads both by name."""
 
 import asyncio
+import contextlib
+import gc
+import weakref
 from unittest import mock
 
 import pytest
-from support import turns
+from support import PATIENCE, turns
 
 
 def test_methods_of_a_subclass_are_called_by_async_with(run, vocabulary):
@@ -189,5 +192,104 @@ def test_a_semaphore_that_lets_in_the_last_one_first(run, vocabulary):
         await asyncio.gather(*(use(number) for number in range(6)))
         assert got == [0, 1, 5, 4, 3, 2]
         assert semaphore._value == 2
+
+    run(main)
+
+
+def test_all_are_woken_though_somebody_looks_at_the_line_meanwhile(loop_factory, vocabulary):
+    """A loop's own `call_soon` may look, and so may a number's comparison."""
+    looks = []
+    woken = []
+
+    with contextlib.closing(loop_factory()) as other:
+        common = type(other)
+
+    class Nosy(common):
+        def call_soon(self, callback, *args, context=None):
+            looks.extend(len(line()) for line in looking)
+            return super().call_soon(callback, *args, context=context)
+
+    looking = []
+
+    class All:
+        """As many as there are."""
+
+        def __init__(self, condition):
+            self.condition = condition
+
+        def __le__(self, other):
+            return len(self.condition._waiters) < 0
+
+        def __gt__(self, other):
+            return not self <= other
+
+    async def main():
+        event, condition = vocabulary.Event(), vocabulary.Condition()
+
+        async def wait_for_event(number):
+            await event.wait()
+            woken.append(number)
+
+        async def wait_in_line(number):
+            async with condition:
+                await condition.wait()
+            woken.append(number)
+
+        tasks = [asyncio.ensure_future(wait_for_event(number)) for number in range(4)]
+        await turns(2)
+        looking.append(lambda: event._waiters)
+        event.set()
+        looking.clear()
+        await asyncio.wait(tasks)
+        assert woken == [0, 1, 2, 3]
+        woken.clear()
+        tasks = [asyncio.ensure_future(wait_in_line(number)) for number in range(4)]
+        await turns(8)
+        async with condition:
+            condition.notify(All(condition))
+        await asyncio.wait(tasks)
+        assert woken == [0, 1, 2, 3]
+
+    with contextlib.closing(Nosy()) as loop:
+        loop.run_until_complete(main())
+    assert looks
+
+
+@pytest.mark.parametrize("kind", ["Lock", "Queue"])
+def test_who_joins_and_leaves_a_line_while_it_is_made_for_those_who_look(run, vocabulary, kind):
+    """Up to Python 3.11 the collector may come with any object that is made, and take a waiter along."""
+
+    class Node:
+        pass
+
+    async def main():
+        primitive = getattr(vocabulary, kind)()
+        wait = primitive.acquire if kind == "Lock" else primitive.get
+        if kind == "Lock":
+            await wait()
+        garbage = Node()
+        garbage.itself = garbage
+        garbage.waiting = wait()
+        garbage.waiting.send(None)
+        waiting = asyncio.ensure_future(wait())
+        await turns(2)
+        gone = weakref.ref(garbage)
+        thresholds, enabled = gc.get_threshold(), gc.isenabled()
+        gc.disable()
+        del garbage
+        gc.set_threshold(1, 1, 1)
+        gc.enable()
+        _ = primitive._waiters if kind == "Lock" else primitive._getters
+        gc.disable()
+        gc.set_threshold(*thresholds)
+        if enabled:
+            gc.enable()
+        gc.collect()
+        assert gone() is None
+        if kind == "Lock":
+            primitive.release()
+        else:
+            primitive.put_nowait(5)
+        assert await asyncio.wait_for(waiting, PATIENCE) in (True, 5)
 
     run(main)

@@ -459,3 +459,22 @@ def test_a_reader_that_could_not_be_taken_back_is_forgotten_and_all_else_is_stil
                     await loop.run_in_executor(None, int)  # another thread wakes the loop
 
     run(main)
+
+
+def test_a_socket_that_is_closed_in_the_batch_of_its_event_fails_its_own_operation(run):
+    async def main():
+        loop = asyncio.get_running_loop()
+        near, far = socket.socketpair()
+        with near, far:
+            near.setblocking(False)
+            receiving = asyncio.ensure_future(loop.sock_recv(near, 10))
+            await asyncio.sleep(0)
+            loop.add_writer(near, lambda: None)
+            far.send(b"x")
+            loop.call_soon(near.close)
+            # asyncio tells of its own callback besides.
+            loop.set_exception_handler(lambda *_: None)
+            with pytest.raises(OSError):
+                await asyncio.wait_for(receiving, PATIENCE)
+
+    run(main)

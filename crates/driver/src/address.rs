@@ -30,7 +30,8 @@ impl Address {
     }
 }
 
-/// A UNIX socket's name: a path without its end mark, or an abstract name with the zero byte that it begins with.
+/// A UNIX socket's name: a path without its end mark, or an abstract name with the zero byte that it begins
+/// with.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UnixName(Vec<u8>);
 

@@ -11,7 +11,8 @@ pub fn family(fd: RawFd) -> io::Result<Option<Family>> {
     sys::family(fd)
 }
 
-/// Receives one datagram: its length, cut to the buffer's, and where it comes from. `None`: from a socket without a name.
+/// Receives one datagram: its length, cut to the buffer's, and where it comes from. `None`: from a socket
+/// without a name.
 pub fn receive_from(fd: RawFd, buffer: &mut [u8]) -> io::Result<(usize, Option<Address>)> {
     sys::receive_from(fd, buffer)
 }

@@ -2,18 +2,20 @@
 //!
 //! **A clock** that never runs backwards, in nanoseconds. **A set of watched descriptors** ([`Poller`]) and a wait on it, which ends
 //! with an event, with a notification of another thread, with its time (late, never early), or with a signal
-//! ([`io::ErrorKind::Interrupted`]). A level is reported as long as it lasts, an edge once each time; an event carries the token that
-//! was given with the descriptor, and whether the peer has hung up. **Calls on sockets** that never block
-//! ([`io::ErrorKind::WouldBlock`]), that take what there is and say how much, that keep bytes and datagrams in order, and to which a
-//! number that is nobody's is an error and no more. Bytes have left the program when a send returns.
+//! ([`io::ErrorKind::Interrupted`]). A level is reported as long as it lasts, an edge once each time; an
+//! event carries the token that was given with the descriptor, and whether the peer has hung up. **Calls on
+//! sockets** that never block ([`io::ErrorKind::WouldBlock`]), that take what there is and say how much, that
+//! keep bytes and datagrams in order, and to which a number that is nobody's is an error and no more. Bytes
+//! have left the program when a send returns.
 //!
-//! Reactor and transports ask their loop's driver, and nobody else. There is one kind, the kernel by epoll. A simulated one
-//! would answer `now` and `wait` in virtual time; one by io_uring would keep a ring beside its poller.
+//! Reactor and transports ask their loop's driver, and nobody else. There is one kind, the kernel by epoll. A
+//! simulated one would answer `now` and `wait` in virtual time; one by io_uring would keep a ring beside its
+//! poller.
 
 use std::io::{self, IoSlice};
 use std::os::fd::RawFd;
 
-use crate::address::Address;
+use crate::address::{Address, Family};
 use crate::event::Events;
 use crate::poller::{Poller, Timeout};
 use crate::socket::{Accepted, Follow};
@@ -45,8 +47,8 @@ impl Driver {
         }
     }
 
-    /// Waits for what is watched. The one call that may block: whoever runs Python lets go of it first, unless the timeout is
-    /// [`Timeout::Now`].
+    /// Waits for what is watched. The one call that may block: whoever runs Python lets go of it first,
+    /// unless the timeout is [`Timeout::Now`].
     #[inline]
     pub fn wait(&self, poller: &Poller, events: &mut Events, timeout: Timeout) -> io::Result<()> {
         match self {
@@ -128,6 +130,13 @@ impl Driver {
 
 /// Datagram sockets.
 impl Driver {
+    /// The family of a socket's addresses; `None` for one that is not known here.
+    pub fn family(&self, fd: RawFd) -> io::Result<Option<Family>> {
+        match self {
+            Self::Kernel => datagram::family(fd),
+        }
+    }
+
     /// Receives one datagram: its length, cut to the buffer's, and where it comes from.
     #[inline]
     pub fn receive_from(&self, fd: RawFd, buffer: &mut [u8]) -> io::Result<(usize, Option<Address>)> {
@@ -136,7 +145,8 @@ impl Driver {
         }
     }
 
-    /// Sends one datagram whole, or not at all; without an address to the peer that the socket is connected to.
+    /// Sends one datagram whole, or not at all; without an address to the peer that the socket is connected
+    /// to.
     #[inline]
     pub fn send_datagram(&self, fd: RawFd, bytes: &[u8], address: Option<&Address>) -> io::Result<()> {
         match (self, address) {

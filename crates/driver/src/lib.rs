@@ -1,8 +1,9 @@
 //! Mechanism: what the kernel does for a loop.
 //!
-//! [`Driver`] is what a loop asks, and says what it is owed. The vocabulary (token, interest, event, poller, notifier, clock, stack, address, socket, datagram) stands at the root; the
-//! system calls stand in `sys`, the only place with `unsafe`. Nothing here knows of callbacks or of Python. Everything but
-//! [`Notifier`] belongs to the thread that runs the loop.
+//! [`Driver`] is what a loop asks, and says what it is owed. The vocabulary (token, interest, event, poller,
+//! notifier, clock, stack, address, socket, datagram) stands at the root; the system calls stand in `sys`,
+//! the only place with `unsafe`. Nothing here knows of callbacks or of Python. Everything but [`Notifier`]
+//! belongs to the thread that runs the loop.
 
 #![deny(unsafe_code)]
 
@@ -28,5 +29,6 @@ pub use poller::{Poller, Timeout};
 pub use stack::stack;
 pub use thread::hold_at_exit;
 
-/// A descriptor as the kernel numbers it. Users hand them in, so one may be stale: calls then return an error.
+/// A descriptor as the kernel numbers it. Users hand them in, so one may be stale: calls then return an
+/// error.
 pub use std::os::fd::RawFd;

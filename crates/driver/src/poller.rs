@@ -20,9 +20,10 @@ pub enum Timeout {
 
 /// A set of watched descriptors.
 ///
-/// A registration ends with `remove`, or with the last descriptor of the open file. The kernel knows it by both, number and
-/// file: while a copy of the descriptor lives, in a child process for instance, one whose own number was closed goes on being
-/// reported and can no longer be named. Such a set has to be built anew: [`Poller::renew`].
+/// A registration ends with `remove`, or with the last descriptor of the open file. The kernel knows it by
+/// both, number and file: while a copy of the descriptor lives, in a child process for instance, one whose
+/// own number was closed goes on being reported and can no longer be named. Such a set has to be built anew:
+/// [`Poller::renew`].
 pub struct Poller(Epoll);
 
 impl Poller {
@@ -45,8 +46,8 @@ impl Poller {
         self.0.remove(fd)
     }
 
-    /// Builds the set anew from what it was told, all of it; what it watched beside that is gone. Hands over the tokens of
-    /// those whose numbers are not theirs any more, which are not watched any longer.
+    /// Builds the set anew from what it was told, all of it; what it watched beside that is gone. Hands over
+    /// the tokens of those whose numbers are not theirs any more, which are not watched any longer.
     pub fn renew(&self, watched: impl IntoIterator<Item = Watched>) -> io::Result<Vec<Token>> {
         let new = Epoll::new()?;
         let mut gone = Vec::new();

@@ -1,4 +1,5 @@
-//! Calls on non-blocking stream sockets. Each takes a raw descriptor, because Python may own it; a stale one is an error.
+//! Calls on non-blocking stream sockets. Each takes a raw descriptor, because Python may own it; a stale one
+//! is an error.
 
 use std::io::{self, IoSlice};
 use std::os::fd::{OwnedFd, RawFd};
@@ -41,8 +42,9 @@ pub fn receive(fd: RawFd, buffer: &mut [u8]) -> io::Result<usize> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Follow {
     Nothing,
-    /// The kernel may wait with what does not fill a segment: until the next send, [`push`], an answer of the peer's, the end of
-    /// the connection, or about a fifth of a second. Sockets that are not TCP send at once all the same.
+    /// The kernel may wait with what does not fill a segment: until the next send, [`push`], an answer of the
+    /// peer's, the end of the connection, or about a fifth of a second. Sockets that are not TCP send at once
+    /// all the same.
     More,
 }
 
@@ -51,7 +53,8 @@ pub fn send(fd: RawFd, bytes: &[u8], follow: Follow) -> io::Result<usize> {
     sys::send(fd, bytes, follow == Follow::More)
 }
 
-/// Lets go of what the kernel has waited with, unless the owner of the socket has told it to wait himself (`TCP_CORK`).
+/// Lets go of what the kernel has waited with, unless the owner of the socket has told it to wait himself
+/// (`TCP_CORK`).
 pub fn push(fd: RawFd) -> io::Result<()> {
     if sys::is_corked(fd)? { Ok(()) } else { sys::uncork(fd) }
 }

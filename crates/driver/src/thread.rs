@@ -8,8 +8,9 @@ thread_local! {
 
 /// From now on this thread stops for ever where `pthread_exit` would end it, if `holds` says so then.
 ///
-/// `pthread_exit` ends a thread by unwinding its stack. Rust code cannot be unwound so: the process is aborted, or values
-/// are dropped by a thread that may not touch them any more. A thread that has stopped keeps all that it refers to.
+/// `pthread_exit` ends a thread by unwinding its stack. Rust code cannot be unwound so: the process is
+/// aborted, or values are dropped by a thread that may not touch them any more. A thread that has stopped
+/// keeps all that it refers to.
 ///
 /// Another call in the same thread does nothing.
 pub fn hold_at_exit(holds: fn() -> bool) {

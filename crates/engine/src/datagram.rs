@@ -1,9 +1,9 @@
 //! A datagram socket's life: what it wants from the kernel, what it owes its protocol.
 //!
-//! The machine owns neither socket nor protocol. A datagram goes to the kernel at once if none waits; what the kernel
-//! refuses waits here, in order, until the socket is writable. Its driver takes the waiting ones with
-//! [`Datagrams::pop`], gives back what is refused again, and then takes [`Datagrams::step`] until there is none,
-//! performing each with nothing borrowed.
+//! The machine owns neither socket nor protocol. A datagram goes to the kernel at once if none waits; what
+//! the kernel refuses waits here, in order, until the socket is writable. Its driver takes the waiting ones
+//! with [`Datagrams::pop`], gives back what is refused again, and then takes [`Datagrams::step`] until there
+//! is none, performing each with nothing borrowed.
 
 use std::collections::VecDeque;
 
@@ -47,7 +47,8 @@ impl<D: AsRef<[u8]>, A> Datagrams<D, A> {
         self.waiting.is_empty()
     }
 
-    /// Takes a datagram that the kernel refused, or that must wait behind such. Hands it back once all is over.
+    /// Takes a datagram that the kernel refused, or that must wait behind such. Hands it back once all is
+    /// over.
     pub fn push(&mut self, datagram: D, address: A) -> Option<(D, A)> {
         if self.endpoint.is_lost() {
             return Some((datagram, address));
@@ -91,8 +92,8 @@ impl<D: AsRef<[u8]>, A> Datagrams<D, A> {
         self.endpoint.close()
     }
 
-    /// All is over now. What waited is handed over to be dropped; `None` if this changed nothing, else the protocol has to
-    /// be told.
+    /// All is over now. What waited is handed over to be dropped; `None` if this changed nothing, else the
+    /// protocol has to be told.
     pub fn abort(&mut self) -> Option<VecDeque<(D, A)>> {
         self.endpoint.abort().then(|| {
             self.buffered = 0;

@@ -1,7 +1,7 @@
 //! When a timer is due: what a clock reads then, as a number in the same order.
 //!
-//! The clock is whatever a program has given the loop. It may count from any time, in any unit, forwards from minus infinity:
-//! a deadline is neither rounded nor bounded.
+//! The clock is whatever a program has given the loop. It may count from any time, in any unit, forwards from
+//! minus infinity: a deadline is neither rounded nor bounded.
 
 /// A point in time; an earlier one is less.
 pub type Deadline = i64;
@@ -34,8 +34,8 @@ pub fn nanos_until(deadline: Deadline, now: f64) -> Option<i64> {
     Some(if left.is_nan() { i64::MAX } else { (left * NANOS).ceil() as i64 })
 }
 
-/// The bits of floating-point numbers are in the order of the numbers, except that the negative ones run backwards. Turned
-/// twice they are as before.
+/// The bits of floating-point numbers are in the order of the numbers, except that the negative ones run
+/// backwards. Turned twice they are as before.
 fn turned(bits: i64) -> i64 {
     bits ^ ((bits >> 63) as u64 >> 1) as i64
 }

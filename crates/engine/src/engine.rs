@@ -20,12 +20,13 @@ pub enum Plan {
 
 /// The ready queue and the timers of one loop.
 ///
-/// A turn: [`plan`](Self::plan), wait for the kernel, [`push`](Self::push) what it brought, [`begin`](Self::begin) the
-/// batch, and [`pop`](Self::pop) it empty.
+/// A turn: [`plan`](Self::plan), wait for the kernel, [`push`](Self::push) what it brought,
+/// [`begin`](Self::begin) the batch, and [`pop`](Self::pop) it empty.
 ///
 /// `R` is what becomes ready, `T` a timer, which becomes an `R` when it is due.
 pub struct Engine<R, T> {
-    /// Comes before all that is ready; empty but while an item runs.
+    /// Comes before all that is ready: what has to follow the item that runs. Between turns it is what a
+    /// signal handler, or a tool that waits in the loop's place, has left.
     afterwards: VecDeque<R>,
     ready: ReadyQueue<R>,
     timers: TimerHeap<T>,
@@ -43,7 +44,8 @@ impl<R: From<T>, T> Engine<R, T> {
         self.ready.push(item);
     }
 
-    /// Has an item performed as soon as the one that runs is done, before the rest of the batch: what has to follow it at once.
+    /// Has an item performed as soon as the one that runs is done, before the rest of the batch: what has to
+    /// follow it at once.
     pub fn push_afterwards(&mut self, item: R) {
         self.afterwards.push_back(item);
     }

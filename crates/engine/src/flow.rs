@@ -25,7 +25,8 @@ pub enum FlowChange {
 pub(crate) struct Flow {
     pub(crate) limits: Limits,
     pub(crate) paused: bool,
-    /// The kernel has taken something since the last judgement: only that resumes, and not that the limits were raised.
+    /// The kernel has taken something since the last judgement: only that resumes, and not that the limits
+    /// were raised.
     eased: bool,
 }
 

@@ -36,8 +36,9 @@ struct Contents<T> {
 
 /// Items from other threads, in the order in which each thread delivered them.
 ///
-/// Between [`Inbox::fall_asleep`] and [`Inbox::wake_up`] the first delivery is told to wake the loop; all others cost a
-/// push and no system call. Open until [`Inbox::close`]; what is delivered later comes back, as closing happens under the lock.
+/// Between [`Inbox::fall_asleep`] and [`Inbox::wake_up`] the first delivery is told to wake the loop; all
+/// others cost a push and no system call. Open until [`Inbox::close`]; what is delivered later comes back, as
+/// closing happens under the lock.
 pub struct Inbox<T> {
     contents: Mutex<Contents<T>>,
     filled: AtomicBool,
@@ -84,8 +85,8 @@ impl<T> Inbox<T> {
         self.lock().closed = false;
     }
 
-    /// For the loop's thread: swaps the items against an empty queue, whose room is used again. False, at the cost of one
-    /// load, where there are none.
+    /// For the loop's thread: swaps the items against an empty queue, whose room is used again. False, at the
+    /// cost of one load, where there are none.
     pub fn collect(&self, empty: &mut VecDeque<T>) -> bool {
         if !self.is_filled() {
             return false;
@@ -102,8 +103,8 @@ impl<T> Inbox<T> {
         self.filled.load(Ordering::Acquire)
     }
 
-    /// The loop is about to wait. Either sees what was delivered before, or the delivery sees that it sleeps: of the two one
-    /// has the lock first.
+    /// The loop is about to wait. Either sees what was delivered before, or the delivery sees that it sleeps:
+    /// of the two one has the lock first.
     pub fn fall_asleep(&self) -> Sleep {
         // Exchanged and not stored, so that it comes after what the last delivery has exchanged.
         self.asleep.swap(true, Ordering::AcqRel);

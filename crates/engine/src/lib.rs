@@ -1,8 +1,9 @@
 //! Policy: what a loop does next.
 //!
-//! The engine never calls out. It is told what happened, and is asked what to do: [`Engine::pop`] gives the next ready
-//! item, [`Stream::step`] and [`Datagrams::step`] what a socket needs done. Whoever drives it performs that with nothing borrowed, so a
-//! callback may call back into the engine. It sees neither the kernel nor a clock: time comes in as a number.
+//! The engine never calls out. It is told what happened, and is asked what to do: [`Engine::pop`] gives the
+//! next ready item, [`Stream::step`] and [`Datagrams::step`] what a socket needs done. Whoever drives it
+//! performs that with nothing borrowed, so a callback may call back into the engine. It sees neither the
+//! kernel nor a clock: time comes in as a number.
 
 #![forbid(unsafe_code)]
 

@@ -4,8 +4,8 @@ use std::collections::VecDeque;
 
 /// A first-in first-out queue that is run in batches.
 ///
-/// A batch is cut before it runs: what is pushed while it runs belongs to the next one, so callbacks that schedule
-/// callbacks cannot keep the loop from looking at the kernel.
+/// A batch is cut before it runs: what is pushed while it runs belongs to the next one, so callbacks that
+/// schedule callbacks cannot keep the loop from looking at the kernel.
 pub struct ReadyQueue<T> {
     items: VecDeque<T>,
     batch: usize,

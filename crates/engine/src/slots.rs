@@ -25,8 +25,8 @@ struct Place<T> {
     tenant: Option<T>,
 }
 
-/// A list with stable numbers. An event for a descriptor that was closed and opened again in the same turn carries the
-/// old slot, and finds nothing.
+/// A list with stable numbers. An event for a descriptor that was closed and opened again in the same turn
+/// carries the old slot, and finds nothing.
 pub struct Slots<T> {
     places: Vec<Place<T>>,
     free: Vec<u32>,
@@ -55,11 +55,6 @@ impl<T> Slots<T> {
         place.tenant.as_ref().filter(|_| place.tenancy == slot.tenancy)
     }
 
-    pub fn get_mut(&mut self, slot: Slot) -> Option<&mut T> {
-        let place = self.places.get_mut(slot.index as usize)?;
-        place.tenant.as_mut().filter(|_| place.tenancy == slot.tenancy)
-    }
-
     pub fn remove(&mut self, slot: Slot) -> Option<T> {
         let place = self.places.get_mut(slot.index as usize)?;
         if place.tenancy != slot.tenancy {
@@ -83,10 +78,6 @@ impl<T> Slots<T> {
 
     pub fn iter(&self) -> impl Iterator<Item = &T> {
         self.places.iter().filter_map(|place| place.tenant.as_ref())
-    }
-
-    pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut T> {
-        self.places.iter_mut().filter_map(|place| place.tenant.as_mut())
     }
 
     /// Empties all places and hands over their tenants.

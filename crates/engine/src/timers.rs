@@ -9,13 +9,15 @@ use crate::slots::{Slot, Slots};
 /// Fewer dead entries than this are not worth a compaction.
 const COMPACT_FROM: usize = 128;
 
-/// Once one in so many of all timers was taken singly, and more are due, it is cheaper to sort all the due ones.
+/// Once one in so many of all timers was taken singly, and more are due, it is cheaper to sort all the due
+/// ones.
 const SINGLES: usize = 64;
 
 /// Timers, ordered by deadline; equal deadlines keep the order of arrival.
 ///
-/// The heap orders entries of three words; the items lie apart. Cancelling takes the item out at once and leaves a dead
-/// entry, which goes when it reaches the top, or when more than half are dead and the heap is compacted.
+/// The heap orders entries of three words; the items lie apart. Cancelling takes the item out at once and
+/// leaves a dead entry, which goes when it reaches the top, or when more than half are dead and the heap is
+/// compacted.
 pub struct TimerHeap<T> {
     heap: BinaryHeap<Entry>,
     items: Slots<T>,

@@ -27,7 +27,8 @@ fn _ironloop(module: &Bound<'_, PyModule>) -> PyResult<()> {
 
 /// A decorator that gives the Python half of the loop the native methods, of whatever wing.
 ///
-/// They could be inherited. But the interpreter calls a native method directly only on the very class that it was made for.
+/// They could be inherited. But the interpreter calls a native method directly only on the very class that it
+/// was made for.
 #[pyfunction]
 fn native_loop<'py>(class: &Bound<'py, PyType>) -> PyResult<Bound<'py, PyType>> {
     event_loop::add_methods_to(class)?;

@@ -1,8 +1,9 @@
 //! The turn: what a loop waits for, what it watches, and what other threads leave it.
 //!
-//! Between the engine's policy and the driver's mechanism, and still without Python: whoever has a [`Reactor`] performs the items
-//! that it hands out, with nothing borrowed. It belongs to the loop's thread; other threads have its [`Remote`]. Must not import
-//! anything of Python's, nor make a system call but by the [`Driver`](ironloop_driver::Driver).
+//! Between the engine's policy and the driver's mechanism, and still without Python: whoever has a
+//! [`Reactor`] performs the items that it hands out, with nothing borrowed. It belongs to the loop's thread;
+//! other threads have its [`Remote`]. Must not import anything of Python's, nor make a system call but by the
+//! [`Driver`](ironloop_driver::Driver).
 
 #![forbid(unsafe_code)]
 
@@ -15,9 +16,9 @@ mod sources;
 mod watch;
 
 pub use accept::{Accept, Batch};
-pub use reactor::{Closed, EVENTS, Event, Reactor, Waiting};
+pub use reactor::{Approach, Closed, EVENTS, Event, Reactor};
 pub use registration::Registration;
 pub use remote::{Remote, Thread};
 pub use reported::Reported;
-pub use sources::{Sources, Watching};
+pub use sources::{Sources, Wanted};
 pub use watch::{Known, Refusal, Side, Watch, Watcher};

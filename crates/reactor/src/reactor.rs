@@ -33,7 +33,7 @@ pub trait Event {
 
 /// How a turn asks the kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Waiting {
+pub enum Approach {
     /// Not at all.
     Skip,
     /// It looks, and returns at once.
@@ -44,9 +44,10 @@ pub enum Waiting {
 
 /// What one loop owns, but for what its items mean: `R` becomes ready, `T` is a timer, `S` a source.
 ///
-/// A turn: [`collect_mail`](Self::collect_mail), [`begin`](Self::begin); wait by the driver as [`approach`](Self::approach)
-/// says, with nothing borrowed; [`collect`](Self::collect) what that brought, and the mail again after a sleep;
-/// [`expire`](Self::expire) timers; [`cut`](Self::cut), and [`pop`](Self::pop) until there is none.
+/// A turn: [`collect_mail`](Self::collect_mail), [`begin`](Self::begin); wait by the driver as
+/// [`approach`](Self::approach) says, with nothing borrowed; [`collect`](Self::collect) what that brought,
+/// and the mail again after a sleep; [`expire`](Self::expire) timers; [`cut`](Self::cut), and
+/// [`pop`](Self::pop) until there is none.
 pub struct Reactor<R, T, S> {
     pub engine: Engine<R, T>,
     pub sources: Sources<S>,
@@ -126,26 +127,26 @@ impl<R: Event + From<T>, T, S> Reactor<R, T, S> {
         self.engine.plan()
     }
 
-    /// How to wait for so long. A turn that has something to do need not ask the kernel each time, but for one that is the
-    /// `last`.
-    pub fn approach(&mut self, timeout: Timeout, last: bool) -> Waiting {
+    /// How to wait for so long. A turn that has something to do need not ask the kernel each time, but for
+    /// one that is the `last`.
+    pub fn approach(&mut self, timeout: Timeout, last: bool) -> Approach {
         if timeout == Timeout::Now && !self.is_poll_due(last) {
-            return Waiting::Skip;
+            return Approach::Skip;
         }
         self.approach_kernel(timeout)
     }
 
     /// The same for one that asks in any case.
-    pub fn approach_kernel(&self, timeout: Timeout) -> Waiting {
+    pub fn approach_kernel(&self, timeout: Timeout) -> Approach {
         if timeout == Timeout::Now || self.remote.fall_asleep() == Sleep::Refused {
-            Waiting::Look
+            Approach::Look
         } else {
-            Waiting::Sleep
+            Approach::Sleep
         }
     }
 
-    /// Who was just told of data, and has read all, hardly learns more by asking at once: tasks that the data has woken run
-    /// first. A turn later the kernel is asked in any case.
+    /// Who was just told of data, and has read all, hardly learns more by asking at once: tasks that the data
+    /// has woken run first. A turn later the kernel is asked in any case.
     fn is_poll_due(&mut self, last: bool) -> bool {
         let idle = self.sources.is_empty() && self.turns_since_poll < MOST_TURNS_WITHOUT_POLL;
         let due = !idle && (last || !self.answered);
@@ -153,7 +154,8 @@ impl<R: Event + From<T>, T, S> Reactor<R, T, S> {
         due
     }
 
-    /// What the kernel has reported becomes ready. Also when the turn has failed meanwhile: an edge is reported only once.
+    /// What the kernel has reported becomes ready. Also when the turn has failed meanwhile: an edge is
+    /// reported only once.
     ///
     /// `hears` says which sources hear of it that their number is nobody's any more.
     #[inline]
@@ -178,8 +180,8 @@ impl<R: Event + From<T>, T, S> Reactor<R, T, S> {
         }
     }
 
-    /// The same for somebody who may give it back or not: [`reported`](Self::reported). True if the wait was ended by another
-    /// thread, or by a signal.
+    /// The same for somebody who may give it back or not: [`reported`](Self::reported). True if the wait was
+    /// ended by another thread, or by a signal.
     pub fn report(&mut self, events: &Events, hears: impl Fn(&S) -> bool) -> bool {
         let (mut woken, mut all_known) = (false, true);
         for event in (0..events.len()).filter_map(|index| events.get(index)) {
@@ -214,8 +216,8 @@ impl<R: Event + From<T>, T, S> Reactor<R, T, S> {
         self.engine.push(R::event(slot, Ready { hung_up, ..ready }));
     }
 
-    /// The kernel reports what nobody has it watch any more: a descriptor was closed behind our back while a copy of it
-    /// lives, in a child process for instance, and so its registration could not be taken back.
+    /// The kernel reports what nobody has it watch any more: a descriptor was closed behind our back while a
+    /// copy of it lives, in a child process for instance, and so its registration could not be taken back.
     #[cold]
     fn renew(&mut self, hears: impl Fn(&S) -> bool) {
         let Some(poller) = &self.poller else { return };
@@ -239,7 +241,8 @@ impl<R: Event + From<T>, T, S> Reactor<R, T, S> {
         poller.add(fd, token, interest, trigger)
     }
 
-    /// The signals have ended the wait, which is all that was asked of them. Unread they would fill the descriptor.
+    /// The signals have ended the wait, which is all that was asked of them. Unread they would fill the
+    /// descriptor.
     fn drain_signals(&self) {
         let (Some(fd), mut numbers) = (self.signals, [0; 256]) else { return };
         while self.driver.receive(fd, &mut numbers).is_ok_and(|count| count == numbers.len()) {}
@@ -275,8 +278,8 @@ impl<R: Event + From<T>, T, S> Reactor<R, T, S> {
         self.emptied += 1;
     }
 
-    /// Gives up all that it holds and its descriptors. Hands over what has to be dropped with nothing borrowed; what arrived
-    /// from other threads is among it, and nothing arrives afterwards.
+    /// Gives up all that it holds and its descriptors. Hands over what has to be dropped with nothing
+    /// borrowed; what arrived from other threads is among it, and nothing arrives afterwards.
     pub fn close(&mut self) -> Closed<R, S> {
         self.remote.set_closed(true);
         self.collect_mail();

@@ -36,8 +36,8 @@ impl Registration {
         (watched.readable || !wanted.readable) && (watched.writable || !wanted.writable)
     }
 
-    /// Has the kernel watch for what is wanted and it does not watch for yet. What is no longer wanted stays watched until
-    /// it is reported: it may be wanted again before.
+    /// Has the kernel watch for what is wanted and it does not watch for yet. What is no longer wanted stays
+    /// watched until it is reported: it may be wanted again before.
     ///
     /// `fd` is the socket's number now. An error if it was closed behind our back.
     pub fn widen<S>(
@@ -59,7 +59,8 @@ impl Registration {
         place.change((poller, sources), fd, wanted)
     }
 
-    /// Something was reported that is not wanted: now it is worth telling the kernel. `fd` and the error as above.
+    /// Something was reported that is not wanted: now it is worth telling the kernel. `fd` and the error as
+    /// above.
     pub fn narrow<S>(
         &mut self,
         (poller, sources): (&Poller, &mut Sources<S>),

@@ -13,7 +13,7 @@ pub type Thread = u64;
 
 /// The door of a loop: it outlives the loop, and then says so.
 ///
-/// Open, until [`close`](Self::close); what is delivered later comes back to whoever delivers.
+/// Open, until it is [closed](Self::set_closed); what is delivered later comes back to whoever delivers.
 pub struct Remote<R> {
     inbox: Inbox<R>,
     /// `None` once the loop has given up its descriptors.
@@ -27,8 +27,8 @@ impl<R> Remote<R> {
         Self { inbox: Inbox::default(), notifier: Mutex::new(Some(notifier)), thread: AtomicU64::new(0) }
     }
 
-    /// Leaves an item, and wakes the loop if it sleeps. `Some` is the item of a loop that is closed. An error: it was left, and the
-    /// loop could not be woken.
+    /// Leaves an item, and wakes the loop if it sleeps. `Some` is the item of a loop that is closed. An
+    /// error: it was left, and the loop could not be woken.
     pub fn deliver(&self, item: R) -> io::Result<Option<R>> {
         match self.inbox.deliver(item) {
             Delivery::Left => Ok(None),
@@ -70,7 +70,8 @@ impl<R> Remote<R> {
         self.inbox.is_filled()
     }
 
-    /// For the loop's thread: swaps what was left against an empty queue. False, at the cost of one load, where there is nothing.
+    /// For the loop's thread: swaps what was left against an empty queue. False, at the cost of one load,
+    /// where there is nothing.
     #[inline]
     pub(crate) fn collect(&self, empty: &mut VecDeque<R>) -> bool {
         self.inbox.collect(empty)

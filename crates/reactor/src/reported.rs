@@ -1,4 +1,5 @@
-//! What a wait has reported to somebody who may give it back or not: how tools that wait in the loop's place see it.
+//! What a wait has reported to somebody who may give it back or not: how tools that wait in the loop's place
+//! see it.
 //!
 //! To them descriptors are level-triggered: what was reported is reported again until it comes back.
 

@@ -6,10 +6,10 @@ use ironloop_driver::{Interest, Poller, RawFd, Token, Trigger, Watched};
 use ironloop_engine::{Slot, Slots};
 
 /// For what the kernel watches a descriptor, and how it reports.
-pub type Watching = (Interest, Trigger);
+pub type Wanted = (Interest, Trigger);
 
-/// All sources of a loop: `S` is who is told when a descriptor becomes ready. A descriptor has one source at most, and an event
-/// carries the source's slot, so it cannot reach the next owner of the same number.
+/// All sources of a loop: `S` is who is told when a descriptor becomes ready. A descriptor has one source at
+/// most, and an event carries the source's slot, so it cannot reach the next owner of the same number.
 pub struct Sources<S> {
     slots: Slots<S>,
     by_fd: Vec<Option<Place>>,
@@ -18,7 +18,7 @@ pub struct Sources<S> {
 /// Whose a number is, and what the kernel was told to watch it for.
 struct Place {
     slot: Slot,
-    wanted: Watching,
+    wanted: Wanted,
 }
 
 impl<S> Default for Sources<S> {
@@ -45,19 +45,10 @@ impl<S> Sources<S> {
         self.slots.get(self.slot(fd)?)
     }
 
-    pub fn at_mut(&mut self, fd: RawFd) -> Option<&mut S> {
-        self.slots.get_mut(self.slot(fd)?)
-    }
-
     #[inline]
     #[must_use]
     pub fn get(&self, slot: Slot) -> Option<&S> {
         self.slots.get(slot)
-    }
-
-    #[inline]
-    pub fn get_mut(&mut self, slot: Slot) -> Option<&mut S> {
-        self.slots.get_mut(slot)
     }
 
     /// All sources, in no order.
@@ -80,13 +71,13 @@ impl<S> Sources<S> {
 
     /// Starts to watch a descriptor.
     ///
-    /// What must be dropped with nothing borrowed goes into the bin: on an error `source` itself, and a source whose
-    /// owner closed the same descriptor behind our back.
+    /// What must be dropped with nothing borrowed goes into the bin: on an error `source` itself, and a
+    /// source whose owner closed the same descriptor behind our back.
     pub fn insert(
         &mut self,
         poller: &Poller,
         fd: RawFd,
-        wanted: Watching,
+        wanted: Wanted,
         source: S,
         bin: &mut Vec<S>,
     ) -> io::Result<Slot> {
@@ -106,7 +97,7 @@ impl<S> Sources<S> {
     }
 
     /// Changes what a descriptor is watched for, also if it was opened anew since.
-    pub fn rewatch(&mut self, poller: &Poller, fd: RawFd, wanted: Watching) -> io::Result<()> {
+    pub fn rewatch(&mut self, poller: &Poller, fd: RawFd, wanted: Wanted) -> io::Result<()> {
         match self.place_mut(fd) {
             Some(place) => {
                 watch(poller, fd, place.slot, wanted)?;
@@ -118,7 +109,7 @@ impl<S> Sources<S> {
     }
 
     /// The same of what is known to the kernel already. A number that has another owner by now is left alone.
-    pub fn modify(&mut self, poller: &Poller, fd: RawFd, slot: Slot, wanted: Watching) -> io::Result<()> {
+    pub fn modify(&mut self, poller: &Poller, fd: RawFd, slot: Slot, wanted: Wanted) -> io::Result<()> {
         match self.place_mut(fd) {
             Some(place) if place.slot == slot => place.wanted = wanted,
             _ => return Ok(()),
@@ -139,8 +130,9 @@ impl<S> Sources<S> {
         if self.slot(fd) == Some(slot) { self.remove(poller, fd) } else { None }
     }
 
-    /// Has the kernel watch what is here, and nothing else: some descriptor was closed while a copy of it lived, so what it
-    /// was watched for could not be taken back. `others` are watched beside the sources, unless they are sources by now.
+    /// Has the kernel watch what is here, and nothing else: some descriptor was closed while a copy of it
+    /// lived, so what it was watched for could not be taken back. `others` are watched beside the sources,
+    /// unless they are sources by now.
     ///
     /// Hands over the slots of those who have lost their descriptors in the same way and do not know yet.
     pub(crate) fn renew(
@@ -178,9 +170,9 @@ impl<S> Sources<S> {
     }
 }
 
-/// Sets what a descriptor is watched for, whether or not the kernel knows it already: it may have been closed, and its
-/// number given to another, without our being told.
-fn watch(poller: &Poller, fd: RawFd, slot: Slot, (interest, trigger): Watching) -> io::Result<()> {
+/// Sets what a descriptor is watched for, whether or not the kernel knows it already: it may have been
+/// closed, and its number given to another, without our being told.
+fn watch(poller: &Poller, fd: RawFd, slot: Slot, (interest, trigger): Wanted) -> io::Result<()> {
     let token = Token(slot.pack());
     match poller.add(fd, token, interest, trigger) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {

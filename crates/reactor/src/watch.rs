@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use ironloop_driver::{Interest, Ready, Trigger};
 
-use crate::sources::Watching;
+use crate::sources::Wanted;
 
 /// Who waits on one side of a descriptor. `C` is a callback, `O` an operation on a socket.
 #[derive(Default)]
@@ -26,8 +26,8 @@ pub enum Side {
 
 /// What a side of a socket is known to be since the last edge.
 ///
-/// Unknown → Waiting when it refuses or is drained; Waiting → Unknown with the next report; either → HungUp when the report says so.
-/// From HungUp it becomes Waiting only if it would block.
+/// Unknown → Waiting when it refuses or is drained; Waiting → Unknown with the next report; either → HungUp
+/// when the report says so. From HungUp it becomes Waiting only if it would block.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Readiness {
     /// Try it.
@@ -118,10 +118,11 @@ impl<C, O> Watch<C, O> {
         [self.reader.watcher, self.writer.watcher]
     }
 
-    /// How the kernel should watch. A callback wants to hear of the level, and only of its own side. Sockets with
-    /// operations alone stay registered for both edges from the first wait on, so an operation costs no registration.
+    /// How the kernel should watch. A callback wants to hear of the level, and only of its own side. Sockets
+    /// with operations alone stay registered for both edges from the first wait on, so an operation costs no
+    /// registration.
     #[must_use]
-    pub fn wanted(&self) -> Watching {
+    pub fn wanted(&self) -> Wanted {
         if self.callback().is_none() {
             return (Interest::BOTH, Trigger::Edge);
         }
@@ -196,8 +197,8 @@ impl<C, O> Watch<C, O> {
     /// A side is not worth a try until the kernel reports it.
     pub fn refused(&mut self, side: Side, why: Refusal) {
         let readiness = &mut self.end_mut(side).readiness;
-        // What would block is always reported when it no longer would. A short read is a guess, and after a hang-up
-        // there may be no further edge to correct it.
+        // What would block is always reported when it no longer would. A short read is a guess, and after a
+        // hang-up there may be no further edge to correct it.
         let waits = match why {
             Refusal::WouldBlock => true,
             Refusal::Drained { certain } => certain && *readiness == Readiness::Unknown,
@@ -217,7 +218,8 @@ impl<C, O> Watch<C, O> {
         std::mem::replace(watcher, Watcher::Operations(VecDeque::from([operation])))
     }
 
-    /// Puts an operation that was refused before those that wait. A callback that has taken the side meanwhile is handed over.
+    /// Puts an operation that was refused before those that wait. A callback that has taken the side
+    /// meanwhile is handed over.
     pub fn put_back(&mut self, side: Side, operation: O) -> Watcher<C, O> {
         let watcher = self.watcher_mut(side);
         if let Watcher::Operations(operations) = watcher {

@@ -13,7 +13,8 @@ use turns::{Happening, Turns};
 const THREADS: usize = 4;
 const EACH: u32 = 2_000;
 
-/// Plain memory behind a reference count: whoever gets it must see all that was written before it was delivered.
+/// Plain memory behind a reference count: whoever gets it must see all that was written before it was
+/// delivered.
 type Letter = (usize, Arc<Vec<u32>>);
 
 fn deliver(remote: &Remote<Happening<Letter>>, letter: Letter) {
@@ -69,7 +70,8 @@ fn loops_that_call_each_other_never_both_sleep() {
                 if here == 0 {
                     deliver(&other, (here, Arc::new(vec![0])));
                 }
-                // Each answers the other, until both have had enough; the last answer may find the other gone.
+                // Each answers the other, until both have had enough; the last answer may find the other
+                // gone.
                 let answer = |(_, numbers): Letter| {
                     let letter = (here, Arc::new(vec![numbers[0] + 1]));
                     drop(other.deliver(Happening::Word(letter)));

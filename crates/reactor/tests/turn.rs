@@ -8,7 +8,7 @@ use std::os::unix::net::UnixStream;
 
 use ironloop_driver::{Driver, Events, Interest, Ready, Timeout, Trigger};
 use ironloop_engine::{Slot, deadline};
-use ironloop_reactor::{Registration, Waiting};
+use ironloop_reactor::{Approach, Registration};
 use turns::{Happening, Turns};
 
 type Words = Turns<&'static str>;
@@ -53,12 +53,12 @@ fn timers_end_a_wait_and_what_is_ready_spares_it() {
     turns.reactor.engine.schedule(deadline::at(due), "late");
     turns.reactor.engine.push(Happening::Word("ready"));
     assert_eq!(turns.turn(), [Happening::Word("ready")]);
-    assert_ne!(turns.waiting, Waiting::Sleep);
+    assert_ne!(turns.approach, Approach::Sleep);
     // A wait may end early, for a signal that nobody hears of.
     let mut happened = Vec::new();
     while happened.is_empty() {
         happened = turns.turn();
-        assert!(turns.waiting == Waiting::Sleep || !happened.is_empty());
+        assert!(turns.approach == Approach::Sleep || !happened.is_empty());
     }
     assert_eq!(happened, [Happening::Word("late")]);
     assert!(Driver::Kernel.now() as f64 / 1e9 >= due);
@@ -71,7 +71,7 @@ fn a_busy_loop_that_watches_nothing_rarely_asks_the_kernel() {
     for _ in 0..200 {
         turns.reactor.engine.push(Happening::Word("busy"));
         turns.turn();
-        asked += u32::from(turns.waiting == Waiting::Look);
+        asked += u32::from(turns.approach == Approach::Look);
     }
     assert!((1..10).contains(&asked), "{asked} times");
 }
@@ -86,11 +86,11 @@ fn who_has_read_all_that_was_reported_first_does_what_that_has_woken() {
     turns.reactor.note_emptied();
     turns.reactor.engine.push(Happening::Word("woken"));
     assert_eq!(turns.turn(), [Happening::Word("woken")]);
-    assert_eq!(turns.waiting, Waiting::Skip);
+    assert_eq!(turns.approach, Approach::Skip);
     // Not twice in a row.
     turns.reactor.engine.push(Happening::Word("woken again"));
     assert_eq!(turns.turn().len(), 2);
-    assert_eq!(turns.waiting, Waiting::Look);
+    assert_eq!(turns.approach, Approach::Look);
 }
 
 #[test]
@@ -113,7 +113,7 @@ fn what_another_has_waited_for_is_reported_until_it_comes_back() {
     // Another thread ends such a wait, too.
     std::thread::scope(|scope| {
         let remote = turns.remote();
-        assert_eq!(turns.reactor.approach_kernel(Timeout::Never), Waiting::Sleep);
+        assert_eq!(turns.reactor.approach_kernel(Timeout::Never), Approach::Sleep);
         scope.spawn(move || remote.wake().expect("it can be woken"));
         let (poller, sources) = turns.reactor.watching().expect("it is open");
         sources.remove(poller, fd);
@@ -123,7 +123,8 @@ fn what_another_has_waited_for_is_reported_until_it_comes_back() {
     });
 }
 
-/// A descriptor is closed behind the loop's back while a copy of it lives: the kernel goes on reporting what nobody can name.
+/// A descriptor is closed behind the loop's back while a copy of it lives: the kernel goes on reporting what
+/// nobody can name.
 #[test]
 fn who_has_lost_a_number_hears_of_it_and_the_kernel_stops_reporting_it() {
     let mut turns = Words::new();

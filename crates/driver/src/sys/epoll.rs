@@ -81,7 +81,8 @@ impl Epoll {
         self.control(libc::EPOLL_CTL_DEL, fd, Token(0), 0)
     }
 
-    /// Puts another set in the place of this one, under the same number. This one ends, with all that it watched.
+    /// Puts another set in the place of this one, under the same number. This one ends, with all that it
+    /// watched.
     pub(crate) fn replace(&self, other: Self) -> io::Result<()> {
         // SAFETY: no pointers; both numbers are ours. The second stays ours, whatever it stands for.
         check(unsafe { libc::dup3(other.0.as_raw_fd(), self.0.as_raw_fd(), libc::O_CLOEXEC) }).map(drop)
@@ -126,8 +127,8 @@ impl Epoll {
     fn wait_nanos(&self, events: &mut EventList, nanos: i64) -> io::Result<usize> {
         let nanos = nanos.max(0);
         let limit = libc::timespec { tv_sec: nanos / NANOS_A_SECOND, tv_nsec: nanos % NANOS_A_SECOND };
-        // SAFETY: the list has room for `capacity` entries, `limit` outlives the call, there is no signal mask.
-        // The system call itself, because older C libraries do not have its wrapper.
+        // SAFETY: the list has room for `capacity` entries, `limit` outlives the call, there is no signal
+        // mask. The system call itself, because older C libraries do not have its wrapper.
         let count = unsafe {
             libc::syscall(
                 libc::SYS_epoll_pwait2,

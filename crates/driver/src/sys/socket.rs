@@ -14,7 +14,8 @@ pub(crate) fn accept(listener: RawFd) -> io::Result<Accepted> {
     let mut storage = MaybeUninit::<libc::sockaddr_storage>::zeroed();
     let mut length = size_of::<libc::sockaddr_storage>() as libc::socklen_t;
     let flags = libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC;
-    // SAFETY: the storage is as long as `length` says; a non-negative result is a descriptor that nobody else owns.
+    // SAFETY: the storage is as long as `length` says; a non-negative result is a descriptor that nobody else
+    // owns.
     let socket = unsafe {
         let fd = check(libc::accept4(listener, storage.as_mut_ptr().cast(), &raw mut length, flags))?;
         OwnedFd::from_raw_fd(fd)
@@ -112,7 +113,8 @@ fn internet_address(storage: &libc::sockaddr_storage) -> Option<SocketAddr> {
             Some(SocketAddrV4::new(host, u16::from_be(address.sin_port)).into())
         }
         libc::AF_INET6 => {
-            // SAFETY: the family says which address it is, and the storage is large and aligned enough for each.
+            // SAFETY: the family says which address it is, and the storage is large and aligned enough for
+            // each.
             let address = unsafe { &*(&raw const *storage).cast::<libc::sockaddr_in6>() };
             let host = Ipv6Addr::from(address.sin6_addr.s6_addr);
             let port = u16::from_be(address.sin6_port);
@@ -182,7 +184,8 @@ pub(crate) fn send_whole(fd: RawFd, bytes: &[u8]) -> io::Result<()> {
     check_len(unsafe { libc::send(fd, bytes.as_ptr().cast(), bytes.len(), flags) }).map(drop)
 }
 
-/// What the first `length` bytes of the storage say. The kernel may tell of a longer address than it had room for.
+/// What the first `length` bytes of the storage say. The kernel may tell of a longer address than it had room
+/// for.
 fn address(storage: &libc::sockaddr_storage, length: usize) -> Option<Address> {
     let length = length.min(size_of::<libc::sockaddr_storage>());
     if length == 0 {
@@ -222,8 +225,8 @@ fn raw_address(address: &Address) -> (libc::sockaddr_storage, libc::socklen_t) {
         Address::Unix(name) => {
             let bytes = name.as_bytes();
             let end_mark = usize::from(!bytes.is_empty() && !name.is_abstract());
-            // SAFETY: the storage is large enough for each address; a `UnixName` and its end mark, which is there already, fit
-            // into `sun_path`.
+            // SAFETY: the storage is large enough for each address; a `UnixName` and its end mark, which is
+            // there already, fit into `sun_path`.
             unsafe {
                 let raw = place.cast::<libc::sockaddr_un>();
                 (*raw).sun_family = libc::AF_UNIX as libc::sa_family_t;

@@ -13,16 +13,17 @@ struct Buffer {
 }
 
 unsafe extern "C" {
-    // What the macros `pthread_cleanup_push` and `pthread_cleanup_pop` were before they used the compiler's own unwinding; glibc
-    // keeps both for programs that were built then, and musl still has no others.
+    // What the macros `pthread_cleanup_push` and `pthread_cleanup_pop` were before they used the compiler's
+    // own unwinding; glibc keeps both for programs that were built then, and musl still has no others.
     fn _pthread_cleanup_push(buffer: *mut Buffer, routine: extern "C" fn(*mut c_void), argument: *mut c_void);
     fn _pthread_cleanup_pop(buffer: *mut Buffer, execute: c_int);
 }
 
 /// A handler of the thread that made it, for as long as it lives.
 ///
-/// glibc calls such a handler as soon as unwinding has left the stack frame that the buffer lies in. This buffer lies in
-/// none, but on the heap, and counts as left at the first step: nothing has been unwound when the handler is called.
+/// glibc calls such a handler as soon as unwinding has left the stack frame that the buffer lies in. This
+/// buffer lies in none, but on the heap, and counts as left at the first step: nothing has been unwound when
+/// the handler is called.
 pub(crate) struct ExitHandler(*mut Buffer);
 
 impl ExitHandler {
@@ -30,8 +31,8 @@ impl ExitHandler {
         let empty =
             Buffer { routine: None, argument: ptr::null_mut(), cancel_type: 0, previous: ptr::null_mut() };
         let buffer = Box::into_raw(Box::new(empty));
-        // SAFETY: the buffer lives until `drop` has taken it out of the thread's list again; the handler gets back the function
-        // that it is given here.
+        // SAFETY: the buffer lives until `drop` has taken it out of the thread's list again; the handler gets
+        // back the function that it is given here.
         unsafe { _pthread_cleanup_push(buffer, leaving, holds as *mut c_void) };
         Self(buffer)
     }
@@ -39,8 +40,8 @@ impl ExitHandler {
 
 impl Drop for ExitHandler {
     fn drop(&mut self) {
-        // SAFETY: dropped on the thread that made it (it is not `Send`), so the buffer is in this thread's list; nobody else
-        // has it when it is taken out, and `new` made it of a box.
+        // SAFETY: dropped on the thread that made it (it is not `Send`), so the buffer is in this thread's
+        // list; nobody else has it when it is taken out, and `new` made it of a box.
         unsafe {
             _pthread_cleanup_pop(self.0, 0);
             drop(Box::from_raw(self.0));
@@ -73,7 +74,8 @@ unsafe extern "C-unwind" {
 /// Ends the thread as C code does.
 #[cfg(test)]
 pub(crate) fn exit() -> ! {
-    // SAFETY: the tests' threads hold at this call, or have nothing on their stacks that could not be unwound.
+    // SAFETY: the tests' threads hold at this call, or have nothing on their stacks that could not be
+    // unwound.
     unsafe { pthread_exit(ptr::null_mut()) }
 }
 

@@ -2,7 +2,8 @@
 
 /// How many writes a connection makes in a row: a head and a body are two.
 ///
-/// The guess is that it does as it did the last time. A wrong one costs the driver a call, and nobody anything that he could see.
+/// The guess is that it does as it did the last time. A wrong one costs the driver a call, and nobody
+/// anything that he could see.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Bursts {
     /// The callback that the burst belongs to.

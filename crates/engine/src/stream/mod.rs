@@ -1,9 +1,11 @@
 //! A byte stream's life: what it wants from the kernel, what it owes its protocol.
 //!
-//! The machine owns neither socket nor protocol. Its driver tells it what happened (`write`, `sent`, `refused`,
-//! `close`…) and then takes [`Stream::step`] until there is none, performing each with nothing borrowed.
+//! The machine owns neither socket nor protocol. Its driver tells it what happened (`write`, `sent`,
+//! `refused`, `close`…) and then takes [`Stream::step`] until there is none, performing each with nothing
+//! borrowed.
 //!
-//! What is written goes to the kernel at once. What it refuses waits in `outgoing`, and that alone counts for flow control.
+//! What is written goes to the kernel at once. What it refuses waits in `outgoing`, and that alone counts for
+//! flow control.
 
 mod bursts;
 mod outgoing;
@@ -56,7 +58,8 @@ pub struct Stream<C> {
     outgoing: Outgoing<C>,
     /// The kernel has refused what is outgoing: wait until it has room.
     full: bool,
-    /// A connection that is closing already is not over before its protocol, told to write less or more, has returned.
+    /// A connection that is closing already is not over before its protocol, told to write less or more, has
+    /// returned.
     held: bool,
 }
 
@@ -97,7 +100,8 @@ impl<C: AsRef<[u8]>> Stream<C> {
         })
     }
 
-    /// Keeps what the kernel has refused of a chunk, all but the first `sent` bytes; there may be a step to take.
+    /// Keeps what the kernel has refused of a chunk, all but the first `sent` bytes; there may be a step to
+    /// take.
     pub fn keep(&mut self, chunk: C, sent: usize) {
         self.outgoing.push(chunk, sent);
         self.full = true;
@@ -149,8 +153,8 @@ impl<C: AsRef<[u8]>> Stream<C> {
         self.endpoint.close()
     }
 
-    /// The connection is over now. What was outgoing is handed over to be dropped; `None` if this changed nothing, else the
-    /// protocol has to be told.
+    /// The connection is over now. What was outgoing is handed over to be dropped; `None` if this changed
+    /// nothing, else the protocol has to be told.
     pub fn abort(&mut self) -> Option<Outgoing<C>> {
         self.endpoint.abort().then(|| std::mem::take(&mut self.outgoing))
     }

@@ -15,7 +15,8 @@ use proptest::prelude::*;
 #[derive(Clone, Debug)]
 enum Op {
     CallSoon,
-    /// So many timers, with deadlines from `from` on, each `step` after the one before, and starting anew after `wraps`.
+    /// So many timers, with deadlines from `from` on, each `step` after the one before, and starting anew
+    /// after `wraps`.
     CallAt {
         count: usize,
         from: Deadline,
@@ -33,7 +34,8 @@ enum Op {
 #[derive(Clone, Debug)]
 enum Event {
     Do(Op),
-    /// A turn: so much time goes by, a batch is cut, and `left` of it are left to the next turn, as after `stop`.
+    /// A turn: so much time goes by, a batch is cut, and `left` of it are left to the next turn, as after
+    /// `stop`.
     Turn {
         passes: Deadline,
         left: usize,
@@ -172,7 +174,8 @@ fn play(events: &[Event], reactions: Vec<Vec<Op>>) -> Result<(), TestCaseError> 
 }
 
 fn config() -> ProptestConfig {
-    // A failure is printed with the least events that show it: that becomes a test of its own, not a file of seeds.
+    // A failure is printed with the least events that show it: that becomes a test of its own, not a file of
+    // seeds.
     let config = ProptestConfig { failure_persistence: None, ..ProptestConfig::default() };
     if env::var_os("PROPTEST_CASES").is_some() { config } else { ProptestConfig { cases: 512, ..config } }
 }

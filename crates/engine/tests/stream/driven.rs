@@ -1,4 +1,5 @@
-//! The stream machine with a driver: does for it what `crates/python` does, with a kernel and a protocol of its own.
+//! The stream machine with a driver: does for it what `crates/python` does, with a kernel and a protocol of
+//! its own.
 
 use ironloop_engine::stream::{FlowChange, Limits, Step, Stream, Way};
 

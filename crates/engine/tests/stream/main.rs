@@ -1,8 +1,8 @@
 //! The stream machine against a connection written in the plainest way.
 //!
-//! A script (what the kernel does, what the protocol does, what its callbacks do in their turn) is played to both: to
-//! the machine with a driver around it as `crates/python` has one, and to [`Plain`], which sends every write at once
-//! and keeps one `Vec<u8>`. After each turn nobody may be able to tell them apart.
+//! A script (what the kernel does, what the protocol does, what its callbacks do in their turn) is played to
+//! both: to the machine with a driver around it as `crates/python` has one, and to [`Plain`], which sends
+//! every write at once and keeps one `Vec<u8>`. After each turn nobody may be able to tell them apart.
 //!
 //! `PROPTEST_CASES=100000 cargo test -p ironloop-engine --test stream` for a long run.
 
@@ -21,7 +21,8 @@ use proptest::prelude::*;
 use script::{Op, Script, Turn};
 
 fn config() -> ProptestConfig {
-    // A failure is printed with the least script that shows it: that becomes a test of its own, not a file of seeds.
+    // A failure is printed with the least script that shows it: that becomes a test of its own, not a file of
+    // seeds.
     let config = ProptestConfig { failure_persistence: None, ..ProptestConfig::default() };
     if env::var_os("PROPTEST_CASES").is_some() { config } else { ProptestConfig { cases: 512, ..config } }
 }

@@ -1,5 +1,5 @@
-//! A connection written in the plainest way: every write goes to the kernel at once, the rest waits in one `Vec<u8>`.
-//! It knows nothing of the machine; asyncio's `_SelectorSocketTransport` was its pattern.
+//! A connection written in the plainest way: every write goes to the kernel at once, the rest waits in one
+//! `Vec<u8>`. It knows nothing of the machine; asyncio's `_SelectorSocketTransport` was its pattern.
 
 use crate::connection::{Connection, Side, Told, View};
 use crate::script::Script;

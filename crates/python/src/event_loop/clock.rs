@@ -30,7 +30,8 @@ impl LoopCore {
         slf.call_method0(intern!(slf.py(), "time"))?.extract()
     }
 
-    /// All that is due at this time is due now. A clock of the program's own may be coarse, and the loop is told how much.
+    /// All that is due at this time is due now. A clock of the program's own may be coarse, and the loop is
+    /// told how much.
     pub(super) fn due(slf: &Bound<'_, Self>) -> PyResult<Deadline> {
         if Self::keeps(slf, Parts::TIME) {
             return Ok(deadline::at(slf.get().own_time()));

@@ -1,10 +1,11 @@
 //! Handles: a callback that waits for its turn, and what its owner can still do about it.
 //!
-//! `Handle`, `TimerHandle` and `ThreadSafeHandle` are subclasses of asyncio's. All hold a [`Callback`]; whatever asyncio's Python code asks of a
-//! handle (`_callback`, `_args`, `_context`…) is answered from it.
+//! `Handle`, `TimerHandle` and `ThreadSafeHandle` are subclasses of asyncio's. All hold a [`Callback`];
+//! whatever asyncio's Python code asks of a handle (`_callback`, `_args`, `_context`…) is answered from it.
 //!
-//! The garbage collector does not walk handles: half of its work would be theirs. What one refers to is let go as soon as
-//! it has run, is cancelled, or its loop is closed; until then the loop shows it to the collector as its own.
+//! The garbage collector does not walk handles: half of its work would be theirs. What one refers to is let
+//! go as soon as it has run, is cancelled, or its loop is closed; until then the loop shows it to the
+//! collector as its own.
 
 mod threadsafe;
 
@@ -178,7 +179,8 @@ impl Callback {
         self.state.with(|state| matches!(state, State::Cancelled(_)))
     }
 
-    /// Runs it in its context, unless it was cancelled, and lets it go. An error leaves it whole, for the report.
+    /// Runs it in its context, unless it was cancelled, and lets it go. An error leaves it whole, for the
+    /// report.
     pub(crate) fn run_once(&self, py: Python<'_>) -> PyResult<()> {
         if self.owner.get(py).is_debug() {
             return self.run(py);

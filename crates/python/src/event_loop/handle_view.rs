@@ -1,5 +1,5 @@
-//! Handles for what the ready queue holds without any: asyncio has one for each, so there is one for those who look, and for
-//! the report of an error.
+//! Handles for what the ready queue holds without any: asyncio has one for each, so there is one for those
+//! who look, and for the report of an error.
 
 use pyo3::prelude::*;
 

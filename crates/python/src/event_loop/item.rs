@@ -1,7 +1,8 @@
 //! What the ready queue and the timers hold.
 //!
-//! What loop, handles, tasks and futures are made of has variants of its own: each runs per callback. All else is of a [`Kind`], a
-//! static of the module that makes it, so that a new one touches no file of the loop.
+//! What loop, handles, tasks and futures are made of has variants of its own: each runs per callback. All
+//! else is of a [`ItemKind`], a static of the module that makes it, so that a new one touches no file of the
+//! loop.
 
 use ironloop_driver::Ready;
 use ironloop_engine::Slot;
@@ -17,7 +18,7 @@ use crate::ffi::observer::AnyObserver;
 use crate::ffi::{Instance, Object, Traverse, Visit, Visited};
 
 /// What another module's items do. Their objects are known to the collector from the beginning.
-pub(crate) struct Kind {
+pub(crate) struct ItemKind {
     /// Its turn has come.
     pub(crate) perform: fn(&Bound<'_, LoopCore>, &Object) -> PyResult<()>,
     /// Whether nobody's code runs in it: the task that ran last may stay the current one.
@@ -41,7 +42,7 @@ pub(crate) enum Item {
     Wake(Own<Future>),
     /// An observer is to be told of a future that is done.
     Notify(AnyObserver, Object),
-    Other(&'static Kind, Object),
+    Other(&'static ItemKind, Object),
 }
 
 /// What becomes ready at a time.
@@ -49,7 +50,7 @@ pub(crate) enum Timer {
     Handle(Instance<TimerHandle>),
     /// The future that a sleeping task waits for.
     Sleep(Own<Future>),
-    Other(&'static Kind, Object),
+    Other(&'static ItemKind, Object),
 }
 
 impl Traverse for Item {

@@ -1,7 +1,7 @@
 //! The loop itself: all that it owns, and what the other files of this wing, and the wings above, do with it.
 //!
-//! Belongs to the thread that runs the loop; other threads have its [`Remote`]. Knows what becomes ready and what is watched as items and
-//! sources, and must not name who makes them above this wing.
+//! Belongs to the thread that runs the loop; other threads have its [`Remote`]. Knows what becomes ready and
+//! what is watched as items and sources, and must not name who makes them above this wing.
 
 use std::io;
 use std::sync::Arc;
@@ -61,7 +61,8 @@ pub(crate) struct LoopCore {
     pub(super) own: Own,
     /// How many steps of tasks were made.
     pub(crate) steps: AtomicU64,
-    /// The number of the step whose task `asyncio.current_task()` would still name although it is made; 0 if none.
+    /// The number of the step whose task `asyncio.current_task()` would still name although it is made; 0 if
+    /// none.
     pub(crate) lingering: AtomicU64,
 }
 
@@ -97,7 +98,7 @@ impl LoopCore {
     }
 
     pub(crate) fn is_debug(&self) -> bool {
-        self.own.has(Parts::CHECKS_NOTHING)
+        self.own.differs_in(Parts::CHECKS_NOTHING)
     }
 
     pub(crate) fn check_open(&self) -> PyResult<()> {
@@ -117,7 +118,7 @@ impl LoopCore {
     }
 
     pub(crate) fn is_closed(&self) -> bool {
-        self.own.has(Parts::OPEN)
+        self.own.differs_in(Parts::OPEN)
     }
 
     pub(crate) fn is_running(&self) -> bool {
@@ -125,7 +126,7 @@ impl LoopCore {
     }
 
     pub(super) fn is_stopping(&self) -> bool {
-        self.own.has(Parts::GOES_ON)
+        self.own.differs_in(Parts::GOES_ON)
     }
 
     /// The number of the callback that runs.
@@ -138,13 +139,17 @@ impl LoopCore {
         self.remote.thread() == Some(current_thread())
     }
 
-    /// Uses the poller; an error once the loop is closed.
+    /// Uses the poller; an error once the loop is closed. Then `body` is dropped here, with nothing borrowed:
+    /// it may own anything.
     pub(crate) fn with_poller<R>(
         &self,
         body: impl FnOnce(&Poller, &mut Sources) -> io::Result<R>,
     ) -> PyResult<R> {
-        let result =
-            self.state.with(|state| state.reactor.watching().map(|(poller, sources)| body(poller, sources)));
+        let mut body = Some(body);
+        let result = self.state.with(|state| {
+            let (poller, sources) = state.reactor.watching()?;
+            body.take().map(|body| body(poller, sources))
+        });
         result.ok_or_else(closed)?.map_err(os_error)
     }
 
@@ -177,8 +182,8 @@ impl LoopCore {
         sources.into_iter().for_each(Source::discard);
     }
 
-    /// The loop stops: what it holds may be garbage from now on, and the collector has to know it. Until it runs again nothing is
-    /// delivered to the inbox, which the collector does not see.
+    /// The loop stops: what it holds may be garbage from now on, and the collector has to know it. Until it
+    /// runs again nothing is delivered to the inbox, which the collector does not see.
     pub(super) fn hand_over(&self) {
         self.state.with(|state| {
             state.reactor.collect_mail();
@@ -213,7 +218,7 @@ impl LoopCore {
 
     /// Whether its tasks and futures are ours.
     pub(crate) fn is_native(&self) -> bool {
-        !self.own.has(Parts::VOCABULARY)
+        !self.own.differs_in(Parts::VOCABULARY)
     }
 
     /// `__setattr__` and `__delattr__`.

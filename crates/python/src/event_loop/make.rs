@@ -18,8 +18,8 @@ fn create_future(slf: &Bound<'_, LoopCore>, arguments: Arguments<'_>) -> PyResul
     let [] = arguments.exactly(py, "BaseEventLoop.create_future", [])?;
     if slf.get().is_native() && imports::futures_are_stock(py)? {
         let future = future::create(slf)?;
-        // What ends in a cycle with an object that was made before it (a protocol that asks for its error in `__del__`) is
-        // finalised after that: the collector goes by the order in which it came to know them.
+        // What ends in a cycle with an object that was made before it (a protocol that asks for its error in
+        // `__del__`) is finalised after that: the collector goes by the order in which it came to know them.
         track(future.object());
         return Ok(future.into_object());
     }
@@ -27,7 +27,8 @@ fn create_future(slf: &Bound<'_, LoopCore>, arguments: Arguments<'_>) -> PyResul
 }
 
 impl LoopCore {
-    /// Whether `loop.create_task(coroutine)` makes tasks of ours, and is nobody's but ours: then it need not be called.
+    /// Whether `loop.create_task(coroutine)` makes tasks of ours, and is nobody's but ours: then it need not
+    /// be called.
     pub(crate) fn makes_tasks(slf: &Bound<'_, Self>) -> PyResult<bool> {
         let (py, core) = (slf.py(), slf.get());
         Ok(Self::keeps(slf, Parts::CREATE_TASK.and(Parts::VOCABULARY))
@@ -37,8 +38,9 @@ impl LoopCore {
     }
 }
 
-/// `Task(coro, loop=self, **keywords)`: every keyword that this Python's tasks know. With a task factory, and in debug
-/// mode, asyncio's own method does it; and where a tool (Datadog's, New Relic's) waits there for what is made.
+/// `Task(coro, loop=self, **keywords)`: every keyword that this Python's tasks know. With a task factory, and
+/// in debug mode, asyncio's own method does it; and where a tool (Datadog's, New Relic's) waits there for
+/// what is made.
 fn create_task(slf: &Bound<'_, LoopCore>, arguments: Arguments<'_>) -> PyResult<Object> {
     let (py, core) = (slf.py(), slf.get());
     let (values, positional, names) = arguments.raw_parts();
@@ -68,7 +70,8 @@ fn create_task(slf: &Bound<'_, LoopCore>, arguments: Arguments<'_>) -> PyResult<
     call_named(&task, &list, 1, Some(&all))
 }
 
-/// A task of ours, unless the loop's are not, there are keywords that ask for more, or another class stands in asyncio's place.
+/// A task of ours, unless the loop's are not, there are keywords that ask for more, or another class stands
+/// in asyncio's place.
 pub(crate) fn create_native_task(
     slf: &Bound<'_, LoopCore>,
     arguments: Arguments<'_>,

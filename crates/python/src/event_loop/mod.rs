@@ -1,7 +1,8 @@
-//! The loop: callbacks and timers, turns, tasks and futures: what runs per callback. The Python half is `python/ironloop/loop.py`.
+//! The loop: callbacks and timers, turns, tasks and futures: what runs per callback. The Python half is
+//! `python/ironloop/loop.py`.
 //!
-//! `loop_core` owns it all. Loop, items, handles, tasks and futures name each other, and nothing else does. Must not name the wings above:
-//! their items and sources are of kinds.
+//! `loop_core` owns it all. Loop, items, handles, tasks and futures name each other, and nothing else does.
+//! Must not name the wings above: their items and sources are of kinds.
 
 mod attributes;
 mod by_name;
@@ -26,7 +27,7 @@ use pyo3::types::PyType;
 
 use crate::ffi::method::add_methods;
 pub(crate) use by_name::call_soon_by_name;
-pub(crate) use item::{Item, Kind, Timer};
+pub(crate) use item::{Item, ItemKind, Timer};
 pub(crate) use loop_core::LoopCore;
 pub(crate) use make::create_native_task;
 pub(crate) use parts::Parts;

@@ -1,11 +1,12 @@
 //! Which parts of a loop are its own still, and how it stands: one word.
 //!
-//! asyncio's code calls a loop's methods by name, so that a subclass or a tool that replaces one changes all that is built on
-//! it. Ours calls by name only what was replaced: by a class, on the instance, at any time.
+//! asyncio's code calls a loop's methods by name, so that a subclass or a tool that replaces one changes all
+//! that is built on it. Ours calls by name only what was replaced: by a class, on the instance, at any time.
 //!
-//! How a loop stands is in the same word, so that the hot paths ask once. Open → closed (`close`; a test may open it again);
-//! goes on → stopping (`stop`) → goes on (`run_forever` has returned); checks nothing → debug mode and back (`set_debug`). Whether it
-//! runs, and in which thread, other threads have to know: that is [`Remote`](ironloop_reactor::Remote)'s.
+//! How a loop stands is in the same word, so that the hot paths ask once. Open → closed (`close`; a test may
+//! open it again); goes on → stopping (`stop`) → goes on (`run_forever` has returned); checks nothing → debug
+//! mode and back (`set_debug`). Whether it runs, and in which thread, other threads have to know: that is
+//! [`Remote`](ironloop_reactor::Remote)'s.
 
 use crate::ffi::hooks::{Hook, Hooks, Intact};
 

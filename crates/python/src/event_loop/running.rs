@@ -23,8 +23,8 @@ pub(crate) fn note(thread: Option<u64>) {
     THREAD.store(thread.unwrap_or(0), Ordering::Relaxed);
 }
 
-/// Whether a loop of ours runs in this thread, for those who can live with a wrong answer. (Somebody may have told asyncio that
-/// another runs.)
+/// Whether a loop of ours runs in this thread, for those who can live with a wrong answer. (Somebody may have
+/// told asyncio that another runs.)
 pub(crate) fn probably_native(py: Python<'_>) -> PyResult<bool> {
     let here = THREAD.load(Ordering::Relaxed) == current_thread();
     Ok(here || matches!(Running::now(py)?, Running::Native(_)))
@@ -80,7 +80,8 @@ pub(crate) fn if_native(
     }
 }
 
-/// What a function does that stands for one of asyncio's, while a loop of ours runs: `fn(&Bound<LoopCore>, Arguments)`.
+/// What a function does that stands for one of asyncio's, while a loop of ours runs: `fn(&Bound<LoopCore>,
+/// Arguments)`.
 macro_rules! natively {
     ($body:path) => {
         $crate::ffi::function::Body::Sometimes(|py, arguments| {
@@ -99,7 +100,8 @@ impl Context {
         }
     }
 
-    /// `context.run(body)` for one who keeps the context for the next time: where it has to be a copy, `keep` takes that.
+    /// `context.run(body)` for one who keeps the context for the next time: where it has to be a copy, `keep`
+    /// takes that.
     pub(crate) fn run_or_keep<R>(
         &self,
         py: Python<'_>,
@@ -116,8 +118,8 @@ impl Context {
         }
     }
 
-    /// A context cannot be entered twice. In a nested run its caller may have entered it, and stands still: then a copy takes its
-    /// place. Else, as in asyncio, that is the error.
+    /// A context cannot be entered twice. In a nested run its caller may have entered it, and stands still:
+    /// then a copy takes its place. Else, as in asyncio, that is the error.
     #[cold]
     fn instead(&self, py: Python<'_>, entered: PyErr) -> PyResult<Self> {
         if may_nest(py)? { self.copy(py) } else { Err(entered) }

@@ -26,8 +26,8 @@ enum Caller {
     AnyThread,
 }
 
-/// What a handle of any kind holds. Debug mode checks what asyncio checks there (the right thread, something callable that
-/// is no coroutine) and notes where the user's code stands.
+/// What a handle of any kind holds. Debug mode checks what asyncio checks there (the right thread, something
+/// callable that is no coroutine) and notes where the user's code stands.
 fn callback(
     slf: &Bound<'_, LoopCore>,
     function: Arg<'_>,
@@ -83,7 +83,8 @@ impl LoopCore {
         call_soon_by_name(slf, observer.object(), &future, None)
     }
 
-    /// Whether `loop.call_soon` is ours, so that an item can take the place of a handle. Checks what it would check.
+    /// Whether `loop.call_soon` is ours, so that an item can take the place of a handle. Checks what it would
+    /// check.
     #[inline(always)]
     fn may_push(slf: &Bound<'_, Self>) -> PyResult<bool> {
         // What each step of a task comes to.
@@ -123,8 +124,8 @@ impl LoopCore {
     }
 }
 
-/// In debug mode a handle stays whole when it has run, for the log of slow ones. While the loop does not run, what it holds may be
-/// garbage. Else it is none, and the handle has let go of everything before it is.
+/// In debug mode a handle stays whole when it has run, for the log of slow ones. While the loop does not run,
+/// what it holds may be garbage. Else it is none, and the handle has let go of everything before it is.
 fn track_if_needed(core: &LoopCore, handle: &Object) {
     if core.is_debug() || !core.is_running() {
         track(handle);
@@ -159,9 +160,11 @@ fn call_soon_threadsafe(slf: &Bound<'_, LoopCore>, arguments: Arguments<'_>) -> 
         (Item::Call(handle.clone_ref(py)), handle.into_object())
     };
     track_if_needed(core, &handle);
-    // On the loop's own thread, and while nobody runs it, the order against `call_soon` must hold: no inbox. Without Python's
-    // lock it may begin to run, and to sleep, after we have asked.
+    // On the loop's own thread, and while nobody runs it, the order against `call_soon` must hold: no inbox.
+    // Without Python's lock it may begin to run, and to sleep, after we have asked.
     if core.runs_here() || (!core.is_running() && !cfg!(Py_GIL_DISABLED)) {
+        // Debug mode's checks are Python code.
+        core.check_open()?;
         core.push(item);
     } else if core.remote.deliver(item).map_err(os_error)?.is_some() {
         // It was closed in the meantime.

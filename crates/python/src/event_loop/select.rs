@@ -1,8 +1,9 @@
-//! Waiting by way of `loop._selector.select`, where a tool has replaced it.
+//! Approach by way of `loop._selector.select`, where a tool has replaced it.
 //!
-//! Virtual clocks and meters of latency put a function of theirs there: it asks the one that they have replaced, as often and with
-//! whatever timeout they like, and what it returns comes back through `_process_events`. To them descriptors are level-triggered:
-//! what was reported is reported again until it comes back.
+//! Virtual clocks and meters of latency put a function of theirs there: it asks the one that they have
+//! replaced, as often and with whatever timeout they like, and what it returns comes back through
+//! `_process_events`. To them descriptors are level-triggered: what was reported is reported again until it
+//! comes back.
 
 use ironloop_driver::{Events, RawFd, Ready, Timeout};
 use ironloop_engine::{Plan, deadline};

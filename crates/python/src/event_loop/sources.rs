@@ -13,7 +13,8 @@ pub(crate) struct SourceKind {
     pub(crate) ready: fn(&Bound<'_, LoopCore>, &Object, Slot, Ready) -> PyResult<()>,
     /// Whom debug mode names when that was slow.
     pub(crate) culprit: fn(Python<'_>, &Object) -> Option<Object>,
-    /// Whether it hears of it that its descriptor is nobody's any more: it is reported ready, and meets the error.
+    /// Whether it hears of it that its descriptor is nobody's any more: it is reported ready, and meets the
+    /// error.
     pub(crate) hears_of_loss: fn(&Object) -> bool,
     /// Its loop is closed: nobody will be told any more.
     pub(crate) discard: fn(&Object),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use ironloop_driver::{Events, Poller, RawFd, Timeout};
 use ironloop_engine::{Plan, Slot, deadline};
-use ironloop_reactor::{EVENTS, Waiting};
+use ironloop_reactor::{Approach, EVENTS};
 use pyo3::prelude::*;
 
 use super::handle_view::HandleView;
@@ -56,13 +56,14 @@ impl LoopCore {
         }
     }
 
-    /// After the last turn, also one that has failed: what follows the last item is done, and no task is the current one.
+    /// After the last turn, also one that has failed: what follows the last item is done, and no task is the
+    /// current one.
     fn leave(slf: &Bound<'_, Self>, turned: PyResult<()>) -> PyResult<()> {
+        let mut outcome = turned;
         while let Some(item) = slf.get().state.with(|state| state.reactor.engine.pop_afterwards()) {
-            Self::perform(slf, item)?;
+            outcome = outcome.and(Self::perform(slf, item));
         }
-        let vacated = task::vacate(slf);
-        turned.and(vacated)
+        outcome.and(task::vacate(slf))
     }
 
     pub(super) fn open_poller(&self) -> PyResult<Arc<Poller>> {
@@ -100,7 +101,8 @@ impl LoopCore {
         self.state.with(|state| state.reactor.collect_mail());
     }
 
-    /// Whether the task that ran last may stay the current one: the next takes its place, or nobody's code runs meanwhile.
+    /// Whether the task that ran last may stay the current one: the next takes its place, or nobody's code
+    /// runs meanwhile.
     fn is_quiet(slf: &Bound<'_, Self>, item: &Item) -> bool {
         match item {
             Item::Step(_) => true,
@@ -130,11 +132,11 @@ impl LoopCore {
                 Some(left) => Timeout::After(left.min(LONGEST_WAIT)),
             },
         };
-        let waiting = core.state.with(|state| state.reactor.approach(timeout, stopping));
-        if waiting == Waiting::Skip {
+        let approach = core.state.with(|state| state.reactor.approach(timeout, stopping));
+        if approach == Approach::Skip {
             return Self::check_signals_rarely(slf).map(|()| Began::AtOnce);
         }
-        Self::ask(slf, poller, events, timeout, waiting)
+        Self::ask(slf, poller, events, timeout, approach)
     }
 
     /// What the turn may wait for.
@@ -149,8 +151,8 @@ impl LoopCore {
         events: &mut Events,
         timeout: Timeout,
     ) -> PyResult<Began> {
-        let waiting = slf.get().state.with(|state| state.reactor.approach_kernel(timeout));
-        Self::ask(slf, poller, events, timeout, waiting)
+        let approach = slf.get().state.with(|state| state.reactor.approach_kernel(timeout));
+        Self::ask(slf, poller, events, timeout, approach)
     }
 
     /// The interpreter is released only for a wait that can block.
@@ -159,24 +161,22 @@ impl LoopCore {
         poller: &Arc<Poller>,
         events: &mut Events,
         timeout: Timeout,
-        waiting: Waiting,
+        approach: Approach,
     ) -> PyResult<Began> {
         let (py, core) = (slf.py(), slf.get());
-        let result = match waiting {
-            Waiting::Skip => Ok(()),
-            Waiting::Look => core.driver.wait(poller, events, Timeout::Now),
-            Waiting::Sleep => {
-                task::vacate(slf)?;
-                let result = py.detach(|| core.driver.wait(poller, events, timeout));
-                core.remote.wake_up();
-                result
-            }
+        let result = if approach == Approach::Sleep {
+            task::vacate(slf)?;
+            let result = py.detach(|| core.driver.wait(poller, events, timeout));
+            core.remote.wake_up();
+            result
+        } else {
+            core.driver.wait(poller, events, Timeout::Now)
         };
         match result {
             Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(os_error(error)),
             _ => {}
         }
-        if waiting == Waiting::Sleep {
+        if approach == Approach::Sleep {
             py.check_signals()?;
             Ok(Began::AfterSleep)
         } else {
@@ -185,8 +185,9 @@ impl LoopCore {
         }
     }
 
-    /// After a turn that did not sleep. The interpreter runs signal handlers in whatever Python code runs next, and that is soon.
-    /// Run from here they find no current task, so one that lingers would have to go, each time.
+    /// After a turn that did not sleep. The interpreter runs signal handlers in whatever Python code runs
+    /// next, and that is soon. Run from here they find no current task, so one that lingers would have to go,
+    /// each time.
     fn check_signals_rarely(slf: &Bound<'_, Self>) -> PyResult<()> {
         let due = slf.get().state.with(|state| {
             state.turns_since_signals = (state.turns_since_signals + 1) % MOST_TURNS_WITHOUT_SIGNALS;
@@ -324,8 +325,8 @@ fn run_once(slf: &Bound<'_, LoopCore>, _: Arguments<'_>) -> PyResult<Object> {
     Ok(Object::none(slf.py()))
 }
 
-/// PyO3 learns that the thread is attached. What comes here from the interpreter by slots of our own does not tell it, and
-/// the errors that are dropped meanwhile would be kept until something does.
+/// PyO3 learns that the thread is attached. What comes here from the interpreter by slots of our own does not
+/// tell it, and the errors that are dropped meanwhile would be kept until something does.
 fn known_as_attached<R>(body: impl FnOnce() -> R) -> R {
     Python::attach(|_| body())
 }

@@ -10,7 +10,7 @@ use pyo3::ffi;
 use pyo3::prelude::*;
 
 use super::callable::{Callable, call_slot, called};
-use super::class::Kind;
+use super::class::ClassKind;
 use super::memory::Pool;
 use super::method::enter;
 use super::{Class, Instance, Native, Object, owned};
@@ -26,7 +26,7 @@ unsafe extern "C" {
 /// The class of the functions that are bound so.
 pub(super) trait Bindable: Callable {
     /// Of their bound methods.
-    fn bound() -> &'static Kind;
+    fn bound() -> &'static ClassKind;
 }
 
 #[repr(C)]

@@ -219,12 +219,12 @@ impl Class {
 }
 
 /// The class of one kind of object, and the memory of its dead instances.
-pub(crate) struct Kind {
+pub(crate) struct ClassKind {
     class: Class,
     pool: Pool,
 }
 
-impl Kind {
+impl ClassKind {
     pub(crate) const fn new() -> Self {
         Self { class: Class::new(), pool: Pool::new() }
     }

@@ -11,7 +11,7 @@ use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 
-pub(crate) use super::class::Kind;
+pub(crate) use super::class::ClassKind;
 use super::inspection::{self, Inspect, Inspected, Stage};
 use super::intern::intern;
 use super::memory::Pool;
@@ -92,7 +92,7 @@ pub(crate) trait Coroutine: Traverse + Clear + Send + Sync + Sized + 'static {
     /// As asyncio's own: `sleep`, `Queue.get`.
     const QUALIFIED_NAME: &'static str;
 
-    fn kind() -> &'static Kind;
+    fn kind() -> &'static ClassKind;
 
     fn life(&self) -> &Life;
 

@@ -14,7 +14,7 @@ use pyo3::prelude::*;
 
 use super::bound::{self, Bindable, BoundMethod, PyMethod_New};
 use super::callable::{Callable, call_slot, called};
-use super::class::{Kind, NO_GETTER};
+use super::class::{ClassKind, NO_GETTER};
 use super::code::Code;
 use super::method::enter;
 use super::{Arguments, Class, Instance, Native, Object, Traverse, Visit, Visited, owned};
@@ -147,8 +147,8 @@ impl Callable for Function {
 }
 
 impl Bindable for Function {
-    fn bound() -> &'static Kind {
-        static BOUND: Kind = Kind::new();
+    fn bound() -> &'static ClassKind {
+        static BOUND: ClassKind = ClassKind::new();
         &BOUND
     }
 }

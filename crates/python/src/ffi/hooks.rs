@@ -78,7 +78,8 @@ impl Own {
         self.set_bits(hook.bits(), on);
     }
 
-    pub(crate) fn has(&self, hook: impl Hook) -> bool {
+    /// Whether the instance has something of its own there, so that it is not as it was.
+    pub(crate) fn differs_in(&self, hook: impl Hook) -> bool {
         self.0.load(Ordering::Relaxed) & hook.bits() != 0
     }
 

@@ -14,18 +14,17 @@ use pyo3::prelude::*;
 use pyo3::types::PyString;
 
 use super::callable::call_slot;
-use super::class::NO_GETTER;
-use super::coroutine::Kind;
+use super::class::{ClassKind, NO_GETTER};
 use super::memory::Pool;
 use super::method::{enter, get};
 use super::{Arguments, Class, Clear, Instance, Native, Object, Traverse, owned};
 
 /// On whose behalf an observer watches.
-pub(crate) trait Watcher: Traverse + Clear + Send + Sync + Sized + 'static {
+pub(crate) trait Observe: Traverse + Clear + Send + Sync + Sized + 'static {
     /// The name of asyncio's callback.
     const QUALIFIED_NAME: &'static str;
 
-    fn kind() -> &'static Kind;
+    fn kind() -> &'static ClassKind;
 
     /// The future is done.
     fn told(observer: &Instance<Observer<Self>>, py: Python<'_>, future: &Object) -> PyResult<()>;
@@ -57,9 +56,9 @@ pub(crate) struct Observer<W> {
     pub(crate) watcher: W,
 }
 
-owned!([W: Watcher] Observer<W> { clears: watcher; ignores: head; });
+owned!([W: Observe] Observer<W> { clears: watcher; ignores: head; });
 
-impl<W: Watcher> Native for Observer<W> {
+impl<W: Observe> Native for Observer<W> {
     const NAME: &'static CStr = c"ironloop.Observer";
     const DOC: &'static CStr = c"A combinator's callback.";
     const OPEN: bool = false;
@@ -82,7 +81,7 @@ impl<W: Watcher> Native for Observer<W> {
     }
 }
 
-impl<W: Watcher> Observer<W> {
+impl<W: Observe> Observer<W> {
     pub(crate) fn make(py: Python<'_>, watcher: W) -> PyResult<Instance<Self>> {
         let head = Head { vectorcall: called, tell: tell::<W> };
         Self::class().instantiate(py, Self { head, watcher })
@@ -97,7 +96,7 @@ impl<W: Watcher> Observer<W> {
 
 /// # Safety
 /// The object is an observer of this kind.
-unsafe fn tell<W: Watcher>(observer: &Object, py: Python<'_>, future: Option<&Object>) -> PyResult<()> {
+unsafe fn tell<W: Observe>(observer: &Object, py: Python<'_>, future: Option<&Object>) -> PyResult<()> {
     // SAFETY: it stands in the head of observers of this kind alone, and an `Instance` is an `Object`.
     let observer: &Instance<Observer<W>> = unsafe { &*ptr::from_ref(observer).cast() };
     match future {
@@ -182,7 +181,7 @@ unsafe extern "C" fn called(
     }
 }
 
-unsafe extern "C" fn name_of<W: Watcher>(
+unsafe extern "C" fn name_of<W: Observe>(
     observer: *mut ffi::PyObject,
     _closure: *mut c_void,
 ) -> *mut ffi::PyObject {
@@ -191,7 +190,7 @@ unsafe extern "C" fn name_of<W: Watcher>(
 }
 
 /// Makes the class of a kind of observer, when the module is made.
-pub(crate) fn add_class<W: Watcher>(py: Python<'_>) -> PyResult<()> {
+pub(crate) fn add_class<W: Observe>(py: Python<'_>) -> PyResult<()> {
     let name = ffi::PyGetSetDef { name: c"__qualname__".as_ptr(), get: Some(name_of::<W>), ..NO_GETTER };
     Observer::<W>::class().create_hidden::<Observer<W>>(py, &[], &[name], &[call_slot()])
 }

@@ -31,7 +31,8 @@ pub(crate) fn to_python<'py>(py: Python<'py>, address: &Address) -> PyResult<Bou
     }
 }
 
-/// What Python would make of an address. `None` where it would have to ask a resolver, or would raise an error: let it.
+/// What Python would make of an address. `None` where it would have to ask a resolver, or would raise an
+/// error: let it.
 pub(crate) fn from_python(family: Family, address: &Bound<'_, PyAny>) -> Option<Address> {
     match family {
         Family::V4 => {

@@ -1,4 +1,5 @@
-//! What the Python half sees of the descriptors that a loop watches: for its selector, and for errors that name a transport.
+//! What the Python half sees of the descriptors that a loop watches: for its selector, and for errors that
+//! name a transport.
 
 use ironloop_driver::{RawFd, Ready};
 use pyo3::prelude::*;

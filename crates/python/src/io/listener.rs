@@ -145,9 +145,8 @@ fn listen(slf: &Bound<'_, LoopCore>, arguments: Arguments<'_>) -> PyResult<Objec
     let [factory, socket, server, backlog, context] =
         arguments.exactly(py, "_listen", ["protocol_factory", "sock", "server", "backlog", "context"])?;
     let socket = PythonSocket::new(&socket.bind(py))?;
-    let fd = socket.fd();
     // Accepted sockets inherit it; it fails for sockets that are not TCP.
-    let is_tcp = slf.get().driver.set_nodelay(fd).is_ok();
+    let is_tcp = slf.get().driver.set_nodelay(socket.fd()).is_ok();
     let listener = Listener {
         socket,
         factory: factory.to_object(py),
@@ -157,7 +156,8 @@ fn listen(slf: &Bound<'_, LoopCore>, arguments: Arguments<'_>) -> PyResult<Objec
         is_tcp,
     };
     let listener = CLASS.instantiate(py, listener)?;
-    let (mut bin, wanted) = (Vec::new(), (Interest::READABLE, Trigger::Level));
+    // Asked only now: Python code has run since.
+    let (fd, mut bin, wanted) = (listener.socket.fd(), Vec::new(), (Interest::READABLE, Trigger::Level));
     let result = slf.get().with_poller(|poller, sources| {
         sources.insert(poller, fd, wanted, Source::new(&LISTENER, listener.into_object()), &mut bin).map(drop)
     });

@@ -1,5 +1,5 @@
-//! I/O on the loop: transports of streams and datagrams, listening sockets, a user's own sockets and descriptors, and the
-//! stream readers and writers above.
+//! I/O on the loop: transports of streams and datagrams, listening sockets, a user's own sockets and
+//! descriptors, and the stream readers and writers above.
 
 pub(crate) mod address;
 pub(crate) mod datagram;

@@ -1,7 +1,8 @@
 //! Operations on a user's own socket: `sock_recv`, `sock_recv_into`, `sock_sendall`.
 //!
-//! Each is tried at once, unless the socket is known to refuse it; then it waits for the next edge. The socket stays
-//! registered between operations, so one that waits costs no more system calls than one that does not.
+//! Each is tried at once, unless the socket is known to refuse it; then it waits for the next edge. The
+//! socket stays registered between operations, so one that waits costs no more system calls than one that
+//! does not.
 
 use crate::ffi::intern::intern;
 use crate::ffi::raise::value_of;
@@ -72,7 +73,8 @@ impl LoopCore {
         let (mut bin, mut displaced) = (Vec::new(), Watcher::Nobody);
         let result = self.with_poller(|poller, sources| {
             let mut state = match UserWatch::at(sources, fd) {
-                // The operations of another socket, closed meanwhile, stay behind; callbacks go by the number.
+                // The operations of another socket, closed meanwhile, stay behind; callbacks go by the
+                // number.
                 Some(old) => old.state.with(|old| {
                     if old.is_of(&identity) { std::mem::take(old) } else { old.take_callbacks() }
                 }),
@@ -165,10 +167,11 @@ impl UserWatch {
         let (level, wanted) = self.state.with(|state| (state.watch.callback().is_some(), state.wanted()));
         // A level that nobody waits for any more would be reported for ever.
         if level {
-            core.with_poller(|poller, sources| match sources.fd(slot) {
+            // A stale descriptor is not watched anyway.
+            let _ = core.with_poller(|poller, sources| match sources.fd(slot) {
                 Some(fd) => sources.modify(poller, fd, slot, wanted),
                 None => Ok(()),
-            })?;
+            });
         }
         Ok(())
     }

@@ -1,17 +1,19 @@
-//! A transport's place among its loop's sources. Belongs to the loop's thread; once the loop is closed it watches nothing.
+//! A transport's place among its loop's sources. Belongs to the loop's thread; once the loop is closed it
+//! watches nothing.
 
 use ironloop_driver::{Interest, RawFd};
 use pyo3::prelude::*;
 
 use crate::event_loop::{LoopCore, Source};
 
-/// The reactor's registration, with Python's errors. What these methods hand out must be dropped with nothing borrowed.
+/// The reactor's registration, with Python's errors. What these methods hand out must be dropped with nothing
+/// borrowed.
 #[derive(Default)]
 pub(crate) struct Registration(ironloop_reactor::Registration);
 
 impl Registration {
-    /// Has the kernel watch for what is wanted and it does not watch for yet. `fd` is the socket's number now; an error if it was
-    /// closed behind our back, or the loop is closed.
+    /// Has the kernel watch for what is wanted and it does not watch for yet. `fd` is the socket's number
+    /// now; an error if it was closed behind our back, or the loop is closed.
     #[inline]
     pub(crate) fn widen(
         &mut self,
@@ -27,7 +29,8 @@ impl Registration {
         core.with_poller(|poller, sources| self.0.widen((poller, sources), fd, wanted, source, bin))
     }
 
-    /// Something was reported that is not wanted: now it is worth telling the kernel. `fd` and the error as above.
+    /// Something was reported that is not wanted: now it is worth telling the kernel. `fd` and the error as
+    /// above.
     pub(crate) fn narrow(
         &mut self,
         core: &LoopCore,

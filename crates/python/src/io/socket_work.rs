@@ -1,4 +1,5 @@
-//! What a user asks of a socket of his own, and one try at it. Belongs to the loop's thread; who waits where is `watch`'s.
+//! What a user asks of a socket of his own, and one try at it. Belongs to the loop's thread; who waits where
+//! is `watch`'s.
 
 use std::io;
 

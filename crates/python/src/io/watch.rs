@@ -1,12 +1,13 @@
-//! A descriptor that the user has the loop watch: by callbacks (`readers`), or by operations on a socket of his own (`operations`).
+//! A descriptor that the user has the loop watch: by callbacks (`readers`), or by operations on a socket of
+//! his own (`operations`).
 //!
-//! Who waits on which side, and what is known of the socket, the reactor's `Watch` knows; here is what of it is Python's. Belongs
-//! to the loop's thread.
+//! Who waits on which side, and what is known of the socket, the reactor's `Watch` knows; here is what of it
+//! is Python's. Belongs to the loop's thread.
 
 use std::ffi::CStr;
 
 use ironloop_driver::{RawFd, Ready};
-use ironloop_reactor::{Watch, Watcher, Watching};
+use ironloop_reactor::{Wanted, Watch, Watcher};
 use pyo3::prelude::*;
 
 use super::socket_work::Operation;
@@ -23,8 +24,8 @@ pub(super) type Waiting = Watcher<Instance<Handle>, Operation>;
 pub(super) struct Identity {
     /// A weak reference; there is one for each living socket.
     pub(super) weak: Object,
-    /// A short read means that nothing is left: so it is for streams of the Internet families. A UNIX socket also stops at
-    /// a message that carries descriptors, and each datagram is a read of its own.
+    /// A short read means that nothing is left: so it is for streams of the Internet families. A UNIX socket
+    /// also stops at a message that carries descriptors, and each datagram is a read of its own.
     pub(super) reads_whole: bool,
 }
 
@@ -57,7 +58,7 @@ impl Traverse for Watch<Instance<Handle>, Operation> {
 }
 
 impl State {
-    pub(super) fn wanted(&self) -> Watching {
+    pub(super) fn wanted(&self) -> Wanted {
         self.watch.wanted()
     }
 

@@ -9,7 +9,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyFloat, PyInt};
 
 use crate::event_loop::task::Task;
-use crate::event_loop::{Item, Kind, LoopCore, Parts, Timer};
+use crate::event_loop::{Item, ItemKind, LoopCore, Parts, Timer};
 use crate::ffi::call::call_method;
 use crate::ffi::derived::Own;
 use crate::ffi::intern::intern;
@@ -53,7 +53,7 @@ pub(crate) fn set(
     owner: &Bound<'_, LoopCore>,
     when: f64,
     target: &Object,
-    kind: &'static Kind,
+    kind: &'static ItemKind,
 ) -> PyResult<Entry> {
     let py = owner.py();
     let (context, target) = (Context::copy_current(py)?, target.clone_ref(py));

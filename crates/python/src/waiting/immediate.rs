@@ -2,7 +2,7 @@
 
 use pyo3::prelude::*;
 
-use crate::ffi::coroutine::Kind;
+use crate::ffi::class::ClassKind;
 use crate::ffi::{Object, Traverse, owned};
 use crate::waiting::staged::{self, Stages, Transition};
 
@@ -11,7 +11,7 @@ pub(crate) trait Action: Traverse + Send + Sync + Sized + 'static {
     /// As asyncio's own.
     const QUALIFIED_NAME: &'static str;
 
-    fn kind() -> &'static Kind;
+    fn kind() -> &'static ClassKind;
     fn perform(self, py: Python<'_>) -> PyResult<Object>;
 }
 
@@ -23,7 +23,7 @@ owned!([A: Action] Immediate<A> { visits: 0; });
 impl<A: Action> Stages for Immediate<A> {
     const QUALIFIED_NAME: &'static str = A::QUALIFIED_NAME;
 
-    fn kind() -> &'static Kind {
+    fn kind() -> &'static ClassKind {
         A::kind()
     }
 

@@ -37,7 +37,7 @@ enum State {
 owned!(enum State { Own(futures), Exposed(container); New });
 
 impl State {
-    fn shown(&self, py: Python<'_>) -> Option<Object> {
+    fn exposed(&self, py: Python<'_>) -> Option<Object> {
         match self {
             Self::Exposed(container) => Some(container.clone_ref(py)),
             Self::New | Self::Own(_) => None,
@@ -64,7 +64,19 @@ impl Each<'_, '_> {
             Self::Own { line, place } => {
                 *place += 1;
                 let index = *place - 1;
-                Ok(line.0.with(|state| state.own()?.get(index).map(|future| future.clone_ref(py))))
+                let found = line.0.with(|state| match state {
+                    State::New => Ok(None),
+                    State::Own(futures) => Ok(futures.get(index).map(|future| future.clone_ref(py))),
+                    State::Exposed(container) => Err(container.clone_ref(py)),
+                });
+                match found {
+                    Ok(found) => Ok(found),
+                    // Somebody has looked meanwhile: the same stand there.
+                    Err(container) if index < container.bind(py).len()? => {
+                        container.bind(py).get_item(index).map(|found| Some(found.into()))
+                    }
+                    Err(_) => Ok(None),
+                }
             }
             Self::Exposed(iterator) => iterator.next().transpose().map(|found| found.map(Object::from)),
         }
@@ -92,7 +104,7 @@ impl Line {
 
     /// A `ValueError` if somebody has taken it out of the container.
     pub(crate) fn leave(&self, py: Python<'_>, waiter: &Waiter) -> PyResult<()> {
-        if let Some(container) = self.shown(py) {
+        if let Some(container) = self.exposed(py) {
             return call_method(py, &container, intern!(py, "remove"), &[waiter.future()]).map(drop);
         }
         let future = waiter.future().as_ptr();
@@ -106,14 +118,14 @@ impl Line {
 
     /// `len(self._waiters)`
     pub(crate) fn len(&self, py: Python<'_>) -> PyResult<usize> {
-        match self.shown(py) {
+        match self.exposed(py) {
             Some(container) => container.bind(py).len(),
             None => Ok(self.0.with(|state| state.own().map_or(0, VecDeque::len))),
         }
     }
 
     fn each<'py>(&self, py: Python<'py>) -> PyResult<Each<'_, 'py>> {
-        match self.shown(py) {
+        match self.exposed(py) {
             Some(container) => container.bind(py).try_iter().map(Each::Exposed),
             None => Ok(Each::Own { line: self, place: 0 }),
         }
@@ -203,8 +215,8 @@ impl Line {
         }
     }
 
-    fn shown(&self, py: Python<'_>) -> Option<Object> {
-        self.0.with(|state| state.shown(py))
+    fn exposed(&self, py: Python<'_>) -> Option<Object> {
+        self.0.with(|state| state.exposed(py))
     }
 
     /// Nobody has waited or looked since it was made or forgotten.
@@ -213,17 +225,25 @@ impl Line {
     }
 
     /// `self._waiters`
-    pub(crate) fn show(&self, py: Python<'_>) -> PyResult<Object> {
-        if let Some(container) = self.shown(py) {
+    pub(crate) fn expose(&self, py: Python<'_>) -> PyResult<Object> {
+        if let Some(container) = self.exposed(py) {
             return Ok(container);
         }
-        let futures: Vec<Object> = self
-            .0
-            .with(|state| state.own().into_iter().flatten().map(|future| future.clone_ref(py)).collect());
-        let futures: Vec<&Bound<'_, PyAny>> = futures.iter().map(|future| future.bind(py)).collect();
-        let container = imports::deque(py)?.call1((futures,))?;
-        self.replace(&container);
-        Ok(container.into())
+        let empty: Object = imports::deque(py)?.call0()?.into();
+        // To make it may have run Python: what stands in the line is asked now.
+        let old = self.0.with(|state| match state {
+            State::Exposed(container) => Err(container.clone_ref(py)),
+            _ => Ok(std::mem::replace(state, State::Exposed(empty.clone_ref(py)))),
+        });
+        match old {
+            Err(container) => return Ok(container),
+            Ok(old) => {
+                for future in old.own().into_iter().flatten() {
+                    crate::ffi::call::call(py, imports::deque_append(py)?, &[&empty, future])?;
+                }
+            }
+        }
+        Ok(empty)
     }
 
     /// `self._waiters = container`

@@ -8,7 +8,7 @@ use pyo3::types::{PyFloat, PyInt};
 use crate::event_loop::running::{Running, probably_native};
 use crate::event_loop::{LoopCore, Parts, Timer, future};
 use crate::ffi::call::call;
-use crate::ffi::coroutine::Kind;
+use crate::ffi::class::ClassKind;
 use crate::ffi::derived::may_lead_back;
 use crate::ffi::function::{Body, Function};
 use crate::ffi::view::View;
@@ -36,8 +36,8 @@ impl Stages for Sleep {
     const LEADS_ANYWHERE: Option<fn(&Self) -> bool> = Some(Self::leads_anywhere);
     const PAUSES: Option<fn(&Self) -> bool> = Some(|stage| matches!(stage, Self::Turn { .. }));
 
-    fn kind() -> &'static Kind {
-        static KIND: Kind = Kind::new();
+    fn kind() -> &'static ClassKind {
+        static KIND: ClassKind = ClassKind::new();
         &KIND
     }
 

@@ -9,7 +9,7 @@
 use pyo3::prelude::*;
 
 use crate::ffi::cell::LoopCell;
-use crate::ffi::coroutine::{self, Coroutine, Kind, Life};
+use crate::ffi::coroutine::{self, ClassKind, Coroutine, Life};
 use crate::ffi::derived::track;
 use crate::ffi::resumable::{Input, Step};
 use crate::ffi::{Instance, Object, Traverse, owned};
@@ -27,7 +27,7 @@ pub(crate) trait Stages: Traverse + Send + Sync + Sized + 'static {
     /// Whether the first step yields to the loop, and changes nothing: then the stage stays where it is.
     const PAUSES: Option<fn(&Self) -> bool> = None;
 
-    fn kind() -> &'static Kind;
+    fn kind() -> &'static ClassKind;
 
     /// Goes on, with a value if somebody has sent one; not in the first step.
     fn resume(self, py: Python<'_>, sent: Option<Object>) -> PyResult<Transition<Self>>;
@@ -78,7 +78,7 @@ owned!([S: Stages] enum Progress<S> { At(stage), Delegated(awaited); Nowhere });
 impl<S: Stages> Coroutine for Staged<S> {
     const QUALIFIED_NAME: &'static str = S::QUALIFIED_NAME;
 
-    fn kind() -> &'static Kind {
+    fn kind() -> &'static ClassKind {
         S::kind()
     }
 

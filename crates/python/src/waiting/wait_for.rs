@@ -1,8 +1,7 @@
 //! `wait_for`: an awaitable, and a limit to the time that it takes.
 //!
 //! From Python 3.12 on it is awaited inside a timeout; no task is made for it. A timeout that has passed goes
-//! on as asyncio's own
-//! `Timeout`, which knows what error is due.
+//! on as asyncio's own `Timeout`, which knows what error is due.
 
 use pyo3::prelude::*;
 
@@ -12,7 +11,7 @@ use crate::event_loop::task;
 use crate::event_loop::{LoopCore, Timer};
 use crate::ffi::call::call;
 use crate::ffi::cell::LoopCell;
-use crate::ffi::coroutine::{self, Coroutine, Kind, Life};
+use crate::ffi::coroutine::{self, ClassKind, Coroutine, Life};
 use crate::ffi::depth::Link;
 use crate::ffi::function::Function;
 use crate::ffi::handled::while_handling;
@@ -74,7 +73,7 @@ enum Limit {
 
 owned!(enum Limit { Never, Set { alarm, task; when, cancelling }, Passed(timeout); });
 
-static WAIT_FOR: Kind = Kind::new();
+static WAIT_FOR: ClassKind = ClassKind::new();
 
 /// What was taken from the loop.
 type Taken = (Option<Entry>, Option<Timer>);
@@ -92,7 +91,7 @@ fn end(py: Python<'_>, stage: &mut Stage) -> (Stage, Option<Taken>) {
 impl Coroutine for WaitFor {
     const QUALIFIED_NAME: &'static str = "wait_for";
 
-    fn kind() -> &'static Kind {
+    fn kind() -> &'static ClassKind {
         &WAIT_FOR
     }
 
@@ -228,7 +227,7 @@ impl WaitFor {
 }
 
 /// The alarm of one has come.
-static EXPIRES: event_loop::Kind = event_loop::Kind {
+static EXPIRES: event_loop::ItemKind = event_loop::ItemKind {
     perform: |owner, target| Instance::<WaitFor>::of(target).map_or(Ok(()), |waiting| waiting.expire(owner)),
     quiet: false,
 };

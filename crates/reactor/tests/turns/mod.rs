@@ -1,10 +1,11 @@
-//! A loop that performs nothing: its turns as lists of what has happened. How a reactor is driven, without Python.
+//! A loop that performs nothing: its turns as lists of what has happened. How a reactor is driven, without
+//! Python.
 
 use std::sync::Arc;
 
 use ironloop_driver::{Driver, Events, Poller, Ready, Timeout};
 use ironloop_engine::{Plan, Slot, deadline};
-use ironloop_reactor::{Closed, EVENTS, Event, Reactor, Remote, Waiting};
+use ironloop_reactor::{Approach, Closed, EVENTS, Event, Reactor, Remote};
 
 /// What has become ready: something said, or a source.
 #[derive(Debug, PartialEq, Eq)]
@@ -31,7 +32,7 @@ pub(crate) struct Turns<W> {
     poller: Arc<Poller>,
     events: Events,
     /// How the last turn has asked the kernel.
-    pub(crate) waiting: Waiting,
+    pub(crate) approach: Approach,
 }
 
 #[allow(dead_code, reason = "each test file uses some of it")]
@@ -39,7 +40,7 @@ impl<W> Turns<W> {
     pub(crate) fn new() -> Self {
         let reactor = Reactor::new(Driver::Kernel).expect("descriptors are left");
         let poller = reactor.poller().expect("it is open");
-        Self { reactor, poller, events: Events::with_capacity(EVENTS), waiting: Waiting::Skip }
+        Self { reactor, poller, events: Events::with_capacity(EVENTS), approach: Approach::Skip }
     }
 
     pub(crate) fn remote(&self) -> Arc<Remote<Happening<W>>> {
@@ -58,11 +59,11 @@ impl<W> Turns<W> {
                 deadline::nanos_until(deadline, seconds()).map_or(Timeout::Now, Timeout::After)
             }
         };
-        self.waiting = reactor.approach(timeout, false);
-        match self.waiting {
-            Waiting::Skip => {}
-            Waiting::Look => Driver::Kernel.wait(poller, events, Timeout::Now).expect("it can look"),
-            Waiting::Sleep => {
+        self.approach = reactor.approach(timeout, false);
+        match self.approach {
+            Approach::Skip => {}
+            Approach::Look => Driver::Kernel.wait(poller, events, Timeout::Now).expect("it can look"),
+            Approach::Sleep => {
                 Driver::Kernel.wait(poller, events, timeout).expect("it can wait");
                 reactor.remote().wake_up();
             }

@@ -1,7 +1,8 @@
 //! Who is told that a future is done.
 //!
-//! In the base's fields: the first callback with its context, the others in a list of pairs. A task of ours that waits stands
-//! there itself, without a context; it is no callable, and needs none. So does a combinator's observer, which is one.
+//! In the base's fields: the first callback with its context, the others in a list of pairs. A task of ours
+//! that waits stands there itself, without a context; it is no callable, and needs none. So does a
+//! combinator's observer, which is one.
 
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;

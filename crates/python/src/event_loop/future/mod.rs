@@ -1,7 +1,7 @@
 //! Futures: `loop.create_future()`.
 //!
-//! A [`Future`] is an `asyncio.Future` whose hot methods are ours; its state is in the base's fields, which [`View`] shows.
-//! Tasks share all of this module but the class.
+//! A [`Future`] is an `asyncio.Future` whose hot methods are ours; its state is in the base's fields, which
+//! [`View`] shows. Tasks share all of this module but the class.
 
 mod callbacks;
 mod iterator;
@@ -26,7 +26,8 @@ pub(crate) use outcome::Outcome;
 
 /// What stands behind the fields of a future of ours.
 pub(crate) struct Future {
-    /// The loop's timer holds it: it is no garbage, nor is who waits for it, and the collector need not know them.
+    /// The loop's timer holds it: it is no garbage, nor is who waits for it, and the collector need not know
+    /// them.
     timed: Cell<bool>,
 }
 
@@ -108,8 +109,8 @@ impl View<'_> {
     }
 }
 
-/// It is a future of the loop's. In debug mode the base begins it, and writes down where that was. One that has begun it begins anew,
-/// or refuses to: from Python 3.15 on.
+/// It is a future of the loop's. In debug mode the base begins it, and writes down where that was. One that
+/// has begun it begins anew, or refuses to: from Python 3.15 on.
 pub(crate) fn own(owner: &Bound<'_, LoopCore>, future: View<'_>) -> PyResult<()> {
     let py = owner.py();
     if !owner.get().is_debug() && future.owner.is_empty() {

@@ -1,5 +1,5 @@
-//! The handle of `call_soon_threadsafe` from Python 3.14 on: another thread that cancels it, or asks whether it is cancelled,
-//! waits as long as its callback runs.
+//! The handle of `call_soon_threadsafe` from Python 3.14 on: another thread that cancels it, or asks whether
+//! it is cancelled, waits as long as its callback runs.
 
 use std::ffi::CStr;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};

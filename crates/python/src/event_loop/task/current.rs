@@ -1,9 +1,9 @@
 //! Who is running: `asyncio.current_task()`.
 //!
-//! asyncio keeps a dictionary by loop (from Python 3.14 on a field of the thread). A task of ours that has made its step stays
-//! there until the next steps, or until something else runs: entering and leaving is one write instead of two. Which task that is
-//! the loop knows by the number of its step, as does the task. (The record of who runs may lose it meanwhile, and its memory be
-//! another task's.)
+//! asyncio keeps a dictionary by loop (from Python 3.14 on a field of the thread). A task of ours that has
+//! made its step stays there until the next steps, or until something else runs: entering and leaving is one
+//! write instead of two. Which task that is the loop knows by the number of its step, as does the task. (The
+//! record of who runs may lose it meanwhile, and its memory be another task's.)
 
 use std::sync::atomic::Ordering;
 

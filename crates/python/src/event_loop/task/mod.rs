@@ -1,7 +1,8 @@
 //! Tasks: `loop.create_task(coroutine)`.
 //!
-//! A [`Task`] is an `asyncio.Task` that the loop steps by itself: its turn in the ready queue, the coroutine's answer, and
-//! waiting for a future of ours take no object and no call. Its state is in the base's fields.
+//! A [`Task`] is an `asyncio.Task` that the loop steps by itself: its turn in the ready queue, the
+//! coroutine's answer, and waiting for a future of ours take no object and no call. Its state is in the
+//! base's fields.
 
 mod current;
 mod make;

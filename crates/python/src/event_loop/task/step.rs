@@ -31,8 +31,8 @@ pub(crate) fn throw_into(slf: &Bound<'_, LoopCore>, task: &Own<Task>, error: Opt
     result
 }
 
-/// asyncio's own code has called a task that stands among the callbacks of a future of ours: its C methods can be called
-/// past ours (`asyncio.Future.set_result(future, 1)`).
+/// asyncio's own code has called a task that stands among the callbacks of a future of ours: its C methods
+/// can be called past ours (`asyncio.Future.set_result(future, 1)`).
 pub(crate) fn called(py: Python<'_>, task: &Own<Task>) -> PyResult<()> {
     task.view().native_loop(py).map_or(Ok(()), |owner| step(&owner, task))
 }

@@ -37,8 +37,8 @@ pub(super) fn let_go(this: &Instance<DatagramTransport>, py: Python<'_>) -> PyRe
 }
 
 impl DatagramTransport {
-    /// An attempt to send or to receive has failed: errors of the operating system are for the protocol, whose own are
-    /// returned; any other is fatal.
+    /// An attempt to send or to receive has failed: errors of the operating system are for the protocol,
+    /// whose own are returned; any other is fatal.
     pub(super) fn tell_of_error(
         this: &Instance<Self>,
         py: Python<'_>,

@@ -1,10 +1,12 @@
-//! The transport of a datagram socket (`asyncio.DatagramTransport`): performs what the engine's machine decides.
+//! The transport of a datagram socket (`asyncio.DatagramTransport`): performs what the engine's machine
+//! decides.
 //!
-//! Datagrams come in through `receiving`, go out through `sending`, and all ends in `closing`. A transport belongs to its
-//! loop's thread; each borrow of its state lasts for one decision.
+//! Datagrams come in through `receiving`, go out through `sending`, and all ends in `closing`. A transport
+//! belongs to its loop's thread; each borrow of its state lasts for one decision.
 //!
-//! A socket that is plain, and of a family whose addresses we can write, is served by system calls of our own. Any other
-//! is asked by its Python methods, as asyncio does: so is an address that takes a resolver, or is an error to be told of.
+//! A socket that is plain, and of a family whose addresses we can write, is served by system calls of our
+//! own. Any other is asked by its Python methods, as asyncio does: so is an address that takes a resolver, or
+//! is an error to be told of.
 
 mod closing;
 mod methods;
@@ -15,7 +17,7 @@ mod transport;
 use std::ffi::CStr;
 
 use crate::ffi::intern::intern;
-use ironloop_driver::{Address, Family, RawFd, datagram};
+use ironloop_driver::{Address, Driver, Family, RawFd};
 use ironloop_engine::Datagrams;
 use pyo3::prelude::*;
 
@@ -38,7 +40,8 @@ pub(crate) struct State {
     registration: Registration,
     /// `None` once the protocol knows that all is over.
     protocol: Option<Object>,
-    /// Where the last datagram came from, and the same for Python: it is likely to come and to go there again.
+    /// Where the last datagram came from, and the same for Python: it is likely to come and to go there
+    /// again.
     last_peer: Option<(Address, Object)>,
     /// Why it all ended, and the context to tell the protocol in.
     error: Option<Object>,
@@ -72,7 +75,8 @@ impl Traverse for (Address, Object) {
     }
 }
 
-/// A socket without Python code of its own between it and the kernel, and of a family whose addresses we can write.
+/// A socket without Python code of its own between it and the kernel, and of a family whose addresses we can
+/// write.
 struct Plain {
     socket: PythonSocket,
     family: Family,
@@ -81,9 +85,9 @@ struct Plain {
 owned!(Plain { visits: socket; ignores: family; });
 
 impl Plain {
-    fn of(socket: &Bound<'_, PyAny>) -> PyResult<Option<Self>> {
+    fn of(driver: &Driver, socket: &Bound<'_, PyAny>) -> PyResult<Option<Self>> {
         let socket = PythonSocket::new(socket)?;
-        let family = datagram::family(socket.fd()).map_err(os_error)?;
+        let family = driver.family(socket.fd()).map_err(os_error)?;
         Ok(family.map(|family| Self { socket, family }))
     }
 }
@@ -131,8 +135,8 @@ impl Native for DatagramTransport {
 impl DatagramTransport {
     /// Makes the transport of a non-blocking socket. The protocol is told by `connection_made`.
     ///
-    /// `extra` is `get_extra_info`'s dictionary, complete; `address` the remote address that the user gave, or
-    /// None; `plain` says that the socket has no Python code of its own between it and the kernel.
+    /// `extra` is `get_extra_info`'s dictionary, complete; `address` the remote address that the user gave,
+    /// or None; `plain` says that the socket has no Python code of its own between it and the kernel.
     pub(crate) fn create(
         owner: &Bound<'_, LoopCore>,
         socket: &Bound<'_, PyAny>,
@@ -157,7 +161,7 @@ impl DatagramTransport {
             owner: Shared::new(owner),
             context: Context::copy_current(py)?,
             number,
-            plain: if plain { Plain::of(socket)? } else { None },
+            plain: if plain { Plain::of(&owner.get().driver, socket)? } else { None },
             connected: extra.get_item(intern!(py, "peername"))?.is_truthy()?,
             address: if address.is_truthy()? { Some(address.into()) } else { None },
             extra: extra.into(),
@@ -175,8 +179,8 @@ impl DatagramTransport {
         self.state.with(|state| state.socket.as_ref().map(|socket| socket.clone_ref(py)))
     }
 
-    /// The socket was closed behind our back, while a copy of its descriptor lives. Nothing that the kernel reports of that can
-    /// be for us, and each datagram that waits to be sent has its error.
+    /// The socket was closed behind our back, while a copy of its descriptor lives. Nothing that the kernel
+    /// reports of that can be for us, and each datagram that waits to be sent has its error.
     fn descriptor_is_gone(this: &Instance<Self>, py: Python<'_>) -> PyResult<()> {
         this.unwatch(py);
         for _ in 0..this.state.with(|state| state.datagrams.waiting().count()) {

@@ -16,7 +16,8 @@ use crate::ffi::{Instance, Object};
 use crate::io::address;
 use crate::io::transport::Transport;
 
-/// Datagrams that one report of the kernel brings at most, while nothing else waits to run (`docs/design/datagrams-in-a-row.md`).
+/// Datagrams that one report of the kernel brings at most, while nothing else waits to run
+/// (`docs/design/datagrams-in-a-row.md`).
 const MOST_AT_ONCE: usize = 32;
 
 /// Bytes of a datagram that a Python socket is asked for, as in asyncio.
@@ -33,7 +34,8 @@ pub(super) fn is_python_refusal(py: Python<'_>, error: &PyErr) -> bool {
 }
 
 impl DatagramTransport {
-    /// Receives and delivers, as long as there is something, the protocol wants it, and nothing else has to run before.
+    /// Receives and delivers, as long as there is something, the protocol wants it, and nothing else has to
+    /// run before.
     pub(super) fn receive_batch(this: &Instance<Self>, py: Python<'_>) -> PyResult<()> {
         // A socket of somebody else's making need not stand to be asked when it is not ready.
         let most = if this.plain.is_some() { MOST_AT_ONCE } else { 1 };

@@ -90,16 +90,28 @@ impl StreamTransport {
     }
 
     /// Bytes that a layer has, for a protocol with buffers of its own.
-    fn copy_into_buffers(&self, py: Python<'_>, recipient: &Recipient, data: &[u8]) -> Result<(), Failure> {
-        let copied = self.fill_buffer(py, &recipient.protocol, |buffer| {
-            let count = data.len().min(buffer.len());
-            buffer[..count].copy_from_slice(&data[..count]);
-            Ok((count, count))
-        })?;
-        // The rest is for whoever has the connection by now.
-        match self.recipient(py)? {
-            Some((recipient, _)) if copied < data.len() => self.deliver(py, &recipient, &data[copied..]),
-            _ => Ok(()),
+    fn copy_into_buffers(&self, py: Python<'_>, first: &Recipient, data: &[u8]) -> Result<(), Failure> {
+        let (mut rest, mut recipient) = (data, None);
+        loop {
+            let protocol =
+                recipient.as_ref().map_or(&first.protocol, |(now, _): &(Recipient, _)| &now.protocol);
+            let copied = self.fill_buffer(py, protocol, |buffer| {
+                let count = rest.len().min(buffer.len());
+                buffer[..count].copy_from_slice(&rest[..count]);
+                Ok((count, count))
+            })?;
+            rest = &rest[copied..];
+            if rest.is_empty() {
+                return Ok(());
+            }
+            // The rest is for whoever has the connection by now.
+            recipient = match self.recipient(py)? {
+                Some((other, _)) if !matches!(other.receiver, Receiver::Buffer) => {
+                    return self.deliver(py, &other, rest);
+                }
+                Some(same) => Some(same),
+                None => return Ok(()),
+            };
         }
     }
 

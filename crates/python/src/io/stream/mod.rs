@@ -1,8 +1,8 @@
 //! The transport of a stream socket (`asyncio.Transport`): performs what the engine's stream machine decides.
 //!
 //! Bytes come in through `reading`, pass the `layer` and leave by `delivering`; what is written passes the
-//! layer and leaves by `writing`; all ends in `closing`. A transport belongs to its loop's thread; each borrow
-//! of its state lasts for one decision or one system call. It knows nothing of who stands above it
+//! layer and leaves by `writing`; all ends in `closing`. A transport belongs to its loop's thread; each
+//! borrow of its state lasts for one decision or one system call. It knows nothing of who stands above it
 //! (`streams`): a protocol is a Python object, or has registered itself.
 
 mod chunk;
@@ -25,7 +25,7 @@ use ironloop_engine::Stream;
 use ironloop_engine::stream::Bursts;
 use pyo3::prelude::*;
 
-use crate::event_loop::{Kind, LoopCore};
+use crate::event_loop::{ItemKind, LoopCore};
 use crate::ffi::call::call_method;
 use crate::ffi::cell::LoopCell;
 use crate::ffi::{Class, Context, Instance, Native, Object, PythonSocket, Shared, owned};
@@ -111,7 +111,7 @@ impl Native for StreamTransport {
 }
 
 /// The kernel has waited with what the last callback has written, and nothing follows any more: it goes out.
-static PUSH: Kind = Kind {
+static PUSH: ItemKind = ItemKind {
     perform: |slf, object| {
         if let Some(transport) = Instance::<StreamTransport>::of(object) {
             transport.push(slf.py());

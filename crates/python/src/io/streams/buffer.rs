@@ -69,7 +69,7 @@ impl Buffer {
     }
 
     /// The `bytearray` that is the buffer from now on.
-    pub(super) fn show(&mut self, py: Python<'_>) -> Object {
+    pub(super) fn expose(&mut self, py: Python<'_>) -> Object {
         let array = match self {
             Self::Exposed(array) => return array.object().clone_ref(py),
             Self::Own(_) => ByteArray::new(py, self.bytes()),

@@ -13,7 +13,7 @@ use pyo3::types::PyInt;
 use super::reader::{StreamReaderCore, pass_to_stock, receiver};
 use super::request::Request;
 use super::until::{Attempt, Separators, Until};
-use crate::ffi::coroutine::Kind;
+use crate::ffi::class::ClassKind;
 use crate::ffi::function::Method;
 use crate::ffi::resumable::Step;
 use crate::ffi::{Arg, Arguments, Object, Shared, owned};
@@ -44,7 +44,7 @@ owned!([M: Reads] Demand<M> { visits: reader; ignores: request, method; });
 pub(super) trait Reads: Send + Sync + 'static {
     const QUALIFIED_NAME: &'static str;
 
-    fn kind() -> &'static Kind;
+    fn kind() -> &'static ClassKind;
 }
 
 macro_rules! reads {
@@ -55,8 +55,8 @@ macro_rules! reads {
             impl Reads for $method {
                 const QUALIFIED_NAME: &'static str = $qualified;
 
-                fn kind() -> &'static Kind {
-                    static KIND: Kind = Kind::new();
+                fn kind() -> &'static ClassKind {
+                    static KIND: ClassKind = ClassKind::new();
                     &KIND
                 }
             }
@@ -80,7 +80,7 @@ reads! {
 impl<M: Reads> Stages for Reading<M> {
     const QUALIFIED_NAME: &'static str = M::QUALIFIED_NAME;
 
-    fn kind() -> &'static Kind {
+    fn kind() -> &'static ClassKind {
         M::kind()
     }
 

@@ -191,7 +191,7 @@ impl StreamReaderCore {
 
     #[getter]
     fn _buffer(&self, py: Python<'_>) -> Py<PyAny> {
-        self.state.with(|state| state.buffer.show(py)).as_py().clone_ref(py)
+        self.state.with(|state| state.buffer.expose(py)).as_py().clone_ref(py)
     }
 
     #[setter(_buffer)]

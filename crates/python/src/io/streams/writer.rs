@@ -10,7 +10,7 @@ use super::reader::{self, StreamReaderCore};
 use super::{protocol, transport};
 use crate::ffi::call::call;
 use crate::ffi::cell::LoopCell;
-use crate::ffi::coroutine::Kind;
+use crate::ffi::class::ClassKind;
 use crate::ffi::function::Method;
 use crate::ffi::imports;
 use crate::ffi::intern::intern;
@@ -141,8 +141,8 @@ owned!(Drain { visits: writer; });
 impl Stages for Drain {
     const QUALIFIED_NAME: &'static str = "StreamWriter.drain";
 
-    fn kind() -> &'static Kind {
-        static KIND: Kind = Kind::new();
+    fn kind() -> &'static ClassKind {
+        static KIND: ClassKind = ClassKind::new();
         &KIND
     }
 

@@ -11,7 +11,7 @@ use ironloop_driver::{Interest, RawFd, Ready};
 use ironloop_engine::Endpoint;
 use pyo3::prelude::*;
 
-use crate::event_loop::{Item, Kind, LoopCore, Source, SourceKind};
+use crate::event_loop::{Item, ItemKind, LoopCore, Source, SourceKind};
 use crate::ffi::cell::LoopCell;
 use crate::ffi::raise::value_of;
 use crate::ffi::{Instance, Native, Object, Shared};
@@ -57,8 +57,8 @@ pub(crate) trait State: Send {
 /// What the loop holds of the transports of a kind: among its sources, and in its queue.
 pub(crate) struct Kinds {
     pub(crate) source: SourceKind,
-    made: Kind,
-    lost: Kind,
+    made: ItemKind,
+    lost: ItemKind,
 }
 
 impl Kinds {
@@ -72,13 +72,13 @@ impl Kinds {
                 hears_of_loss: |_| true,
                 discard: |_| {},
             },
-            made: Kind {
+            made: ItemKind {
                 perform: |slf, object| {
                     Instance::<T>::of(object).map_or(Ok(()), |this| T::connection_made(this, slf.py()))
                 },
                 quiet: false,
             },
-            lost: Kind {
+            lost: ItemKind {
                 perform: |slf, object| {
                     Instance::<T>::of(object).map_or(Ok(()), |this| T::connection_lost(this, slf.py()))
                 },
@@ -236,6 +236,8 @@ pub(crate) trait Transport: Native {
         this.unwatch(py);
         let core = this.owner().get(py);
         if core.check_open().is_err() {
+            let untold = this.state().with(|state| state.error().take());
+            drop(untold);
             return Self::let_go(this, py);
         }
         Self::before_the_end(this, py)?;

@@ -5,7 +5,7 @@ use pyo3::prelude::*;
 use crate::ffi::call::call_method;
 use crate::ffi::fields::State;
 use crate::ffi::intern::intern;
-use crate::ffi::observer::{Observer, Watcher};
+use crate::ffi::observer::{Observe, Observer};
 use crate::ffi::view::View;
 use crate::ffi::{Instance, Object, imports};
 use crate::waiting::waiter::future_is_cancelled;
@@ -49,7 +49,7 @@ pub(super) fn cancelled_error(py: Python<'_>, future: &Object) -> PyResult<Objec
 }
 
 /// The observer is told when the future is done.
-pub(super) fn watch<W: Watcher>(
+pub(super) fn watch<W: Observe>(
     py: Python<'_>,
     future: &Object,
     observer: &Instance<Observer<W>>,
@@ -61,7 +61,7 @@ pub(super) fn watch<W: Watcher>(
 }
 
 /// It is not told any more.
-pub(super) fn unwatch<W: Watcher>(
+pub(super) fn unwatch<W: Observe>(
     py: Python<'_>,
     future: &Object,
     observer: &Instance<Observer<W>>,

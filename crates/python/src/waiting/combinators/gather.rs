@@ -10,19 +10,19 @@ use super::tasks::Futures;
 use crate::event_loop::LoopCore;
 use crate::event_loop::task::Task;
 use crate::ffi::cell::LoopCell;
-use crate::ffi::coroutine::{Kind, is_coroutine};
+use crate::ffi::coroutine::{ClassKind, is_coroutine};
 use crate::ffi::derived::Own;
 use crate::ffi::intern::intern;
-use crate::ffi::observer::{Observer, Watcher};
+use crate::ffi::observer::{Observe, Observer};
 use crate::ffi::view::View;
 use crate::ffi::{Arg, Arguments, Instance, Object, imports};
 use crate::waiting::waiter::{future_is_cancelled, future_is_done};
 
-impl Watcher for Gather {
+impl Observe for Gather {
     const QUALIFIED_NAME: &'static str = "gather.<locals>._done_callback";
 
-    fn kind() -> &'static Kind {
-        static KIND: Kind = Kind::new();
+    fn kind() -> &'static ClassKind {
+        static KIND: ClassKind = ClassKind::new();
         &KIND
     }
 

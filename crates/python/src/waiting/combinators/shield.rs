@@ -8,10 +8,10 @@ use super::tasks::Futures;
 use crate::event_loop::future::{self, Future};
 use crate::event_loop::{LoopCore, Parts};
 use crate::ffi::call::call_method;
-use crate::ffi::coroutine::{Kind, is_coroutine};
+use crate::ffi::coroutine::{ClassKind, is_coroutine};
 use crate::ffi::derived::Own;
 use crate::ffi::intern::intern;
-use crate::ffi::observer::{Observer, Watcher};
+use crate::ffi::observer::{Observe, Observer};
 use crate::ffi::view::View;
 use crate::ffi::{Arguments, Instance, Object, imports, owned};
 use crate::waiting::waiter::{future_is_cancelled, future_is_done};
@@ -26,11 +26,11 @@ pub(crate) struct Shield {
 // The futures that refer to it are cleared.
 owned!(Shield { visits: inner, outer, awaiter; clears nothing; });
 
-impl Watcher for Shield {
+impl Observe for Shield {
     const QUALIFIED_NAME: &'static str = "shield.<locals>._inner_done_callback";
 
-    fn kind() -> &'static Kind {
-        static KIND: Kind = Kind::new();
+    fn kind() -> &'static ClassKind {
+        static KIND: ClassKind = ClassKind::new();
         &KIND
     }
 

@@ -13,10 +13,10 @@ use crate::event_loop::running::Running;
 use crate::event_loop::{LoopCore, Parts};
 use crate::ffi::call::{call_method, call_named};
 use crate::ffi::cell::LoopCell;
-use crate::ffi::coroutine::{Kind, is_coroutine};
+use crate::ffi::coroutine::{ClassKind, is_coroutine};
 use crate::ffi::derived::Own;
 use crate::ffi::intern::intern;
-use crate::ffi::observer::{Observer, Watcher};
+use crate::ffi::observer::{Observe, Observer};
 use crate::ffi::view::View;
 use crate::ffi::{Arg, Arguments, Instance, Object, imports, owned};
 use crate::waiting::awaiting::Awaited;
@@ -60,11 +60,11 @@ pub(crate) struct Countdown {
 // The futures and the coroutine that refer to it are cleared.
 owned!(Countdown { visits: waiter, timer, awaiter; clears nothing; ignores: until, left; });
 
-impl Watcher for Countdown {
+impl Observe for Countdown {
     const QUALIFIED_NAME: &'static str = "_wait.<locals>._on_completion";
 
-    fn kind() -> &'static Kind {
-        static KIND: Kind = Kind::new();
+    fn kind() -> &'static ClassKind {
+        static KIND: ClassKind = ClassKind::new();
         &KIND
     }
 
@@ -146,8 +146,8 @@ impl Waiting {
 impl Stages for Wait {
     const QUALIFIED_NAME: &'static str = "wait";
 
-    fn kind() -> &'static Kind {
-        static KIND: Kind = Kind::new();
+    fn kind() -> &'static ClassKind {
+        static KIND: ClassKind = ClassKind::new();
         &KIND
     }
 

@@ -7,7 +7,7 @@ use pyo3::prelude::*;
 use super::core::{Hook, PrimitiveCore};
 use super::waiting::{ENTERS, Primitive, PrimitiveWait};
 use crate::ffi::call::call_method;
-use crate::ffi::coroutine::Kind;
+use crate::ffi::class::ClassKind;
 use crate::ffi::function::Method;
 use crate::ffi::intern::intern;
 use crate::ffi::resumable::{Input, Step};
@@ -95,8 +95,8 @@ owned!(Exit { visits: primitive; ignores: release; });
 impl Action for Exit {
     const QUALIFIED_NAME: &'static str = EXITS;
 
-    fn kind() -> &'static Kind {
-        static KIND: Kind = Kind::new();
+    fn kind() -> &'static ClassKind {
+        static KIND: ClassKind = ClassKind::new();
         &KIND
     }
 
@@ -131,8 +131,8 @@ owned!(enum Enter { Asked { primitive }, Acquiring(awaited); });
 impl Stages for Enter {
     const QUALIFIED_NAME: &'static str = ENTERS;
 
-    fn kind() -> &'static Kind {
-        static KIND: Kind = Kind::new();
+    fn kind() -> &'static ClassKind {
+        static KIND: ClassKind = ClassKind::new();
         &KIND
     }
 

@@ -13,7 +13,7 @@ use super::block;
 use super::core::{Family, Hook, PrimitiveCore};
 use super::waiting::ENTERS;
 use crate::ffi::call::call_method;
-use crate::ffi::coroutine::Kind;
+use crate::ffi::class::ClassKind;
 use crate::ffi::function::set_methods;
 use crate::ffi::hooks::Hooks;
 use crate::ffi::imports;
@@ -69,8 +69,8 @@ owned!(Failures { visits: error, cancelled; });
 impl Stages for ConditionWait {
     const QUALIFIED_NAME: &'static str = "Condition.wait";
 
-    fn kind() -> &'static Kind {
-        static KIND: Kind = Kind::new();
+    fn kind() -> &'static ClassKind {
+        static KIND: ClassKind = ClassKind::new();
         &KIND
     }
 

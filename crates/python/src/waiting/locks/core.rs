@@ -111,7 +111,7 @@ impl PrimitiveCore {
         if self.family.is_lazy && self.waiters.is_new() {
             return Ok(py.None());
         }
-        Ok(self.waiters.show(py)?.as_py().clone_ref(py))
+        Ok(self.waiters.expose(py)?.as_py().clone_ref(py))
     }
 
     #[setter(_waiters)]

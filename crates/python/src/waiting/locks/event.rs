@@ -6,7 +6,7 @@ use pyo3::types::{PyDict, PyTuple};
 use super::core::{Family, Hook, PrimitiveCore};
 use super::value::Value;
 use super::waiting::{self, Primitive, PrimitiveWait};
-use crate::ffi::coroutine::Kind;
+use crate::ffi::class::ClassKind;
 use crate::ffi::function::set_methods;
 use crate::ffi::hooks::Hooks;
 use crate::ffi::{Arguments, ExactClass, Object};
@@ -18,13 +18,14 @@ pub(crate) struct EventCore;
 static FAMILY: Family =
     Family { hooks: Hooks::new(&[&[(Hook::GetLoop, "_get_loop")]]), value: "_value", is_lazy: false };
 
-static WAIT: [Kind; 2] = [Kind::new(), Kind::new()];
+// For `wait`; the second is for `async with`, which an event has not.
+static WAIT: [ClassKind; 2] = [ClassKind::new(), ClassKind::new()];
 static EXACT: ExactClass<EventCore> = ExactClass::new();
 
 impl Primitive for EventCore {
     const WAITS: &'static str = "Event.wait";
 
-    fn kinds() -> &'static [Kind; 2] {
+    fn kinds() -> &'static [ClassKind; 2] {
         &WAIT
     }
 

@@ -8,7 +8,7 @@ use super::block::{self, Block};
 use super::core::{Family, Hook, PrimitiveCore};
 use super::value::Value;
 use super::waiting::{self, Primitive};
-use crate::ffi::coroutine::Kind;
+use crate::ffi::class::ClassKind;
 use crate::ffi::function::set_methods;
 use crate::ffi::hooks::Hooks;
 use crate::ffi::imports;
@@ -31,13 +31,13 @@ static FAMILY: Family = Family {
     is_lazy: true,
 };
 
-static ACQUIRE: [Kind; 2] = [Kind::new(), Kind::new()];
+static ACQUIRE: [ClassKind; 2] = [ClassKind::new(), ClassKind::new()];
 static EXACT: ExactClass<LockCore> = ExactClass::new();
 
 impl Primitive for LockCore {
     const WAITS: &'static str = "Lock.acquire";
 
-    fn kinds() -> &'static [Kind; 2] {
+    fn kinds() -> &'static [ClassKind; 2] {
         &ACQUIRE
     }
 

@@ -16,7 +16,7 @@ use super::core::{Family, Hook, PrimitiveCore};
 use super::value::Value;
 use super::waiting::{self, Primitive};
 use crate::ffi::cell::LoopCell;
-use crate::ffi::coroutine::Kind;
+use crate::ffi::class::ClassKind;
 use crate::ffi::function::set_methods;
 use crate::ffi::hooks::Hooks;
 use crate::ffi::imports;
@@ -27,10 +27,10 @@ use crate::waiting::waiter::{Waiter, set_result};
 #[pyclass(extends = PrimitiveCore, subclass, frozen, module = "ironloop._ironloop")]
 pub(crate) struct SemaphoreCore {
     /// Only a `BoundedSemaphore` has one.
-    bound: LoopCell<Value>,
+    upper: LoopCell<Value>,
 }
 
-owned!(SemaphoreCore { clears: bound; });
+owned!(SemaphoreCore { clears: upper; });
 
 static FAMILY: Family = Family {
     hooks: Hooks::new(&[
@@ -47,7 +47,7 @@ static FAMILY: Family = Family {
     is_lazy: true,
 };
 
-static ACQUIRE: [Kind; 2] = [Kind::new(), Kind::new()];
+static ACQUIRE: [ClassKind; 2] = [ClassKind::new(), ClassKind::new()];
 static EXACT: ExactClass<SemaphoreCore> = ExactClass::new();
 
 /// Whether asyncio's semaphore lets in all who may, whoever leaves the queue: as it does since some release
@@ -57,7 +57,7 @@ static LETS_ALL_IN: AtomicBool = AtomicBool::new(true);
 impl Primitive for SemaphoreCore {
     const WAITS: &'static str = "Semaphore.acquire";
 
-    fn kinds() -> &'static [Kind; 2] {
+    fn kinds() -> &'static [ClassKind; 2] {
         &ACQUIRE
     }
 
@@ -158,14 +158,14 @@ fn replace_value<'py>(
 
 /// Whether a bounded one has no holder.
 fn is_at_bound(slf: &Bound<'_, SemaphoreCore>) -> PyResult<bool> {
-    let bound = slf.get().bound.with(|bound| bound.clone_ref(slf.py()));
-    if let Value::Missing = bound {
+    let upper = slf.get().upper.with(|upper| upper.clone_ref(slf.py()));
+    if let Value::Missing = upper {
         return Ok(false);
     }
     let value = slf.as_super().get().value.with(|value| value.count());
-    match (value, bound.count()) {
-        (Some(value), Some(bound)) => Ok(value >= bound),
-        _ => PrimitiveCore::shown_value(slf.as_super())?.ge(bound.show(slf, "_bound_value")?),
+    match (value, upper.count()) {
+        (Some(value), Some(upper)) => Ok(value >= upper),
+        _ => PrimitiveCore::shown_value(slf.as_super())?.ge(upper.show(slf, "_bound_value")?),
     }
 }
 
@@ -201,8 +201,8 @@ fn begin(py: Python<'_>, arguments: Arguments<'_>, function: &str, bounded: bool
     let semaphore = semaphore.bind(py);
     let semaphore = semaphore.cast::<SemaphoreCore>()?;
     if bounded {
-        let bound = shared();
-        drop(semaphore.get().bound.with(|old| std::mem::replace(old, bound)));
+        let upper = shared();
+        drop(semaphore.get().upper.with(|old| std::mem::replace(old, upper)));
     }
     if value.as_ref().map_or(Ok(false), |value| value.lt(0))? {
         return Err(PyValueError::new_err("Semaphore initial value must be >= 0"));
@@ -228,7 +228,7 @@ impl SemaphoreCore {
     #[new]
     #[pyo3(signature = (*_args, **_kwargs))]
     fn new(_args: &Bound<'_, PyTuple>, _kwargs: Option<&Bound<'_, PyDict>>) -> PyClassInitializer<Self> {
-        let core = Self { bound: LoopCell::new(Value::Missing) };
+        let core = Self { upper: LoopCell::new(Value::Missing) };
         PyClassInitializer::from(PrimitiveCore::new(&FAMILY)).add_subclass(core)
     }
 
@@ -244,13 +244,13 @@ impl SemaphoreCore {
 
     #[getter(_bound_value)]
     fn bound_value<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
-        slf.get().bound.with(|bound| bound.clone_ref(slf.py())).show(slf, "_bound_value")
+        slf.get().upper.with(|upper| upper.clone_ref(slf.py())).show(slf, "_bound_value")
     }
 
     #[setter(_bound_value)]
     fn set_bound_value(&self, bound: &Bound<'_, PyAny>) {
         let bound = Value::of(bound);
-        drop(self.bound.with(|old| std::mem::replace(old, bound)));
+        drop(self.upper.with(|old| std::mem::replace(old, bound)));
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {

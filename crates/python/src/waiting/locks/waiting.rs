@@ -6,7 +6,7 @@ use pyo3::prelude::*;
 use pyo3::pyclass::boolean_struct::True;
 
 use super::core::PrimitiveCore;
-use crate::ffi::coroutine::Kind;
+use crate::ffi::class::ClassKind;
 use crate::ffi::resumable::Step;
 use crate::ffi::{ExactClass, Object, Shared, owned};
 use crate::waiting::staged::{self, Stages, Transition};
@@ -21,7 +21,7 @@ pub(super) trait Primitive: PyClass<Frozen = True, BaseType = PrimitiveCore> + S
     const WAITS: &'static str;
 
     /// Of the coroutines of the method that waits, and of `__aenter__`.
-    fn kinds() -> &'static [Kind; 2];
+    fn kinds() -> &'static [ClassKind; 2];
 
     fn exact() -> &'static ExactClass<Self>;
 
@@ -56,7 +56,7 @@ owned!([P: Primitive, const ENTERS: bool] enum PrimitiveWait<P, ENTERS> {
 impl<P: Primitive, const ENTERS: bool> Stages for PrimitiveWait<P, ENTERS> {
     const QUALIFIED_NAME: &'static str = if ENTERS { self::ENTERS } else { P::WAITS };
 
-    fn kind() -> &'static Kind {
+    fn kind() -> &'static ClassKind {
         &P::kinds()[usize::from(ENTERS)]
     }
 

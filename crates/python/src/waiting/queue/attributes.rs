@@ -35,7 +35,7 @@ impl QueueCore {
 
     #[getter]
     fn _queue<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
-        Self::show_items(slf)?
+        Self::expose_items(slf)?
             .map_or_else(|| Err(missing(slf, "_queue")), |items| Ok(items.bind(slf.py()).clone()))
     }
 
@@ -62,7 +62,7 @@ impl QueueCore {
 
     #[getter]
     fn _getters(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
-        Ok(self.getters.show(py)?.as_py().clone_ref(py))
+        Ok(self.getters.expose(py)?.as_py().clone_ref(py))
     }
 
     #[setter(_getters)]
@@ -72,7 +72,7 @@ impl QueueCore {
 
     #[getter]
     fn _putters(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
-        Ok(self.putters.show(py)?.as_py().clone_ref(py))
+        Ok(self.putters.expose(py)?.as_py().clone_ref(py))
     }
 
     #[setter(_putters)]

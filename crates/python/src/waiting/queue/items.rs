@@ -56,7 +56,7 @@ impl QueueCore {
     }
 
     /// The container that everybody sees from now on, if there is any.
-    pub(super) fn show_items(slf: &Bound<'_, Self>) -> PyResult<Option<Object>> {
+    pub(super) fn expose_items(slf: &Bound<'_, Self>) -> PyResult<Option<Object>> {
         let py = slf.py();
         let core = slf.get();
         if core.state.with(|state| matches!(state.items, Items::Own(_))) {
@@ -69,13 +69,13 @@ impl QueueCore {
                 }
             }
         }
-        Ok(core.state.with(|state| state.items.shown().map(|items| items.clone_ref(py))))
+        Ok(core.state.with(|state| state.items.exposed().map(|items| items.clone_ref(py))))
     }
 
     /// `self._queue`
     fn items(slf: &Bound<'_, Self>, hooks: Hooks) -> PyResult<Object> {
         let py = slf.py();
-        let items = slf.get().state.with(|state| state.items.shown().map(|items| items.clone_ref(py)));
+        let items = slf.get().state.with(|state| state.items.exposed().map(|items| items.clone_ref(py)));
         match items {
             Some(items) if hooks.has(Hook::Items) => Ok(items),
             _ => slf.getattr(intern!(py, "_queue")).map(Object::from),

@@ -42,7 +42,7 @@ pub(super) enum Items {
 owned!(enum Items { None, Own(items), Exposed(container); });
 
 impl Items {
-    pub(super) fn shown(&self) -> Option<&Object> {
+    pub(super) fn exposed(&self) -> Option<&Object> {
         match self {
             Self::Exposed(items) => Some(items),
             Self::None | Self::Own(_) => None,

@@ -55,7 +55,7 @@ impl QueueCore {
         if hooks.has(Hook::WakeupNext) {
             return line.wake_next(py);
         }
-        call_method(py, &slf.into(), intern!(py, "_wakeup_next"), &[&line.show(py)?]).map(drop)
+        call_method(py, &slf.into(), intern!(py, "_wakeup_next"), &[&line.expose(py)?]).map(drop)
     }
 
     /// `self._finished`

@@ -6,7 +6,7 @@ use super::core::QueueCore;
 use super::hooks::{Hook, Hooks};
 use super::waiters::Side;
 use crate::ffi::call::call_method;
-use crate::ffi::coroutine::Kind;
+use crate::ffi::class::ClassKind;
 use crate::ffi::intern::intern;
 use crate::ffi::resumable::Step;
 use crate::ffi::{Arguments, Object, Shared, Traverse, owned};
@@ -18,7 +18,7 @@ trait Request: Traverse + Send + Sync + Sized + 'static {
     const QUALIFIED_NAME: &'static str;
     const SIDE: Side;
 
-    fn kind() -> &'static Kind;
+    fn kind() -> &'static ClassKind;
 
     /// Whether it has to wait.
     fn must_wait(queue: &Bound<'_, QueueCore>, hooks: Hooks) -> PyResult<bool>;
@@ -31,13 +31,13 @@ struct Put(Object);
 
 owned!(Put { visits: 0; });
 
-static PUT: Kind = Kind::new();
+static PUT: ClassKind = ClassKind::new();
 
 impl Request for Put {
     const QUALIFIED_NAME: &'static str = "Queue.put";
     const SIDE: Side = Side::Putters;
 
-    fn kind() -> &'static Kind {
+    fn kind() -> &'static ClassKind {
         &PUT
     }
 
@@ -59,13 +59,13 @@ struct Get;
 
 owned!(Get {});
 
-static GET: Kind = Kind::new();
+static GET: ClassKind = ClassKind::new();
 
 impl Request for Get {
     const QUALIFIED_NAME: &'static str = "Queue.get";
     const SIDE: Side = Side::Getters;
 
-    fn kind() -> &'static Kind {
+    fn kind() -> &'static ClassKind {
         &GET
     }
 
@@ -95,7 +95,7 @@ owned!([R: Request] enum Waiting<R> { Asked { queue, request }, InLine { queue, 
 impl<R: Request> Stages for Waiting<R> {
     const QUALIFIED_NAME: &'static str = R::QUALIFIED_NAME;
 
-    fn kind() -> &'static Kind {
+    fn kind() -> &'static ClassKind {
         R::kind()
     }
 

@@ -7,7 +7,7 @@ use super::core::{State, TimeoutCore};
 use crate::event_loop::running::Running;
 use crate::event_loop::task;
 use crate::ffi::call::call;
-use crate::ffi::coroutine::Kind;
+use crate::ffi::class::ClassKind;
 use crate::ffi::function::Method;
 use crate::ffi::imports;
 use crate::ffi::{Arg, Arguments, Object, owned};
@@ -85,8 +85,8 @@ impl Exit {
 impl Action for Enter {
     const QUALIFIED_NAME: &'static str = "Timeout.__aenter__";
 
-    fn kind() -> &'static Kind {
-        static KIND: Kind = Kind::new();
+    fn kind() -> &'static ClassKind {
+        static KIND: ClassKind = ClassKind::new();
         &KIND
     }
 
@@ -102,8 +102,8 @@ impl Action for Enter {
 impl Action for Exit {
     const QUALIFIED_NAME: &'static str = "Timeout.__aexit__";
 
-    fn kind() -> &'static Kind {
-        static KIND: Kind = Kind::new();
+    fn kind() -> &'static ClassKind {
+        static KIND: ClassKind = ClassKind::new();
         &KIND
     }
 

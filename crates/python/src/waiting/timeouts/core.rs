@@ -5,7 +5,7 @@ use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
-use crate::event_loop::{Kind, LoopCore};
+use crate::event_loop::{ItemKind, LoopCore};
 use crate::ffi::attributes::missing;
 use crate::ffi::cell::LoopCell;
 use crate::ffi::hooks::{Own, hooks};
@@ -208,7 +208,7 @@ impl TimeoutCore {
 }
 
 /// The alarm of one has come.
-static EXPIRES: Kind = Kind { perform: expire, quiet: false };
+static EXPIRES: ItemKind = ItemKind { perform: expire, quiet: false };
 
 fn expire(owner: &Bound<'_, LoopCore>, timeout: &Object) -> PyResult<()> {
     let py = owner.py();

@@ -58,7 +58,7 @@ impl Native for AsCompleted {
 
 impl AsCompleted {
     fn begun(&self, py: Python<'_>) -> Option<Instance<Observer<Progress>>> {
-        self.0.with(|stage| match stage {
+        self.0.with(|start| match start {
             Start::Begun(progress) => Some(progress.clone_ref(py)),
             _ => None,
         })
@@ -69,7 +69,7 @@ impl AsCompleted {
         if let Some(progress) = self.begun(py) {
             return Ok(Some(progress));
         }
-        let Start::Asked { awaitables, timeout } = self.0.with(|stage| std::mem::replace(stage, Start::Over))
+        let Start::Asked { awaitables, timeout } = self.0.with(|start| std::mem::replace(start, Start::Over))
         else {
             return Ok(None);
         };
@@ -77,7 +77,7 @@ impl AsCompleted {
             return Err(PyRuntimeError::new_err("no running event loop"));
         };
         let progress = begin(&core, &awaitables, timeout.as_ref())?;
-        self.0.with(|stage| *stage = Start::Begun(progress.clone_ref(py)));
+        self.0.with(|start| *start = Start::Begun(progress.clone_ref(py)));
         Ok(Some(progress))
     }
 }
@@ -160,12 +160,12 @@ pub(super) fn as_completed(owner: &Bound<'_, LoopCore>, arguments: Arguments<'_>
     }
     let awaitables = awaitables.to_object(py);
     let timeout = timeout.filter(|timeout| !timeout.is_none()).map(|timeout| timeout.to_object(py));
-    let stage = if cfg!(Py_3_13) {
+    let start = if cfg!(Py_3_13) {
         Start::Begun(begin(owner, &awaitables, timeout.as_ref())?)
     } else {
         Start::Asked { awaitables, timeout }
     };
-    AS_COMPLETED.instantiate(py, AsCompleted(LoopCell::new(stage))).map(Instance::into_object)
+    AS_COMPLETED.instantiate(py, AsCompleted(LoopCell::new(start))).map(Instance::into_object)
 }
 
 pub(super) fn add_classes(py: Python<'_>) -> PyResult<()> {

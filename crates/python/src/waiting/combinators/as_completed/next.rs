@@ -7,7 +7,7 @@ use super::progress::Progress;
 use crate::event_loop::future::{self, Future, Outcome};
 use crate::event_loop::running::Running;
 use crate::ffi::call::call_method;
-use crate::ffi::coroutine::Kind;
+use crate::ffi::class::ClassKind;
 use crate::ffi::derived::Own;
 use crate::ffi::intern::intern;
 use crate::ffi::observer::Observer;
@@ -39,8 +39,8 @@ impl Stages for Next {
         "as_completed.<locals>._wait_for_one"
     };
 
-    fn kind() -> &'static Kind {
-        static KIND: Kind = Kind::new();
+    fn kind() -> &'static ClassKind {
+        static KIND: ClassKind = ClassKind::new();
         &KIND
     }
 

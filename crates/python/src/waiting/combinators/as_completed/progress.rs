@@ -8,11 +8,11 @@ use std::collections::VecDeque;
 use crate::event_loop::future::Future;
 use crate::ffi::call::call_method;
 use crate::ffi::cell::LoopCell;
-use crate::ffi::coroutine::Kind;
+use crate::ffi::class::ClassKind;
 use crate::ffi::derived::Own;
 use crate::ffi::fields::State;
 use crate::ffi::intern::intern;
-use crate::ffi::observer::{Observer, Watcher};
+use crate::ffi::observer::{Observe, Observer};
 use crate::ffi::view::View;
 use crate::ffi::{Instance, Object, owned};
 use crate::waiting::combinators::awaiter::Awaiter;
@@ -39,15 +39,15 @@ pub(super) struct Queue {
 
 owned!(in_cell Queue { clears: done, waiting, timer; ignores: left; });
 
-impl Watcher for Progress {
+impl Observe for Progress {
     const QUALIFIED_NAME: &'static str = if cfg!(Py_3_13) {
         "_AsCompletedIterator._handle_completion"
     } else {
         "as_completed.<locals>._on_completion"
     };
 
-    fn kind() -> &'static Kind {
-        static KIND: Kind = Kind::new();
+    fn kind() -> &'static ClassKind {
+        static KIND: ClassKind = ClassKind::new();
         &KIND
     }
 
