@@ -152,6 +152,8 @@ impl Connection for Plain {
     fn writable(&mut self) {
         let waiting = self.waiting.clone();
         match self.side.send(&waiting) {
+            // Refused: raised limits do not resume before the kernel takes something.
+            Some(0) if !waiting.is_empty() => {}
             Some(count) => {
                 self.waiting.drain(..count);
                 self.maybe_resume();
