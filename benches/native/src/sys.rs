@@ -81,6 +81,15 @@ pub fn cpu_time(pid: libc::pid_t) -> io::Result<Duration> {
     Ok(Duration::new(time.tv_sec.unsigned_abs(), time.tv_nsec.unsigned_abs() as u32))
 }
 
+/// Resident memory of process `pid`.
+pub fn resident_bytes(pid: libc::pid_t) -> io::Result<i64> {
+    let pages = std::fs::read_to_string(format!("/proc/{pid}/statm"))?;
+    let pages = pages.split(' ').nth(1).and_then(|pages| pages.parse::<i64>().ok());
+    // SAFETY: no pointer is passed.
+    let page = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
+    pages.map(|pages| pages * page).ok_or_else(|| io::Error::from(io::ErrorKind::InvalidData))
+}
+
 /// Raises the soft limit of open descriptors to the hard one: 1,000 connections pass the usual 1,024.
 pub fn raise_descriptor_limit() -> io::Result<()> {
     // SAFETY: an rlimit is plain integers, for which zero is a value.

@@ -17,15 +17,25 @@ struct BareServer {
 
 impl BareServer {
     fn start() -> BareServer {
+        BareServer::with("").unwrap()
+    }
+
+    /// None if it ends before it listens.
+    fn with(options: &str) -> Option<BareServer> {
         let mut process = Command::new(env!("CARGO_BIN_EXE_bare-server"))
+            .args(options.split_whitespace())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
         let mut line = String::new();
         BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        if line.is_empty() {
+            process.wait().unwrap();
+            return None;
+        }
         let port = line.strip_prefix("LISTENING ").unwrap().trim().parse().unwrap();
-        BareServer { process, port }
+        Some(BareServer { process, port })
     }
 }
 
@@ -35,6 +45,18 @@ impl Drop for BareServer {
         let ended = self.process.wait();
         assert!(ended.is_ok_and(|status| status.success()), "it ends well when its stdin closes");
     }
+}
+
+/// Where certificate and key lie, as options.
+const SERVER_TLS: &str = "--certificate ../tls/certificate.pem --key ../tls/key.pem";
+const CLIENT_TLS: &str = "--certificate ../tls/certificate.pem";
+
+/// Those that can be had: rustls always, OpenSSL if the system has it where the dynamic linker looks.
+fn tls_servers() -> Vec<BareServer> {
+    let servers =
+        ["rustls", "libssl.so.3"].map(|library| BareServer::with(&format!("--tls {library} {SERVER_TLS}")));
+    assert!(servers[0].is_some());
+    servers.into_iter().flatten().collect()
 }
 
 /// A server whose every connection is given to `serve`, in a thread that the test's end ends.
@@ -97,7 +119,53 @@ fn server_cpu_time_is_measured() {
     assert_counts(&output, 500);
     let result = text(&output.stdout);
     let (_, cpu) = result.split_once("\"server_cpu_seconds\": ").unwrap();
-    assert!(cpu.trim_end_matches("}\n").parse::<f64>().unwrap() > 0.0, "{result}");
+    assert!(cpu.split(',').next().unwrap().parse::<f64>().unwrap() > 0.0, "{result}");
+}
+
+#[test]
+fn tls_servers_echo_all_sizes_and_connections() {
+    for server in tls_servers() {
+        for size in [1, 1024, 102_400, 3_000_000] {
+            for connections in [1, 10] {
+                let options = format!("--size {size} --connections {connections} --requests 50 {CLIENT_TLS}");
+                assert_counts(&load(server.port, &options), 50);
+            }
+        }
+    }
+}
+
+#[test]
+fn tls_servers_serve_clients_that_reconnect() {
+    for server in tls_servers() {
+        let options = format!("--mode reconnect --connections 10 --requests 100 {CLIENT_TLS}");
+        assert_counts(&load(server.port, &options), 100);
+    }
+}
+
+#[test]
+fn tls_servers_outlive_a_client_that_speaks_no_tls() {
+    for server in tls_servers() {
+        assert_refused(&load(server.port, "--requests 10"), "");
+        assert_counts(&load(server.port, &format!("--requests 10 {CLIENT_TLS}")), 10);
+    }
+}
+
+#[test]
+fn idle_connections_stay_open_and_their_memory_is_measured() {
+    for server in tls_servers() {
+        let options = format!("--mode idle --connections 4 --requests 200 {CLIENT_TLS}");
+        let output = load(server.port, &format!("{options} --server-pid {}", server.process.id()));
+        assert_counts(&output, 200);
+        let result = text(&output.stdout);
+        let (_, grown) = result.split_once("\"server_grown_bytes\": ").unwrap();
+        assert!(grown.trim_end_matches("}\n").parse::<i64>().unwrap() > 200 * 1024, "{result}");
+    }
+}
+
+#[test]
+fn bare_server_says_hello() {
+    let server = BareServer::with("--answer http").unwrap();
+    assert_counts(&load(server.port, "--http / --connections 3 --requests 30"), 30);
 }
 
 #[test]

@@ -1,38 +1,62 @@
 //! A single-threaded load client: one request in flight on each connection, every byte that comes back is checked.
 //!
 //!     load-client --port PORT [--connections N] [--size BYTES] [--requests TOTAL] [--warm-up TOTAL]
-//!                 [--mode echo|reconnect] [--http PATH] [--server-pid PID] [--deadline SECONDS]
+//!                 [--mode echo|reconnect|idle] [--http PATH] [--certificate FILE] [--server-pid PID]
+//!                 [--deadline SECONDS]
 //!
-//! Warm-up requests run first, on the same connections, and are not counted. Prints one JSON line: requests, seconds,
-//! requests_per_second, latency_p50_us, latency_p99_us and, given `--server-pid`, server_cpu_seconds over exactly the
-//! counted requests. A reply that is wrong, a connection that closes early and a missed deadline end it with exit code 1.
+//! Given the server's certificate it speaks TLS. Warm-up requests run first, on the same connections, and are not counted;
+//! in the mode `idle` each request has a connection of its own, which stays open after it, and N are under way at once.
+//! Prints one JSON line: requests, seconds, requests_per_second, latency_p50_us, latency_p99_us and, given `--server-pid`,
+//! server_cpu_seconds and server_grown_bytes (of its resident memory) over exactly the counted requests. A reply that is
+//! wrong, a connection that closes early and a missed deadline end it with exit code 1.
 
 use std::error::Error;
-use std::io::{ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use ironloop_bench::channel::{self, Buffers, Channel};
 use ironloop_bench::epoll::{Epoll, Interest};
 use ironloop_bench::exchange::{Exchange, Reply};
 use ironloop_bench::latency::Latencies;
 use ironloop_bench::options::Options;
 use ironloop_bench::sys;
+use rustls::ClientConfig;
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
-const OPTIONS: [&str; 9] =
-    ["port", "connections", "size", "requests", "warm-up", "mode", "http", "server-pid", "deadline"];
+const OPTIONS: [&str; 10] = [
+    "port",
+    "connections",
+    "size",
+    "requests",
+    "warm-up",
+    "mode",
+    "http",
+    "certificate",
+    "server-pid",
+    "deadline",
+];
 
 /// After a phase the server finishes what it does behind its last reply (closing, going to sleep); the kernel also
 /// brings the CPU clock of a process up to date only when that process sleeps.
 const SETTLE: Duration = Duration::from_millis(20);
 
-const BUFFER: usize = 256 * 1024;
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Mode {
+    /// The same connections for all requests.
+    Echo,
+    /// A connection for each request, closed after it.
+    Reconnect,
+    /// A connection for each request, kept.
+    Idle,
+}
 
 struct Connection {
-    stream: TcpStream,
+    channel: Channel,
     interest: Interest,
     /// Number of the request in flight.
     request: usize,
@@ -45,13 +69,16 @@ struct Client {
     epoll: Epoll,
     address: SocketAddr,
     exchange: Exchange,
-    reconnect: bool,
+    mode: Mode,
+    tls: Option<Arc<ClientConfig>>,
+    /// How many requests may be under way at once.
+    width: usize,
     deadline: Instant,
-    /// A connection's place is its token; None between two connections of the reconnect mode.
+    /// A connection's place is its token; None before it is made, and between two connections of the reconnect mode.
     connections: Vec<Option<Connection>>,
     /// Requests started so far in the whole run: no two requests carry the same number.
     started: usize,
-    buffer: Vec<u8>,
+    buffers: Buffers,
 }
 
 fn main() -> ExitCode {
@@ -73,22 +100,24 @@ fn measure() -> Result<()> {
 
     client.run(options.get_or("warm-up", requests / 10)?)?;
     thread::sleep(SETTLE);
-    let cpu_before = server.map(sys::cpu_time).transpose()?;
+    let before = server.map(usage).transpose()?;
     let started = Instant::now();
     let mut latencies = client.run(requests)?;
     let seconds = started.elapsed().as_secs_f64();
     thread::sleep(SETTLE);
-    let cpu_after = server.map(sys::cpu_time).transpose()?;
+    let after = server.map(usage).transpose()?;
 
-    let cpu = match (cpu_before, cpu_after) {
-        (Some(before), Some(after)) => {
-            format!(", \"server_cpu_seconds\": {:.9}", (after - before).as_secs_f64())
-        }
+    let used = match (before, after) {
+        (Some((cpu_before, bytes_before)), Some((cpu_after, bytes_after))) => format!(
+            ", \"server_cpu_seconds\": {:.9}, \"server_grown_bytes\": {}",
+            (cpu_after - cpu_before).as_secs_f64(),
+            bytes_after - bytes_before
+        ),
         _ => String::new(),
     };
     println!(
         "{{\"requests\": {requests}, \"seconds\": {seconds:.9}, \"requests_per_second\": {:.3}, \
-         \"latency_p50_us\": {:.3}, \"latency_p99_us\": {:.3}{cpu}}}",
+         \"latency_p50_us\": {:.3}, \"latency_p99_us\": {:.3}{used}}}",
         requests as f64 / seconds,
         latencies.percentile(50),
         latencies.percentile(99),
@@ -96,13 +125,21 @@ fn measure() -> Result<()> {
     Ok(())
 }
 
+/// CPU time and resident bytes of process `pid`.
+fn usage(pid: i32) -> Result<(Duration, i64)> {
+    Ok((sys::cpu_time(pid)?, sys::resident_bytes(pid)?))
+}
+
 impl Client {
     fn new(options: &Options) -> Result<Client> {
-        let reconnect = match options.get_or("mode", "echo".to_owned())?.as_str() {
-            "echo" => false,
-            "reconnect" => true,
-            mode => return Err(format!("--mode: {mode} is neither echo nor reconnect").into()),
+        let mode = match options.get_or("mode", "echo".to_owned())?.as_str() {
+            "echo" => Mode::Echo,
+            "reconnect" => Mode::Reconnect,
+            "idle" => Mode::Idle,
+            mode => return Err(format!("--mode: {mode} is neither echo, reconnect nor idle").into()),
         };
+        let certificate: Option<PathBuf> = options.get("certificate")?;
+        let tls = certificate.map(|path| channel::trusting(&path)).transpose()?;
         let exchange = match options.get::<String>("http")? {
             Some(path) => Exchange::http(&path),
             None => Exchange::echo(options.get_or("size", 1024)?),
@@ -111,15 +148,16 @@ impl Client {
             epoll: Epoll::new()?,
             address: SocketAddr::from((Ipv4Addr::LOCALHOST, options.require("port")?)),
             exchange,
-            reconnect,
+            mode,
+            tls,
+            width: options.get_or("connections", 1)?,
             deadline: Instant::now() + Duration::from_secs_f64(options.get_or("deadline", 60.0)?),
             connections: Vec::new(),
             started: 0,
-            buffer: vec![0; BUFFER],
+            buffers: Buffers::default(),
         };
-        client.connections.resize_with(options.get_or("connections", 1)?, || None);
-        if !reconnect {
-            for token in 0..client.connections.len() {
+        if mode == Mode::Echo {
+            for token in 0..client.width {
                 client.connect(token)?;
             }
         }
@@ -139,8 +177,11 @@ impl Client {
         stream.set_nonblocking(true)?;
         stream.set_nodelay(true)?;
         self.epoll.add(&stream, token, Interest::Read)?;
+        if token >= self.connections.len() {
+            self.connections.resize_with(token + 1, || None);
+        }
         self.connections[token] = Some(Connection {
-            stream,
+            channel: Channel::new(stream, self.tls.as_ref())?,
             interest: Interest::Read,
             request: 0,
             sent: 0,
@@ -155,8 +196,8 @@ impl Client {
         let mut latencies = Latencies::with_capacity(total);
         let mut completed = 0;
         let end = self.started + total;
-        for token in 0..self.connections.len().min(total) {
-            self.start(token)?;
+        for place in 0..self.width.min(total) {
+            self.start(place)?;
         }
         while completed < total {
             for index in 0..self.epoll.wait(Some(self.time_left()?))? {
@@ -171,8 +212,8 @@ impl Client {
                     latencies.record(connection.started.elapsed());
                 }
                 completed += 1;
-                if self.reconnect {
-                    self.connections[ready.token] = None;
+                if self.mode == Mode::Reconnect {
+                    self.close(ready.token)?;
                 }
                 if self.started < end {
                     self.start(ready.token)?;
@@ -182,14 +223,15 @@ impl Client {
         Ok(latencies)
     }
 
-    /// Starts the next request. With reconnect its time includes the connect.
-    fn start(&mut self, token: usize) -> Result<()> {
+    /// Starts the next request in the place of one that is over. If it makes a connection, its time includes that.
+    fn start(&mut self, place: usize) -> Result<()> {
         let started = Instant::now();
-        if self.reconnect {
-            self.connect(token)?;
-        }
         let number = self.started;
         self.started += 1;
+        let token = if self.mode == Mode::Idle { number } else { place };
+        if self.mode != Mode::Echo {
+            self.connect(token)?;
+        }
         if let Some(connection) = &mut self.connections[token] {
             connection.request = number;
             connection.sent = 0;
@@ -199,24 +241,34 @@ impl Client {
         self.send(token)
     }
 
-    /// Sends what is left of the request, and asks for room if the kernel does not take all of it.
+    fn close(&mut self, token: usize) -> Result<()> {
+        if let Some(mut connection) = self.connections[token].take() {
+            connection.channel.end()?;
+        }
+        Ok(())
+    }
+
+    /// Sends what is left of the request.
     fn send(&mut self, token: usize) -> Result<()> {
         let Some(connection) = &mut self.connections[token] else {
             return Ok(());
         };
-        let unsent = &self.exchange.request(connection.request)[connection.sent..];
-        if !unsent.is_empty() {
-            match connection.stream.write(unsent) {
-                Ok(sent) => connection.sent += sent,
-                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
-                Err(error) => return Err(error.into()),
-            }
-        }
-        let done = connection.sent == self.exchange.request(connection.request).len();
+        let request = self.exchange.request(connection.request);
+        connection.sent += connection.channel.send(&request[connection.sent..])?;
+        self.watch(token)
+    }
+
+    /// Asks for room if there is something left to send.
+    fn watch(&mut self, token: usize) -> Result<()> {
+        let Some(connection) = &mut self.connections[token] else {
+            return Ok(());
+        };
+        let done = connection.sent == self.exchange.request(connection.request).len()
+            && !connection.channel.wants_write();
         let interest = if done { Interest::Read } else { Interest::ReadWrite };
         if interest != connection.interest {
             connection.interest = interest;
-            self.epoll.change(&connection.stream, token, interest)?;
+            self.epoll.change(connection.channel.stream(), token, interest)?;
         }
         Ok(())
     }
@@ -226,17 +278,14 @@ impl Client {
         let Some(connection) = &mut self.connections[token] else {
             return Ok(false);
         };
-        match connection.stream.read(&mut self.buffer) {
-            Ok(0) => {
-                Err(format!("the server closed the connection of request {}", connection.request).into())
-            }
-            Ok(received) => Ok(self.exchange.check(
-                &mut connection.reply,
-                connection.request,
-                &self.buffer[..received],
-            )?),
-            Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(false),
-            Err(error) => Err(error.into()),
+        let Some(bytes) = connection.channel.receive(&mut self.buffers)? else {
+            return Err(format!("the server closed the connection of request {}", connection.request).into());
+        };
+        if bytes.is_empty() {
+            // A handshake goes on, in which it may be our turn.
+            self.watch(token)?;
+            return Ok(false);
         }
+        Ok(self.exchange.check(&mut connection.reply, connection.request, bytes)?)
     }
 }

@@ -1,0 +1,69 @@
+//! Services without TLS: an echo, and a hello to each HTTP request.
+
+use std::io;
+
+use crate::server::{Answer, Service};
+
+pub struct Echo;
+
+impl Service for Echo {
+    type Session = ();
+
+    fn open(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn answer<'a>(&'a mut self, _session: &mut (), received: &'a [u8]) -> io::Result<Answer<'a>> {
+        Ok(Answer { bytes: received, last: false })
+    }
+}
+
+const HEAD_END: &[u8] = b"\r\n\r\n";
+
+const HELLO: &[u8] =
+    b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 13\r\n\r\nHello, world!";
+
+/// Answers each request head; requests that bring a body are not for it.
+#[derive(Default)]
+pub struct Http {
+    answers: Vec<u8>,
+}
+
+impl Service for Http {
+    /// How many bytes of a head's end have come last.
+    type Session = usize;
+
+    fn open(&mut self) -> io::Result<usize> {
+        Ok(0)
+    }
+
+    fn answer<'a>(&'a mut self, matched: &mut usize, received: &'a [u8]) -> io::Result<Answer<'a>> {
+        self.answers.clear();
+        for byte in received {
+            *matched = match *byte {
+                byte if byte == HEAD_END[*matched] => *matched + 1,
+                b'\r' => 1,
+                _ => 0,
+            };
+            if *matched == HEAD_END.len() {
+                *matched = 0;
+                self.answers.extend_from_slice(HELLO);
+            }
+        }
+        Ok(Answer { bytes: &self.answers, last: false })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_head_is_answered_once_however_it_comes() {
+        let mut service = Http::default();
+        let mut session = service.open().unwrap();
+        let mut answers = |bytes| service.answer(&mut session, bytes).unwrap().bytes.len() / HELLO.len();
+        assert_eq!(answers(b"GET / HTTP/1.1\r\nHost: a\r\n\r"), 0);
+        assert_eq!(answers(b"\nGET / HTTP/1.1\r\n\r\nGET / HTTP/1.1\r\n\r\r\n\r\n"), 3);
+    }
+}
