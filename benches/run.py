@@ -1,4 +1,4 @@
-"""ironloop's benchmark suite beside asyncio, uvloop and rloop: `python benches/run.py [--quick]`.
+"""ironloop's benchmark suite beside its peers: `python benches/run.py [--quick]`.
 
 Each workload runs in a fresh process, the loops interleaved inside a round. Prints Markdown tables with the
 medians and ratios, and writes them with the raw samples (JSON) to the output directory.
@@ -27,7 +27,13 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     add = parser.add_argument
     add("--rounds", type=int, help="default: 5, or 1 with --quick")
-    add("--loops", nargs="+", default=loops.LOOPS, metavar="LOOP", help=f"default: {' '.join(loops.LOOPS)}")
+    add(
+        "--loops",
+        nargs="+",
+        default=loops.PARTICIPANTS,
+        metavar="LOOP",
+        help=f"default: {' '.join(loops.PARTICIPANTS)}",
+    )
     add("--before", type=Path, metavar="FOLDER", help="compare with the build that lies there")
     add("--only", default="", metavar="PATTERN", help="regular expression to be found in a workload's name")
     add("--quick", action="store_true", help="one round with a fifth of the operations: a smoke test")

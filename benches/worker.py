@@ -1,6 +1,7 @@
-"""One workload on one loop in this process: `python benches/worker.py LOOP WORKLOAD [COUNT]`.
+"""One workload on one loop in this process: `python benches/worker.py LOOP WORKLOAD [COUNT] [--port PORT]`.
 
-Prints one JSON line with the values; a server prints `LISTENING <port>` instead and ends with its stdin.
+Prints one JSON line with the values; a server prints `LISTENING <port>` instead and ends with its stdin, a
+client needs the port of a bare server.
 `run.py` starts it; by hand it is good for a profiler.
 """
 
@@ -16,7 +17,7 @@ import threading
 
 import workloads  # noqa: F401  (importing registers them)
 from harness import loops
-from harness.workload import REGISTRY, Measured, Program, Served, Stopwatch, Timed
+from harness.workload import REGISTRY, Asking, Measured, Program, Served, Stopwatch, Timed
 
 ALARM = 600
 """Seconds after which the kernel ends this process, whatever the loop does and whoever started it."""
@@ -32,6 +33,18 @@ def run_timed(loop: str, workload: Timed, count: int) -> dict[str, float]:
 
     loops.run(loop, main())
     return workload.values(count, watch.seconds)
+
+
+def run_asking(loop: str, workload: Asking, count: int, port: int) -> dict[str, float]:
+    watch = Stopwatch()
+
+    async def main() -> None:
+        await workload.body(max(workload.connections, count // 10), Stopwatch(), workload.connections, port)
+        gc.collect()
+        await workload.body(count, watch, workload.connections, port)
+
+    loops.run(loop, main())
+    return workload.values(count, watch)
 
 
 def run_measured(loop: str, workload: Measured, count: int) -> dict[str, float]:
@@ -75,6 +88,7 @@ def main() -> None:
     parser.add_argument("loop")
     parser.add_argument("workload", choices=REGISTRY.workloads, metavar="workload")
     parser.add_argument("count", type=int, nargs="?", help="operations (default: the workload's own)")
+    parser.add_argument("--port", type=int, help="of the bare server, for a workload that asks one")
     options = parser.parse_args()
     workload = REGISTRY.workloads[options.workload]
     count = options.count or workload.count
@@ -82,6 +96,8 @@ def main() -> None:
     age_the_allocator()
     if isinstance(workload, Served):
         run_server(options.loop, workload)
+    elif isinstance(workload, Asking):
+        print(json.dumps(run_asking(options.loop, workload, count, options.port)))
     elif isinstance(workload, Program):
         print(json.dumps(workload.body(options.loop, count)))
     elif isinstance(workload, Measured):

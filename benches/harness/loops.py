@@ -1,4 +1,4 @@
-"""Event loops by name: a loop is named after the module whose `new_event_loop` makes it."""
+"""Who takes part, by name: event loops, each named after the module that makes it, and peers in TLS."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import asyncio
 import importlib
 import subprocess
 import sys
-from collections.abc import Coroutine
+import tomllib
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,17 @@ BASELINE = "uvloop"
 SUBJECT = "ironloop"
 """The loop that the goals are for."""
 
-LOOPS = ("asyncio", BASELINE, "rloop", SUBJECT)
+AIOFASTNET = "aiofastnet"
+"""No loop, but transports for one: here for the baseline, as its documentation has it."""
+
+RUSTLS = "rustls"
+"""No Python either: the bare server with another TLS library, for information."""
+
+IN_TLS_ONLY = (AIOFASTNET, RUSTLS)
+
+WITHOUT_TLS = ("rloop",)
+
+PARTICIPANTS = ("asyncio", BASELINE, "rloop", SUBJECT, *IN_TLS_ONLY)
 
 BEFORE = "before"
 """The subject as it was before a change: the package in a folder of its own."""
@@ -23,9 +34,13 @@ BEFORE = "before"
 _PROBE = """
 import importlib, importlib.metadata, platform, sys
 name = sys.argv[1]
-importlib.import_module(name).new_event_loop().close()
+module = importlib.import_module(name)
+if hasattr(module, "new_event_loop"):
+    module.new_event_loop().close()
 print(platform.python_version() if name == "asyncio" else importlib.metadata.version(name))
 """
+
+LOCK_FILE = Path(__file__).parent.parent.parent / "Cargo.lock"
 
 
 class LoopUnavailable(Exception):
@@ -38,16 +53,23 @@ def run(name: str, main: Coroutine[Any, Any, Any]) -> None:
     ironloop is more than a loop: its own `run` puts its vocabulary behind asyncio's names. It is imported
     here and only when asked for, so that another loop's process never sees those.
     """
-    module = importlib.import_module(name)
     if name == SUBJECT:
-        module.run(main)
+        importlib.import_module(name).run(main)
         return
-    with asyncio.Runner(loop_factory=module.new_event_loop) as runner:
+    made_for = BASELINE if name == AIOFASTNET else name
+    with asyncio.Runner(loop_factory=_factory(name)) as runner:
         made_by = type(runner.get_loop()).__module__.partition(".")[0]
-        if made_by != name:
+        if made_by != made_for:
             main.close()
-            raise RuntimeError(f"{name}.new_event_loop() gave a loop of {made_by}")
+            raise RuntimeError(f"{made_for}.new_event_loop() gave a loop of {made_by}")
         runner.run(main)
+
+
+def _factory(name: str) -> Callable[[], asyncio.AbstractEventLoop]:
+    if name == AIOFASTNET:
+        base = importlib.import_module(BASELINE)
+        return importlib.import_module(name).loop_factory(base.new_event_loop)
+    return importlib.import_module(name).new_event_loop
 
 
 def python(name: str, before: Path | None) -> list[str]:
@@ -63,10 +85,13 @@ def module(name: str) -> str:
 
 
 def version(name: str, before: Path | None = None) -> str:
-    """Version of the loop, asked in a process of its own: a loop that crashes must not take us along.
+    """Version of a participant, asked in a process of its own: a loop that crashes must not take us along.
 
     Raises LoopUnavailable if it cannot be imported, made and closed.
     """
+    if name == RUSTLS:
+        packages = tomllib.loads(LOCK_FILE.read_text())["package"]
+        return next(package["version"] for package in packages if package["name"] == RUSTLS)
     command = [*python(name, before), "-c", _PROBE, module(name)]
     try:
         probe = subprocess.run(command, capture_output=True, text=True, timeout=30)

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from .rounds import Results
+from .tls import OPENSSL
 
 
 @dataclass(frozen=True)
@@ -25,8 +26,8 @@ class Run:
         loops = ", ".join(f"{name} {version}" for name, version in self.loops.items() if name != "asyncio")
         scale = "" if self.scale == 1 else f", counts x {self.scale}: a smoke test, not a measurement"
         return (
-            f"Python {platform.python_version()}, {loops or 'asyncio only'}; Linux {platform.release()}, "
-            f"{processor()}; {self.rounds} rounds{scale}.\n"
+            f"Python {platform.python_version()}, {OPENSSL}, {loops or 'asyncio only'}; "
+            f"Linux {platform.release()}, {processor()}; {self.rounds} rounds{scale}.\n"
             "A cell is the median of the rounds' ratios to the first column (smallest to largest).\n\n"
         )
 
@@ -35,6 +36,7 @@ class Run:
         record = {
             **asdict(self),
             "python": platform.python_version(),
+            "openssl": OPENSSL,
             "kernel": platform.release(),
             "processor": processor(),
             "load_average": os.getloadavg(),

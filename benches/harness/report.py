@@ -11,6 +11,7 @@ from pathlib import Path
 from .loops import BASELINE, BEFORE, SUBJECT
 from .rounds import Results
 from .sampler import BARE
+from .tls import OPENSSL
 from .workload import Figure, Workload
 
 GOALS = tomllib.loads((Path(__file__).parent.parent / "goals.toml").read_text())
@@ -35,6 +36,8 @@ def quantity(value: float, figure: Figure) -> str:
     """A value with its unit: `2.31 M/s`, `45.1 µs`, `1,441 B`."""
     if figure is Figure.MEMORY:
         return f"{value:,.0f} B"
+    if figure is Figure.CALLS:
+        return f"{value:.1f}"
     factor, prefix = next((unit for unit in UNITS if value >= unit[0]), UNITS[-1])
     digits = f"{value / factor:.3g}" if value < 999.5 * factor else f"{value / factor:.0f}"
     return f"{digits} {prefix}{'/s' if figure is Figure.RATE else 's'}"
@@ -49,8 +52,14 @@ def render(workloads: Sequence[Workload], loops: Sequence[str], results: Results
         (f"Rates against {base}: more is better", Figure.RATE, base),
         (f"Times against {base}: less is better", Figure.TIME, base),
         ("Server CPU time a request against the bare server: less is better", Figure.OVER_BARE, BARE),
+        (
+            f"The same with TLS, against the bare server on the same libssl, {OPENSSL}: less is better",
+            Figure.OVER_BARE_TLS,
+            BARE,
+        ),
         ("Cost of one among many, no ratios: best if it stays flat", Figure.COST, None),
         ("Memory, no ratios: less is better", Figure.MEMORY, None),
+        ("System calls of the server, no ratios: less is better", Figure.CALLS, None),
     ]
     parts = []
     for title, kind, base in tables:
@@ -72,7 +81,8 @@ def _table(
 ) -> Iterator[str]:
     # What the ratios are to stands first; without it cells are plain values.
     columns = [base] if base and (base == BARE or base in loops) else []
-    columns += [loop for loop in loops if loop != base]
+    everybody = loops if base else [BARE, *loops]
+    columns += [who for who in everybody if who != base and _takes_part(who, rows, results)]
     yield "| workload | goal (best peers) | " + " | ".join(columns) + " |"
     yield "|---" * (len(columns) + 2) + "|"
     for workload, key in rows:
@@ -80,6 +90,13 @@ def _table(
         goal = GOALS.get(workload.name, {}).get(key) if base != BEFORE else None
         cells = [_cell(workload.name, key, kind, column, base, goal, results) for column in columns]
         yield f"| {name} | {_goal(goal, kind, base)} | " + " | ".join(cells) + " |"
+
+
+def _takes_part(who: str, rows: Sequence[tuple[Workload, str]], results: Results) -> bool:
+    return any(
+        (workload.name, who) in results.failures or results.values(workload.name, who, key)
+        for workload, key in rows
+    )
 
 
 def _goal(goal: dict | None, kind: Figure, base: str | None) -> str:

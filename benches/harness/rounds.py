@@ -7,8 +7,9 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from .loops import IN_TLS_ONLY, WITHOUT_TLS
 from .sampler import BARE, SampleFailed, Sampler
-from .workload import Figure, Workload
+from .workload import Served, Workload
 
 
 @dataclass(frozen=True)
@@ -36,8 +37,11 @@ class Results:
 
 
 def participants(workload: Workload, loops: Sequence[str]) -> list[str]:
-    bare = [BARE] if Figure.OVER_BARE in workload.figures.values() else []
-    return [*bare, *loops]
+    if not isinstance(workload, Served):
+        return [loop for loop in loops if loop not in IN_TLS_ONLY]
+    absent = WITHOUT_TLS if workload.load.tls else IN_TLS_ONLY
+    bare = [BARE] if workload.bare else []
+    return [*bare, *(loop for loop in loops if loop not in absent)]
 
 
 def run_round(
@@ -64,4 +68,6 @@ def run_round(
                 results.samples.append(Sample(number, *key, values))
                 told = "  ".join(f"{figure} {values[figure]:.6g}" for figure in workload.figures)
             taken = time.monotonic() - started
-            print(f"  {workload.name:32} {participant:9} {taken:4.1f} s  {told}", file=sys.stderr, flush=True)
+            print(
+                f"  {workload.name:32} {participant:10} {taken:4.1f} s  {told}", file=sys.stderr, flush=True
+            )

@@ -14,9 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from . import loops
+from . import loops, tls
 from .native import Native
-from .workload import Measured, Served, Workload
+from .trace import TraceFailed, traced
+from .workload import Asking, Measured, Served, Workload
 
 WORKER = Path(__file__).parent.parent / "worker.py"
 
@@ -45,27 +46,52 @@ class Sampler:
         count = max(1, round(workload.count * self.scale))
         if isinstance(workload, Served):
             return self._ask_server(workload, participant, count)
+        if isinstance(workload, Asking):
+            return self._ask_bare_server(workload, participant, count)
         with _stderr() as stderr:
             command = [*self._worker(participant, workload), str(count)]
             patience = workload.patience if isinstance(workload, Measured) else 1
             return _result(self._output(command, stderr, patience=patience))
 
     def _ask_server(self, workload: Served, participant: str, count: int) -> dict[str, float]:
-        bare = [str(self.native.bare_server)]
-        command = bare if participant == BARE else self._worker(participant, workload)
+        command = self._server_command(workload, participant)
         with _stderr() as stderr, _stderr() as complaints, self._server(command, complaints) as (pid, port):
             target = ["--port", str(port), "--server-pid", str(pid), "--deadline", str(self.timeout)]
             client = [str(self.native.load_client), *workload.load.options(count), *target]
             try:
+                if workload.traced:
+                    with traced(pid) as trace:
+                        self._output([*client, "--warm-up", "0"], stderr, cpu=1)
+                    return {"calls": trace.calls() / count}
                 measured = _result(self._output(client, stderr, cpu=1))
-            except SampleFailed as failure:
+            except (SampleFailed, TraceFailed) as failure:
                 raise SampleFailed(f"load client: {failure}; server: {_last_line(complaints)}") from None
         return {
+            "bytes": measured["server_grown_bytes"] / measured["requests"],
             "cpu": measured["server_cpu_seconds"] / measured["requests"],
             "rate": measured["requests_per_second"],
             "latency_p50": measured["latency_p50_us"] / 1e6,
             "latency_p99": measured["latency_p99_us"] / 1e6,
         }
+
+    def _ask_bare_server(self, workload: Asking, participant: str, count: int) -> dict[str, float]:
+        command = [str(self.native.bare_server), "--answer", workload.answer]
+        with _stderr() as stderr, _stderr() as complaints, self._server(command, complaints) as (_, port):
+            client = [*self._worker(participant, workload), str(count), "--port", str(port)]
+            return _result(self._output(client, stderr, cpu=1))
+
+    def _server_command(self, workload: Served, participant: str) -> list[str]:
+        if participant not in (BARE, loops.RUSTLS):
+            return self._worker(participant, workload)
+        bare = [str(self.native.bare_server)]
+        if not workload.load.tls:
+            return bare
+        library = loops.RUSTLS if participant == loops.RUSTLS else tls.libssl()
+        if library is None:
+            raise SampleFailed(
+                "this Python's _ssl has OpenSSL inside itself: there is no library to compare with"
+            )
+        return [*bare, "--tls", str(library), "--certificate", str(tls.CERTIFICATE), "--key", str(tls.KEY)]
 
     def _worker(self, loop: str, workload: Workload) -> list[str]:
         return [*loops.python(loop, self.before), str(WORKER), loops.module(loop), workload.name]

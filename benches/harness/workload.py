@@ -1,10 +1,11 @@
 """What a workload is: its name, what it yields, and the function that a worker process runs.
 
-Four kinds, each with a decorator that registers it:
+Five kinds, each with a decorator that registers it:
 
 - `timed`: a coroutine function that runs on the loop and times what it does (most rows);
 - `measured`: a coroutine function that runs on the loop and returns its values (several figures, memory);
 - `served`: a coroutine function that starts a server on the loop, for the load client to ask (echo, HTTP);
+- `asking`: a coroutine function that runs on the loop and asks the bare server in another process;
 - `program`: a plain function that is given the loop's name and measures by itself (start-up).
 """
 
@@ -15,6 +16,8 @@ import socket
 import time
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
+
+from .tls import CERTIFICATE
 
 
 class Figure(enum.Enum):
@@ -29,35 +32,48 @@ class Figure(enum.Enum):
     OVER_BARE = "CPU, less is better"
     """Seconds of the server's CPU time a request; compared with the bare server's."""
 
+    OVER_BARE_TLS = "CPU with TLS, less is better"
+    """The same with TLS; compared with the bare server's on the same libssl."""
+
     COST = "cost of one among many, flat is better"
     """Seconds for one of many; not compared with another loop's, but with the same among fewer and more."""
 
     MEMORY = "memory, less is better"
     """Bytes; not compared: the goal is so many bytes."""
 
+    CALLS = "system calls, less is better"
+    """Calls; not compared: the goal is so many calls."""
+
 
 class Stopwatch:
-    """Sums the time spent in its `with` blocks: what stands outside of them is preparation."""
+    """Sums the time and the CPU time spent in its `with` blocks: what stands outside is preparation."""
 
     def __init__(self) -> None:
         self.seconds = 0.0
+        self.cpu = 0.0
 
     def __enter__(self) -> None:
+        self._cpu_started = time.process_time()
         self._started = time.perf_counter()
 
     def __exit__(self, *_: object) -> None:
         self.seconds += time.perf_counter() - self._started
+        self.cpu += time.process_time() - self._cpu_started
 
 
 @dataclass(frozen=True)
 class Load:
-    """What the load client asks of a server; `count` requests are counted, a tenth as many warm up."""
+    """What the load client asks of a server; `count` requests are counted, a tenth as many warm up.
+
+    `mode` is `echo`, `reconnect` or `idle`; `http` is a path to ask for.
+    """
 
     count: int
     connections: int
     size: int = 1024
     mode: str = "echo"
     http: str | None = None
+    tls: bool = False
 
     @property
     def label(self) -> str:
@@ -68,6 +84,8 @@ class Load:
         options = {"connections": self.connections, "size": self.size, "mode": self.mode, "requests": count}
         if self.http is not None:
             options["http"] = self.http
+        if self.tls:
+            options["certificate"] = CERTIFICATE
         return [part for name, value in options.items() for part in (f"--{name}", str(value))]
 
 
@@ -84,6 +102,7 @@ def bind() -> tuple[socket.socket, int]:
 TimedBody = Callable[[int, Stopwatch], Awaitable[None]]
 MeasuredBody = Callable[[int], Awaitable[dict[str, float]]]
 ServedBody = Callable[[Load, Callable[[int], None]], Awaitable[None]]
+AskingBody = Callable[[int, Stopwatch, int, int], Awaitable[None]]
 ProgramBody = Callable[[str, int], dict[str, float]]
 
 
@@ -118,16 +137,40 @@ class Measured:
 
 @dataclass(frozen=True)
 class Served:
-    """`body(load, announce)` starts a server, announces its port, and serves until the process ends."""
+    """`body(load, announce)` starts a server, announces its port, and serves until the process ends.
+
+    `traced`: its system calls are counted instead of its time. `bare`: the bare server takes part.
+    """
 
     name: str
     body: ServedBody
     load: Load
     figures: dict[str, Figure]
+    traced: bool
+    bare: bool
 
     @property
     def count(self) -> int:
         return self.load.count
+
+
+@dataclass(frozen=True)
+class Asking:
+    """`body(count, watch, connections, port)` makes `count` requests, over so many connections at once.
+
+    Who answers is the bare server in another process, with `answer` (`echo` or `http`): it sleeps whenever
+    there is nothing to answer, so that sending to it wakes it.
+    """
+
+    name: str
+    body: AskingBody
+    count: int
+    connections: int
+    answer: str
+    figures: dict[str, Figure]
+
+    def values(self, count: int, watch: Stopwatch) -> dict[str, float]:
+        return {"rate": count / watch.seconds, "cpu": watch.cpu / count}
 
 
 @dataclass(frozen=True)
@@ -140,7 +183,7 @@ class Program:
     figures: dict[str, Figure]
 
 
-Workload = Timed | Measured | Served | Program
+Workload = Timed | Measured | Served | Asking | Program
 
 
 @dataclass
@@ -181,18 +224,45 @@ def measured(
     return register
 
 
+CPU_AND_RATE = {"cpu": Figure.OVER_BARE, "rate": Figure.RATE}
+"""Seconds of the server's CPU time a request, and requests a second."""
+
+
 def served(
-    name: str, loads: Iterable[Load], *, cpu: Figure = Figure.OVER_BARE
+    name: str,
+    loads: Iterable[Load],
+    figures: dict[str, Figure] = CPU_AND_RATE,
+    *,
+    traced: bool = False,
+    bare: bool = True,
 ) -> Callable[[ServedBody], ServedBody]:
     """Register a server under each of `loads`; `{load}` in the name becomes the load's size and connections.
 
-    Its values are `cpu`, seconds of the server's CPU time a request, and `rate`, requests a second.
+    `figures` are some of what `harness/sampler.py` gives: `cpu`, `rate`, `latency_p50`, `latency_p99`, and
+    `bytes` a request, by which the server grew; or `calls` if it is `traced`.
     """
 
     def register(body: ServedBody) -> ServedBody:
         for load in loads:
-            figures = {"cpu": cpu, "rate": Figure.RATE}
-            REGISTRY.add(Served(name.format(load=load.label), body, load, figures))
+            REGISTRY.add(Served(name.format(load=load.label), body, load, figures, traced, bare))
+        return body
+
+    return register
+
+
+def asking(
+    name: str, connections: Iterable[int], *, count: int, alone: int, answer: str
+) -> Callable[[AskingBody], AskingBody]:
+    """Register a client under each of `connections`, `alone` instead of `count` requests for a single one.
+
+    Its values are `rate`, requests a second, and `cpu`, seconds of the client's CPU time a request.
+    """
+
+    def register(body: AskingBody) -> AskingBody:
+        figures = {"rate": Figure.RATE, "cpu": Figure.TIME}
+        for number in connections:
+            requests = alone if number == 1 else count
+            REGISTRY.add(Asking(f"{name}/{number}", body, requests, number, answer, figures))
         return body
 
     return register

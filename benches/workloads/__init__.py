@@ -5,7 +5,7 @@ from importlib import import_module
 _CONCEPTS = (
     *("callbacks", "timers", "threads"),
     *("tasks", "futures", "combinators", "queues", "locks", "timeouts", "memory"),
-    *("echo", "http", "startup"),
+    *("echo", "tls", "http", "clients", "lookups", "postgres", "calls", "startup"),
 )
 
 for _concept in _CONCEPTS:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import ssl
 from collections.abc import Callable
 
 from harness.workload import Load, bind, served
@@ -54,9 +55,12 @@ async def forever() -> None:
     await asyncio.Event().wait()
 
 
-async def serve(factory: Callable[[], asyncio.BaseProtocol], announce: Announce) -> None:
+async def serve(
+    factory: Callable[[], asyncio.BaseProtocol], announce: Announce, context: ssl.SSLContext | None = None
+) -> None:
     listener, port = bind()
-    _server = await asyncio.get_running_loop().create_server(factory, sock=listener, backlog=BACKLOG)
+    loop = asyncio.get_running_loop()
+    _server = await loop.create_server(factory, sock=listener, backlog=BACKLOG, ssl=context)
     announce(port)
     await forever()
 
@@ -71,20 +75,24 @@ async def buffered_protocol(load: Load, announce: Announce) -> None:
     await serve(BufferedEcho, announce)
 
 
-@served("echo/streams/{load}", LOADS)
-async def streams(load: Load, announce: Announce) -> None:
+async def serve_streams(size: int, announce: Announce, context: ssl.SSLContext | None = None) -> None:
     async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             while True:
-                writer.write(await reader.readexactly(load.size))
+                writer.write(await reader.readexactly(size))
                 await writer.drain()
         except asyncio.IncompleteReadError:
             writer.close()
 
     listener, port = bind()
-    _server = await asyncio.start_server(echo, sock=listener, backlog=BACKLOG)
+    _server = await asyncio.start_server(echo, sock=listener, backlog=BACKLOG, ssl=context)
     announce(port)
     await forever()
+
+
+@served("echo/streams/{load}", LOADS)
+async def streams(load: Load, announce: Announce) -> None:
+    await serve_streams(load.size, announce)
 
 
 @served("echo/sock/{load}", LOADS)

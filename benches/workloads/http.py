@@ -11,6 +11,8 @@ from harness.workload import Figure, Load, bind, served
 
 BODY = b"Hello, world!"
 
+FIGURES = {"cpu": Figure.TIME, "rate": Figure.RATE}
+
 Announce = Callable[[int], None]
 
 
@@ -22,7 +24,7 @@ async def hello(scope: dict[str, Any], receive: Callable[..., Any], send: Callab
     await send({"type": "http.response.body", "body": BODY})
 
 
-@served("http/uvicorn", [Load(10_000, 50, http="/")], cpu=Figure.TIME)
+@served("http/uvicorn", [Load(10_000, 50, http="/")], FIGURES, bare=False)
 async def serve_uvicorn(load: Load, announce: Announce) -> None:
     import uvicorn
 
@@ -39,7 +41,7 @@ async def serve_uvicorn(load: Load, announce: Announce) -> None:
     await Server(config).serve(sockets=[listener])
 
 
-@served("http/aiohttp", [Load(5_000, 50, http="/")], cpu=Figure.TIME)
+@served("http/aiohttp", [Load(5_000, 50, http="/")], FIGURES, bare=False)
 async def serve_aiohttp(load: Load, announce: Announce) -> None:
     from aiohttp import web
 

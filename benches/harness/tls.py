@@ -1,0 +1,30 @@
+"""What the TLS rows share: the certificate, the server's context, and the libssl that Python has loaded."""
+
+from __future__ import annotations
+
+import ssl
+from pathlib import Path
+
+FOLDER = Path(__file__).parent.parent / "tls"
+CERTIFICATE = FOLDER / "certificate.pem"
+"""Of localhost and 127.0.0.1, signed by itself, with an RSA key of 2,048 bits, until 2120."""
+
+KEY = FOLDER / "key.pem"
+
+OPENSSL = ssl.OPENSSL_VERSION
+"""That of this Python, and so of every process that is measured here."""
+
+
+def server_context() -> ssl.SSLContext:
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(CERTIFICATE, KEY)
+    return context
+
+
+def libssl() -> Path | None:
+    """The libssl that this process has loaded with `_ssl`; None if `_ssl` has OpenSSL inside itself."""
+    for line in Path("/proc/self/maps").read_text().splitlines():
+        path = Path(line.split(maxsplit=5)[-1])
+        if path.name.startswith("libssl") and ".so" in path.name:
+            return path
+    return None

@@ -1,0 +1,28 @@
+"""asyncpg: short queries to a PostgreSQL of this process's own."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from harness.workload import Figure, Stopwatch, measured
+
+sys.path.append(str(Path(__file__).parent.parent.parent / "tools"))
+
+
+@measured("asyncpg/select", {"rate": Figure.RATE, "cpu": Figure.TIME}, count=10_000)
+async def select(count: int) -> dict[str, float]:
+    """One connection, one query after another."""
+    import asyncpg
+    from postgres import PostgreSQL
+
+    watch = Stopwatch()
+    with PostgreSQL() as server:
+        connection = await asyncpg.connect(server.dsn)
+        for _ in range(count // 10):
+            await connection.fetchval("SELECT 1")
+        with watch:
+            for _ in range(count):
+                await connection.fetchval("SELECT 1")
+        await connection.close()
+    return {"rate": count / watch.seconds, "cpu": watch.cpu / count}
