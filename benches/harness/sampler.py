@@ -16,6 +16,7 @@ from typing import IO
 
 from . import loops, tls
 from .native import Native
+from .processors import CLIENT, SERVER, pin
 from .trace import TraceFailed, traced
 from .workload import Asking, Measured, Served, Workload
 
@@ -61,9 +62,9 @@ class Sampler:
             try:
                 if workload.traced:
                     with traced(pid) as trace:
-                        self._output([*client, "--warm-up", "0"], stderr, cpu=1)
+                        self._output([*client, "--warm-up", "0"], stderr, processor=CLIENT)
                     return {"calls": trace.calls() / count}
-                measured = _result(self._output(client, stderr, cpu=1))
+                measured = _result(self._output(client, stderr, processor=CLIENT))
             except (SampleFailed, TraceFailed) as failure:
                 raise SampleFailed(f"load client: {failure}; server: {_last_line(complaints)}") from None
         return {
@@ -78,12 +79,14 @@ class Sampler:
         command = [str(self.native.bare_server), "--answer", workload.answer]
         with _stderr() as stderr, _stderr() as complaints, self._server(command, complaints) as (_, port):
             client = [*self._worker(participant, workload), str(count), "--port", str(port)]
-            return _result(self._output(client, stderr, cpu=1))
+            return _result(self._output(client, stderr, processor=CLIENT))
 
     def _server_command(self, workload: Served, participant: str) -> list[str]:
         if participant not in (BARE, loops.RUSTLS):
             return self._worker(participant, workload)
         bare = [str(self.native.bare_server)]
+        if workload.load.mode == "datagrams":
+            return [*bare, "--answer", "datagrams"]
         if not workload.load.tls:
             return bare
         library = loops.RUSTLS if participant == loops.RUSTLS else tls.libssl()
@@ -96,13 +99,15 @@ class Sampler:
     def _worker(self, loop: str, workload: Workload) -> list[str]:
         return [*loops.python(loop, self.before), str(WORKER), loops.module(loop), workload.name]
 
-    def _output(self, command: list[str], stderr: IO[str], cpu: int | None = None, patience: int = 1) -> str:
+    def _output(
+        self, command: list[str], stderr: IO[str], processor: int | None = None, patience: int = 1
+    ) -> str:
         """Stdout of a command that ends by itself."""
         limit = self.timeout * patience + 5
         process = _start(command, subprocess.DEVNULL, stderr)
         with _ending(process):
-            if cpu is not None:
-                _pin(process.pid, cpu)
+            if processor is not None:
+                pin(process.pid, processor)
             try:
                 output, _ = process.communicate(timeout=limit)
             except subprocess.TimeoutExpired:
@@ -116,7 +121,7 @@ class Sampler:
         """A server's process id and port, once it listens."""
         process = _start(command, subprocess.PIPE, stderr)
         with _ending(process):
-            _pin(process.pid, 0)
+            pin(process.pid, SERVER)
             ready, _, _ = select.select([process.stdout], [], [], self.timeout)
             words = process.stdout.readline().split() if ready else []
             if words[:1] != ["LISTENING"]:
@@ -158,14 +163,6 @@ def _ending(process: subprocess.Popen[str]) -> Iterator[None]:
             process.wait()
         if process.stdout:
             process.stdout.close()
-
-
-def _pin(pid: int, index: int) -> None:
-    """Give the process a processor of its own, if there are two: a client must not take its server's time."""
-    processors = sorted(os.sched_getaffinity(0))
-    if len(processors) > 1:
-        with contextlib.suppress(ProcessLookupError):  # it has ended already; what it said is told elsewhere
-            os.sched_setaffinity(pid, {processors[index]})
 
 
 @contextlib.contextmanager

@@ -65,7 +65,7 @@ class Stopwatch:
 class Load:
     """What the load client asks of a server; `count` requests are counted, a tenth as many warm up.
 
-    `mode` is `echo`, `reconnect` or `idle`; `http` is a path to ask for.
+    `mode` is `echo`, `datagrams`, `reconnect` or `idle`; `http` is a path to ask for.
     """
 
     count: int
@@ -89,12 +89,12 @@ class Load:
         return [part for name, value in options.items() for part in (f"--{name}", str(value))]
 
 
-def bind() -> tuple[socket.socket, int]:
-    """A TCP socket for a server on loopback, and its port, known before the loop is given the socket.
+def bind(kind: int = socket.SOCK_STREAM) -> tuple[socket.socket, int]:
+    """A socket for a server on loopback, and its port, known before the loop is given the socket.
 
-    The protocol is named: of a socket with protocol 0 asyncio does not know that TCP_NODELAY belongs on it.
+    TCP is named: of a socket with protocol 0 asyncio does not know that TCP_NODELAY belongs on it.
     """
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listener = socket.socket(socket.AF_INET, kind, socket.IPPROTO_TCP if kind == socket.SOCK_STREAM else 0)
     listener.bind(("127.0.0.1", 0))
     return listener, listener.getsockname()[1]
 

@@ -1,4 +1,4 @@
-"""TCP echo servers: protocol, buffered protocol, streams and sock_*, under the same loads; reconnecting."""
+"""Echo servers: protocol, buffered protocol, streams and sock_*, under the same loads; reconnecting; UDP."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ LOADS = [
     for connections in (1, 10, 100)
 ]
 CROWD = Load(30_000, 1_000)
+DATAGRAMS = Load(20_000, 10, mode="datagrams")
 RECONNECT = Load(5_000, 10, mode="reconnect")
 
 Announce = Callable[[int], None]
@@ -32,6 +33,14 @@ class Echo(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self.transport.write(data)
+
+
+class DatagramEcho(asyncio.DatagramProtocol):
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = transport
+
+    def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
+        self.transport.sendto(data, addr)
 
 
 class BufferedEcho(asyncio.BufferedProtocol):
@@ -116,6 +125,14 @@ async def sock(load: Load, announce: Announce) -> None:
             task = loop.create_task(echo(connection))
             tasks.add(task)
             task.add_done_callback(tasks.discard)
+
+
+@served("echo/datagrams/{load}", [DATAGRAMS])
+async def datagrams(load: Load, announce: Announce) -> None:
+    socket_, port = bind(socket.SOCK_DGRAM)
+    await asyncio.get_running_loop().create_datagram_endpoint(DatagramEcho, sock=socket_)
+    announce(port)
+    await forever()
 
 
 @served("reconnect/protocol/{load}", [RECONNECT])

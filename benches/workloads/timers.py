@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 
 from harness.workload import Figure, Stopwatch, timed
 
@@ -49,6 +50,21 @@ async def cancelled(count: int, watch: Stopwatch) -> None:
             handles = [loop.call_later(60, nothing) for _ in range(batch)]
             for handle in handles:
                 handle.cancel()
+        await asyncio.sleep(0)
+
+
+@timed("call_later/cancelled-at-random", Figure.RATE, count=300_000)
+async def cancelled_at_random(count: int, watch: Stopwatch) -> None:
+    """The same, but the deadlines differ, and those are cancelled first that were not scheduled first."""
+    loop = asyncio.get_running_loop()
+    batch = min(count, MANY)
+    delays = [60 + n * 7919 % MANY / 1000 for n in range(batch)]
+    order = random.Random(0).sample(range(batch), batch)
+    for _ in range(count // batch):
+        with watch:
+            handles = [loop.call_later(delay, nothing) for delay in delays]
+            for n in order:
+                handles[n].cancel()
         await asyncio.sleep(0)
 
 

@@ -1,8 +1,9 @@
-//! The client's end of a connection, with TLS or without: what goes out, what comes in, and what it still has to send.
+//! The client's end of a connection: a stream, with TLS or without, or a datagram socket that knows its peer.
 
 use std::error::Error;
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::TcpStream;
+use std::net::{TcpStream, UdpSocket};
+use std::os::fd::{AsRawFd, RawFd};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -25,8 +26,14 @@ impl Default for Buffers {
     }
 }
 
+enum Socket {
+    Stream(TcpStream),
+    /// Each message is a datagram.
+    Datagrams(UdpSocket),
+}
+
 pub struct Channel {
-    stream: TcpStream,
+    socket: Socket,
     tls: Option<Box<ClientConnection>>,
 }
 
@@ -41,7 +48,7 @@ pub fn trusting(certificate: &Path) -> Result<Arc<ClientConfig>, Box<dyn Error>>
 
 impl Channel {
     /// On a non-blocking stream that is connected. The handshake goes on whenever something is sent or received.
-    pub fn new(stream: TcpStream, config: Option<&Arc<ClientConfig>>) -> Result<Channel, rustls::Error> {
+    pub fn stream(stream: TcpStream, config: Option<&Arc<ClientConfig>>) -> Result<Channel, rustls::Error> {
         let tls = match config {
             None => None,
             Some(config) => {
@@ -51,17 +58,18 @@ impl Channel {
                 Some(Box::new(tls))
             }
         };
-        Ok(Channel { stream, tls })
+        Ok(Channel { socket: Socket::Stream(stream), tls })
     }
 
-    pub fn stream(&self) -> &TcpStream {
-        &self.stream
+    /// On a non-blocking socket that is connected.
+    pub fn datagrams(socket: UdpSocket) -> Channel {
+        Channel { socket: Socket::Datagrams(socket), tls: None }
     }
 
     /// Takes what it can of `bytes` and says how many; TLS takes all, and keeps what the kernel does not take.
     pub fn send(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let Some(tls) = &mut self.tls else {
-            return if bytes.is_empty() { Ok(0) } else { or_zero(self.stream.write(bytes)) };
+            return if bytes.is_empty() { Ok(0) } else { or_zero(self.socket.write(bytes)) };
         };
         tls.writer().write_all(bytes)?;
         self.flush()?;
@@ -75,7 +83,7 @@ impl Channel {
 
     /// Receives once. None at the end of the stream; it may be that nothing has come yet.
     pub fn receive<'a>(&mut self, buffers: &'a mut Buffers) -> io::Result<Option<&'a [u8]>> {
-        let count = match self.stream.read(&mut buffers.received) {
+        let count = match self.socket.read(&mut buffers.received) {
             Ok(0) => return Ok(None),
             result => or_zero(result)?,
         };
@@ -110,10 +118,41 @@ impl Channel {
             return Ok(());
         };
         while tls.wants_write() {
-            if or_zero(tls.write_tls(&mut self.stream))? == 0 {
+            if or_zero(tls.write_tls(&mut self.socket))? == 0 {
                 break;
             }
         }
+        Ok(())
+    }
+}
+
+impl AsRawFd for Channel {
+    fn as_raw_fd(&self) -> RawFd {
+        match &self.socket {
+            Socket::Stream(stream) => stream.as_raw_fd(),
+            Socket::Datagrams(socket) => socket.as_raw_fd(),
+        }
+    }
+}
+
+impl Read for Socket {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Socket::Stream(stream) => stream.read(buffer),
+            Socket::Datagrams(socket) => socket.recv(buffer),
+        }
+    }
+}
+
+impl Write for Socket {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Socket::Stream(stream) => stream.write(bytes),
+            Socket::Datagrams(socket) => socket.send(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
 }

@@ -6,6 +6,7 @@
 #![deny(unsafe_code)]
 
 pub mod channel;
+pub mod datagrams;
 pub mod epoll;
 pub mod exchange;
 pub mod latency;

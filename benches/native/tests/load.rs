@@ -163,6 +163,15 @@ fn idle_connections_stay_open_and_their_memory_is_measured() {
 }
 
 #[test]
+fn bare_server_echoes_datagrams() {
+    let server = BareServer::with("--answer datagrams").unwrap();
+    for size in [1, 1024, 60_000] {
+        let options = format!("--mode datagrams --size {size} --connections 3 --requests 50");
+        assert_counts(&load(server.port, &options), 50);
+    }
+}
+
+#[test]
 fn bare_server_says_hello() {
     let server = BareServer::with("--answer http").unwrap();
     assert_counts(&load(server.port, "--http / --connections 3 --requests 30"), 30);

@@ -1,14 +1,16 @@
-//! A bare TCP server: the yardstick for what a request costs when there is only the kernel (and the TLS library).
+//! A bare server: the yardstick for what a request costs when there is only the kernel (and the TLS library).
 //!
-//!     bare-server [--port PORT] [--answer echo|http]
+//!     bare-server [--port PORT] [--answer echo|http|datagrams]
 //!     bare-server [--port PORT] --tls LIBSSL|rustls --certificate FILE --key FILE
 //!
 //! LIBSSL is the path of the libssl to open: that which Python has loaded. Prints `LISTENING <port>` and ends when its
 //! stdin closes.
 
 use std::error::Error;
+use std::net::UdpSocket;
 use std::path::{Path, PathBuf};
 
+use ironloop_bench::datagrams;
 use ironloop_bench::openssl::OpensslEcho;
 use ironloop_bench::options::Options;
 use ironloop_bench::plain::{Echo, Http};
@@ -25,7 +27,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         return match options.get_or("answer", "echo".to_owned())?.as_str() {
             "echo" => serve(&options, Echo),
             "http" => serve(&options, Http::default()),
-            answer => Err(format!("--answer: {answer} is neither echo nor http").into()),
+            "datagrams" => serve_datagrams(&options),
+            answer => Err(format!("--answer: {answer} is none of echo, http, datagrams").into()),
         };
     };
     let certificate: PathBuf = options.require("certificate")?;
@@ -41,5 +44,13 @@ fn serve(options: &Options, service: impl Service) -> Result<(), Box<dyn Error>>
     let listener = sys::listen(options.get_or("port", 0)?, BACKLOG)?;
     println!("LISTENING {}", listener.local_addr()?.port());
     Server::new(listener, service)?.run()?;
+    Ok(())
+}
+
+fn serve_datagrams(options: &Options) -> Result<(), Box<dyn Error>> {
+    let socket = UdpSocket::bind(("127.0.0.1", options.get_or("port", 0)?))?;
+    socket.set_nonblocking(true)?;
+    println!("LISTENING {}", socket.local_addr()?.port());
+    datagrams::echo(&socket)?;
     Ok(())
 }

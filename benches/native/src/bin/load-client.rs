@@ -1,7 +1,7 @@
 //! A single-threaded load client: one request in flight on each connection, every byte that comes back is checked.
 //!
 //!     load-client --port PORT [--connections N] [--size BYTES] [--requests TOTAL] [--warm-up TOTAL]
-//!                 [--mode echo|reconnect|idle] [--http PATH] [--certificate FILE] [--server-pid PID]
+//!                 [--mode echo|datagrams|reconnect|idle] [--http PATH] [--certificate FILE] [--server-pid PID]
 //!                 [--deadline SECONDS]
 //!
 //! Given the server's certificate it speaks TLS. Warm-up requests run first, on the same connections, and are not counted;
@@ -11,7 +11,7 @@
 //! wrong, a connection that closes early and a missed deadline end it with exit code 1.
 
 use std::error::Error;
-use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream, UdpSocket};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -49,6 +49,8 @@ const SETTLE: Duration = Duration::from_millis(20);
 enum Mode {
     /// The same connections for all requests.
     Echo,
+    /// The same, but each message is a datagram.
+    Datagrams,
     /// A connection for each request, closed after it.
     Reconnect,
     /// A connection for each request, kept.
@@ -134,9 +136,10 @@ impl Client {
     fn new(options: &Options) -> Result<Client> {
         let mode = match options.get_or("mode", "echo".to_owned())?.as_str() {
             "echo" => Mode::Echo,
+            "datagrams" => Mode::Datagrams,
             "reconnect" => Mode::Reconnect,
             "idle" => Mode::Idle,
-            mode => return Err(format!("--mode: {mode} is neither echo, reconnect nor idle").into()),
+            mode => return Err(format!("--mode: {mode} is none of echo, datagrams, reconnect, idle").into()),
         };
         let certificate: Option<PathBuf> = options.get("certificate")?;
         let tls = certificate.map(|path| channel::trusting(&path)).transpose()?;
@@ -156,12 +159,16 @@ impl Client {
             started: 0,
             buffers: Buffers::default(),
         };
-        if mode == Mode::Echo {
+        if client.keeps_its_connections() {
             for token in 0..client.width {
                 client.connect(token)?;
             }
         }
         Ok(client)
+    }
+
+    fn keeps_its_connections(&self) -> bool {
+        matches!(self.mode, Mode::Echo | Mode::Datagrams)
     }
 
     /// Time that is left; an error once there is none.
@@ -173,15 +180,23 @@ impl Client {
     }
 
     fn connect(&mut self, token: usize) -> Result<()> {
-        let stream = TcpStream::connect_timeout(&self.address, self.time_left()?)?;
-        stream.set_nonblocking(true)?;
-        stream.set_nodelay(true)?;
-        self.epoll.add(&stream, token, Interest::Read)?;
+        let channel = if self.mode == Mode::Datagrams {
+            let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
+            socket.connect(self.address)?;
+            socket.set_nonblocking(true)?;
+            Channel::datagrams(socket)
+        } else {
+            let stream = TcpStream::connect_timeout(&self.address, self.time_left()?)?;
+            stream.set_nonblocking(true)?;
+            stream.set_nodelay(true)?;
+            Channel::stream(stream, self.tls.as_ref())?
+        };
+        self.epoll.add(&channel, token, Interest::Read)?;
         if token >= self.connections.len() {
             self.connections.resize_with(token + 1, || None);
         }
         self.connections[token] = Some(Connection {
-            channel: Channel::new(stream, self.tls.as_ref())?,
+            channel,
             interest: Interest::Read,
             request: 0,
             sent: 0,
@@ -229,7 +244,7 @@ impl Client {
         let number = self.started;
         self.started += 1;
         let token = if self.mode == Mode::Idle { number } else { place };
-        if self.mode != Mode::Echo {
+        if !self.keeps_its_connections() {
             self.connect(token)?;
         }
         if let Some(connection) = &mut self.connections[token] {
@@ -268,7 +283,7 @@ impl Client {
         let interest = if done { Interest::Read } else { Interest::ReadWrite };
         if interest != connection.interest {
             connection.interest = interest;
-            self.epoll.change(connection.channel.stream(), token, interest)?;
+            self.epoll.change(&connection.channel, token, interest)?;
         }
         Ok(())
     }
