@@ -89,12 +89,13 @@ class Sampler:
             return [*bare, "--answer", "datagrams"]
         if not workload.load.tls:
             return bare
-        library = loops.RUSTLS if participant == loops.RUSTLS else tls.libssl()
-        if library is None:
-            raise SampleFailed(
-                "this Python's _ssl has OpenSSL inside itself: there is no library to compare with"
-            )
-        return [*bare, "--tls", str(library), "--certificate", str(tls.CERTIFICATE), "--key", str(tls.KEY)]
+        certificate = ["--certificate", str(tls.CERTIFICATE), "--key", str(tls.KEY)]
+        if participant == loops.RUSTLS:
+            return [*bare, "--tls", loops.RUSTLS, *certificate]
+        libssl = tls.libssl()
+        if libssl is None:
+            raise SampleFailed("this Python's _ssl has OpenSSL inside itself: nothing to compare with")
+        return [*tls.linked_like_python(libssl), *bare, "--tls", str(libssl), *certificate]
 
     def _worker(self, loop: str, workload: Workload) -> list[str]:
         return [*loops.python(loop, self.before), str(WORKER), loops.module(loop), workload.name]

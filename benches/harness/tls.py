@@ -23,8 +23,25 @@ def server_context() -> ssl.SSLContext:
 
 def libssl() -> Path | None:
     """The libssl that this process has loaded with `_ssl`; None if `_ssl` has OpenSSL inside itself."""
+    return _loaded("libssl")
+
+
+def linked_like_python(libssl: Path) -> list[str]:
+    """What stands before a command to start it with the dynamic linker and the libc of this Python.
+
+    They need not be the system's, and then its libssl does not go with another libc.
+    """
+    linker, libc = _loaded("ld-"), _loaded("libc.")
+    if linker is None:
+        return []
+    folders = [path.parent for path in (libssl, libc) if path]
+    return [str(linker), "--library-path", ":".join(map(str, folders))]
+
+
+def _loaded(name: str) -> Path | None:
+    """The shared library in this process whose name begins so."""
     for line in Path("/proc/self/maps").read_text().splitlines():
         path = Path(line.split(maxsplit=5)[-1])
-        if path.name.startswith("libssl") and ".so" in path.name:
+        if path.name.startswith(name) and ".so" in path.name:
             return path
     return None
