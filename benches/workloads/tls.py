@@ -9,7 +9,8 @@ from .echo import Announce, Echo, serve, serve_streams
 
 LOADS = [Load(20_000, 10, tls=True), Load(4_000, 10, 64 * 1024, tls=True)]
 RECONNECT = Load(1_000, 10, mode="reconnect", tls=True)
-IDLE = Load(500, 10, mode="idle", tls=True)
+# One after another: several at once would use again what each other's handshakes leave in the heap.
+IDLE = Load(500, 1, mode="idle", tls=True)
 
 CPU = {"cpu": Figure.OVER_BARE_TLS}
 
