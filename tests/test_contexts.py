@@ -2,6 +2,9 @@
 
 import asyncio
 import contextvars
+import gc
+import sys
+import weakref
 
 import ironloop
 import pytest
@@ -180,6 +183,233 @@ def test_what_a_timer_calls_runs_in_the_context_of_its_making(run, vocabulary, w
 
     run(main)
     assert seen[0] == "when it was set"
+
+
+# What a callback without a context= runs in is its own.
+
+
+@pytest.mark.parametrize("schedule", ["call_soon", "call_later", "call_soon_threadsafe"])
+def test_what_one_callback_sets_no_other_sees(loop, schedule):
+    seen = []
+
+    def callback(value):
+        seen.append((variable.get(), [*contextvars.copy_context().items()]))
+        variable.set(value)
+        seen.append(variable.get())
+
+    def main():
+        arguments = (0.001,) if schedule == "call_later" else ()
+        for value in range(3):
+            getattr(loop, schedule)(*arguments, callback, value)
+        variable.set("too late")
+
+    contextvars.Context().run(main)
+    loop.call_later(0.01, loop.stop)
+    loop.run_forever()
+    assert seen == [("default", []), 0, ("default", []), 1, ("default", []), 2]
+
+
+@needs_ironloop
+@pytest.mark.skipif(
+    not getattr(sys, "_is_gil_enabled", lambda: True)(), reason="free-threaded, each has its own"
+)
+def test_callbacks_that_wait_make_no_contexts():
+    loop = ironloop.new_event_loop(native=True)
+
+    def count():
+        return sum(type(known) is contextvars.Context for known in gc.get_objects())
+
+    before = count()
+    handles = [schedule(int) for schedule in [loop.call_soon, loop.call_soon_threadsafe] * 10]
+    handles += [loop.call_later(0, int) for _ in range(10)]
+    assert count() == before
+    assert len({id(handle._context) for handle in handles}) == len(handles)
+    assert count() == before + len(handles)
+    loop.close()
+
+
+def test_a_callback_runs_with_what_was_set_when_it_was_scheduled(loop):
+    seen = []
+
+    def main():
+        for value in range(3):
+            variable.set(value)
+            loop.call_soon(lambda: seen.append(variable.get()))
+            loop.call_later(0.001, lambda: seen.append(variable.get()))
+
+    contextvars.copy_context().run(main)
+    loop.call_later(0.01, loop.stop)
+    loop.run_forever()
+    assert seen == [0, 1, 2] * 2
+
+
+def test_who_keeps_something_of_a_callbacks_context_keeps_that_context(loop):
+    tokens, references, copies, watched = [], [], [], []
+
+    def keep_a_token():
+        tokens.append(variable.set("of the token"))
+
+    def keep_a_weak_reference():
+        # The collector's way to what has no name.
+        for context in gc.get_referents(variable.set("of the reference")):
+            if isinstance(context, contextvars.Context):
+                references.append(weakref.ref(context, watched.append))
+
+    def keep_a_copy():
+        variable.set("of the copy")
+        copies.append(contextvars.copy_context())
+
+    for callback in (keep_a_token, keep_a_weak_reference, keep_a_copy) * 2:
+        loop.call_soon(callback)
+    loop.call_soon(loop.stop)
+    loop.run_forever()
+    contexts = [held for token in tokens for held in gc.get_referents(token) if hasattr(held, "run")]
+    assert [context[variable] for context in contexts] == ["of the token"] * 2
+    assert contexts[0] is not contexts[1]
+    # As soon as their callbacks have run.
+    assert [reference() for reference in references] == [None, None]
+    assert watched == references
+    assert [context[variable] for context in copies] == ["of the copy"] * 2
+
+
+def test_a_token_is_good_in_its_own_callback_only(loop, errors):
+    tokens = []
+
+    def use():
+        variable.reset(tokens[0])
+
+    loop.call_soon(lambda: tokens.append(variable.set("set")))
+    loop.call_soon(use)
+    loop.call_soon(loop.stop)
+    loop.run_forever()
+    assert [type(error) for error in errors] == [ValueError]
+    assert "different Context" in str(errors[0])
+
+
+def test_a_handle_shows_the_context_that_its_callback_runs_in(loop):
+    before, during = [], []
+
+    def scheduled():
+        variable.set("scheduled")
+        return loop.call_soon(callback)
+
+    def callback():
+        variable.set("run")
+        during.append(handle._context)
+        with pytest.raises(RuntimeError, match="already entered"):
+            handle._context.run(int)
+
+    handle = contextvars.Context().run(scheduled)
+    before.append(handle._context)
+    assert handle._context[variable] == "scheduled"
+    assert handle._context is before[0]
+    loop.call_soon(loop.stop)
+    loop.run_forever()
+    assert handle._context[variable] == "run"
+    assert before == during == [handle._context]
+    assert before[0] is during[0] is handle._context
+
+
+def test_a_handle_that_is_asked_in_its_callback_or_later_shows_the_same(loop):
+    handles, during = [], []
+
+    def callback():
+        variable.set(len(during))
+        during.append(handles[len(during)]._context)
+
+    handles += [loop.call_soon(callback) for _ in range(2)]
+    silent = loop.call_soon(variable.set, "silent")
+    loop.call_soon(loop.stop)
+    loop.run_forever()
+    assert [handle._context for handle in handles] == during
+    assert [handle._context[variable] for handle in handles] == [0, 1]
+    assert silent._context[variable] == "silent"
+
+
+def test_what_a_callback_has_set_dies_with_it(loop):
+    class Value:
+        pass
+
+    references, alive = [], []
+
+    def callback():
+        value = Value()
+        references.append(weakref.ref(value))
+        variable.set(value)
+
+    for _ in range(3):
+        loop.call_soon(callback)
+        loop.call_soon(lambda: alive.append(references[-1]() is not None))
+    loop.call_soon(loop.stop)
+    loop.run_forever()
+    assert alive == [False] * 3
+
+
+def test_what_was_set_as_a_callback_was_scheduled_dies_with_the_callback(loop):
+    class Value:
+        pass
+
+    alive = []
+
+    def main():
+        value = Value()
+        reference = weakref.ref(value)
+        variable.set(value)
+        loop.call_soon(int)
+        handle = loop.call_later(3600, int)
+        variable.set(None)
+        return reference, handle
+
+    reference, handle = contextvars.Context().run(main)
+    assert reference() is not None
+    handle.cancel()
+    del handle
+    loop.call_soon(lambda: alive.append(reference() is not None), context=contextvars.Context())
+    loop.call_soon(loop.stop)
+    loop.run_forever()
+    assert alive == [False]
+
+
+def test_garbage_that_leads_through_what_is_set_is_found(loop):
+    class Value:
+        pass
+
+    def main():
+        value = Value()
+        variable.set(value)
+        value.handle = loop.call_later(3600, int)
+        return weakref.ref(value), value.handle
+
+    reference, handle = contextvars.Context().run(main)
+    handle.cancel()
+    del handle
+    # asyncio clears it away in a turn.
+    loop.call_soon(loop.stop)
+    loop.run_forever()
+    gc.collect()
+    assert reference() is None
+
+
+@needs_ironloop
+def test_callbacks_that_run_the_loop_have_contexts_of_their_own(nested):
+    seen = []
+
+    def inner():
+        seen.append(variable.get())
+        variable.set("inner")
+
+    def outer():
+        variable.set("outer")
+        nested.call_soon(inner)
+        nested.call_soon(inner)
+        nested.run_until_complete(asyncio.sleep(0.001))
+        seen.append(variable.get())
+
+    for _ in range(2):
+        nested.call_soon(outer)
+    nested.call_later(0.05, nested.stop)
+    nested.run_forever()
+    assert seen == ["outer"] * 6
 
 
 # A context= that is none

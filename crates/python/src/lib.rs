@@ -17,6 +17,7 @@ fn _ironloop(module: &Bound<'_, PyModule>) -> PyResult<()> {
     ffi::process::claim(module.py())?;
     ffi::imports::prepare(module.py())?;
     ffi::stock::prepare(module.py())?;
+    ffi::context::prepare(module.py())?;
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     event_loop::add_class(module)?;
     event_loop::handle::add_classes(module)?;

@@ -24,8 +24,8 @@ use crate::ffi::cell::LoopCell;
 use crate::ffi::derived::{is_tracked, track};
 use crate::ffi::memory::Pool;
 use crate::ffi::{
-    Arg, Arguments, Class, Clear, Context, Instance, Native, Object, Shared, Traverse, Visit, Visited,
-    getter, method, owned,
+    Arg, Arguments, Class, Clear, Instance, Native, Object, Scope, Shared, Traverse, Visit, Visited, getter,
+    method, owned,
 };
 pub(crate) use threadsafe::ThreadSafeHandle;
 
@@ -121,12 +121,12 @@ owned!(enum State { Scheduled(work), Spent, Cancelled(work); });
 /// A callback with its context.
 pub(crate) struct Callback {
     state: LoopCell<State>,
-    context: Context,
+    scope: Scope,
     owner: Shared<LoopCore>,
     trace: LoopCell<Option<Box<Trace>>>,
 }
 
-owned!(Callback { visits: context, owner, state, trace; });
+owned!(Callback { visits: scope, owner, state, trace; });
 
 impl Clear for Callback {
     fn clear(&self, _py: Python<'_>) {
@@ -144,10 +144,25 @@ impl Callback {
         let py = owner.py();
         Ok(Self {
             state: LoopCell::new(State::Scheduled(Work::new(py, function, arguments)?)),
-            context: Context::from_argument(py, context)?,
+            scope: Scope::from_argument(py, context)?,
             owner: Shared::new(owner),
             trace: LoopCell::new(None),
         })
+    }
+
+    fn of(owner: &Bound<'_, LoopCore>, function: &Object, arguments: Inline, scope: Scope) -> Self {
+        let function = function.clone_ref(owner.py());
+        Self {
+            state: LoopCell::new(State::Scheduled(Work { function, arguments })),
+            scope,
+            owner: Shared::new(owner),
+            trace: LoopCell::new(None),
+        }
+    }
+
+    /// `function()`
+    pub(crate) fn of_function(owner: &Bound<'_, LoopCore>, function: &Object, scope: Scope) -> Self {
+        Self::of(owner, function, Inline::None, scope)
     }
 
     /// What a done future tells to one who has asked.
@@ -155,16 +170,9 @@ impl Callback {
         owner: &Bound<'_, LoopCore>,
         function: &Object,
         future: &Object,
-        context: Context,
+        scope: Scope,
     ) -> Self {
-        let py = owner.py();
-        let arguments = Inline::One(future.clone_ref(py));
-        Self {
-            state: LoopCell::new(State::Scheduled(Work { function: function.clone_ref(py), arguments })),
-            context,
-            owner: Shared::new(owner),
-            trace: LoopCell::new(None),
-        }
+        Self::of(owner, function, Inline::One(future.clone_ref(owner.py())), scope)
     }
 
     /// Whether it is `future.set_result`, of a future of ours: nobody's code runs in it.
@@ -182,7 +190,8 @@ impl Callback {
     /// Runs it in its context, unless it was cancelled, and lets it go. An error leaves it whole, for the
     /// report.
     pub(crate) fn run_once(&self, py: Python<'_>) -> PyResult<()> {
-        if self.owner.get(py).is_debug() {
+        let owner = self.owner.get(py);
+        if owner.is_debug() {
             return self.run(py);
         }
         let work = self.state.with(|state| match std::mem::replace(state, State::Spent) {
@@ -193,7 +202,8 @@ impl Callback {
             }
         });
         let Some(work) = work else { return Ok(()) };
-        let result = self.context.run(py, || work.call(py));
+        let context = self.scope.context_to_run(py, &owner.context);
+        let result = context.and_then(|context| context.run(py, || work.call(py)));
         if result.is_err() {
             let old = self.state.with(|state| match state {
                 State::Spent => std::mem::replace(state, State::Scheduled(work)),
@@ -207,7 +217,7 @@ impl Callback {
     /// Runs it in its context, unless it was cancelled; it may run again.
     pub(crate) fn run(&self, py: Python<'_>) -> PyResult<()> {
         match self.work(py) {
-            Some(work) => self.context.run(py, || work.call(py)).map(drop),
+            Some(work) => self.scope.context(py)?.run(py, || work.call(py)).map(drop),
             None => Ok(()),
         }
     }
@@ -225,6 +235,11 @@ impl Callback {
             State::Scheduled(work) | State::Cancelled(Some(work)) => Some(work.clone_ref(py)),
             _ => None,
         })
+    }
+
+    /// It has run, and only the loop has its handle, to drop it.
+    pub(crate) fn give_back(&self, py: Python<'_>) {
+        self.scope.give_back(py, &self.owner.get(py).context);
     }
 
     /// It will not run (again): lets go of what it refers to.
@@ -430,7 +445,7 @@ macro_rules! getters {
         [
             getter!($kind, c"_callback", |py, handle| Ok(handle.callback().function(py))),
             getter!($kind, c"_args", |py, handle| handle.callback().arguments(py)),
-            getter!($kind, c"_context", |py, handle| Ok(handle.callback().context.object().clone_ref(py))),
+            getter!($kind, c"_context", |py, handle| Ok(handle.callback().scope.context(py)?.into_object())),
             getter!($kind, c"_loop", |py, handle| Ok(handle.callback().owner.object().clone_ref(py))),
             getter!($kind, c"_cancelled", get_cancelled),
             getter!($kind, c"_repr", |py, handle| Ok(handle

@@ -10,7 +10,7 @@ use crate::event_loop::task::{Task, wakeup_of};
 use crate::ffi::derived::{Own, track};
 use crate::ffi::intern::intern;
 use crate::ffi::observer::AnyObserver;
-use crate::ffi::{Context, Instance, Native, Object};
+use crate::ffi::{Instance, Native, Object, Scope};
 
 /// What is ready, as one sees it.
 pub(super) enum HandleView {
@@ -51,7 +51,7 @@ impl HandleView {
 }
 
 fn made_for(slf: &Bound<'_, LoopCore>, function: &Object, argument: &Object) -> PyResult<Instance<Handle>> {
-    let callback = Callback::of_done(slf, function, argument, Context::copy_current(slf.py())?);
+    let callback = Callback::of_done(slf, function, argument, Scope::copy_current(slf.py())?);
     let made = Handle::class().instantiate(slf.py(), Handle(callback))?;
     // It is for others to keep.
     track(made.object());

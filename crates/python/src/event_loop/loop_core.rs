@@ -22,7 +22,7 @@ use crate::ffi::hooks::Own;
 use crate::ffi::intern::intern;
 use crate::ffi::memory::Pool;
 use crate::ffi::object::current_thread;
-use crate::ffi::{ExactClass, Object, Traverse, Visit, Visited, owned};
+use crate::ffi::{ExactClass, Object, Spare, Traverse, Visit, Visited, owned};
 
 /// Bytes that one read may bring, as in asyncio.
 const READ_BUFFER: usize = 256 * 1024;
@@ -56,6 +56,8 @@ pub(crate) struct LoopCore {
     pub(super) remote: Arc<Remote<Item>>,
     pub(crate) handles: Pool,
     pub(crate) timer_handles: Pool,
+    /// What callbacks run in.
+    pub(crate) context: Spare,
     pub(super) task_factory: LoopCell<Option<Object>>,
     /// What of [`Parts`] is replaced on the instance, and how the loop stands.
     pub(super) own: Own,
@@ -66,10 +68,11 @@ pub(crate) struct LoopCore {
     pub(crate) lingering: AtomicU64,
 }
 
-// What other threads have left in the inbox is not shown: it is known to nobody else, and so taken for alive.
+// What other threads have left in the inbox is not shown: it is known to nobody else, and so taken for alive. The spare context leads
+// nowhere.
 owned!(LoopCore {
     visits: state, task_factory;
-    ignores: driver, remote, handles, timer_handles, own, steps, lingering;
+    ignores: driver, remote, handles, timer_handles, context, own, steps, lingering;
 });
 
 pub(crate) static EXACT: ExactClass<LoopCore> = ExactClass::new();
@@ -85,6 +88,7 @@ impl LoopCore {
             remote,
             handles: Pool::default(),
             timer_handles: Pool::default(),
+            context: Spare::default(),
             task_factory: LoopCell::new(None),
             own: Own::default(),
             steps: AtomicU64::new(0),

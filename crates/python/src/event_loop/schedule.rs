@@ -118,7 +118,7 @@ impl LoopCore {
         context: Context,
     ) -> PyResult<()> {
         slf.get().check_open()?;
-        let callback = Callback::of_done(slf, callback, future, context);
+        let callback = Callback::of_done(slf, callback, future, context.into());
         slf.get().push(Item::Call(Handle::class().instantiate(slf.py(), Handle(callback))?));
         Ok(())
     }

@@ -20,7 +20,7 @@ use crate::ffi::derived::track;
 use crate::ffi::ending::outlive_interpreter;
 use crate::ffi::error::os_error;
 use crate::ffi::intern::intern;
-use crate::ffi::{Arg, Arguments, Context, Instance, Native, Object, method_of};
+use crate::ffi::{Arguments, Instance, Native, Object, Scope, method_of};
 
 /// A busy loop whose callbacks are no Python code still lets signal handlers run.
 const MOST_TURNS_WITHOUT_SIGNALS: u32 = 64;
@@ -281,10 +281,9 @@ impl LoopCore {
     }
 
     /// Runs `function()` in a context, as if it were a callback of this turn.
-    pub(crate) fn run_now(slf: &Bound<'_, Self>, function: &Object, context: Context) -> PyResult<()> {
+    pub(crate) fn run_now(slf: &Bound<'_, Self>, function: &Object, scope: Scope) -> PyResult<()> {
         let py = slf.py();
-        let (function, context) = (function.bind(py), context.into_object());
-        let callback = Callback::new(slf, Arg::of(function), &[], Some(Arg::of(context.bind(py))))?;
+        let callback = Callback::of_function(slf, function, scope);
         let handle = Handle::class().instantiate(py, Handle(callback))?;
         Self::run_callback(slf, &handle.0, handle.object())
     }
@@ -302,9 +301,11 @@ impl LoopCore {
         if !slf.get().is_debug() {
             callback.spend();
         }
-        // Whoever holds it now holds the loop by it, and may be reached from there.
         if handle.references() > 1 {
+            // Whoever holds it now holds the loop by it, and may be reached from there.
             track(handle);
+        } else if !slf.get().is_debug() {
+            callback.give_back(slf.py());
         }
         Ok(())
     }

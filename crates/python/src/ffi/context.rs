@@ -1,11 +1,16 @@
 //! `contextvars` contexts. How something runs in one, and what if that has been entered already,
 //! `event_loop::running` says.
 
+mod layout;
+mod scope;
+
 use pyo3::exceptions::PyTypeError;
 use pyo3::ffi;
 use pyo3::prelude::*;
 
 use super::{Arg, Object, owned};
+pub(crate) use layout::prepare;
+pub(crate) use scope::{Scope, Spare};
 
 /// A `contextvars.Context`.
 pub(crate) struct Context(Object);
@@ -13,6 +18,12 @@ pub(crate) struct Context(Object);
 owned!(Context { visits: 0; });
 
 impl Context {
+    /// `contextvars.Context()`
+    fn new(py: Python<'_>) -> PyResult<Self> {
+        // SAFETY: the result is new, or an error is set.
+        unsafe { Object::from_result(py, ffi::PyContext_New()) }.map(Self)
+    }
+
     /// `contextvars.copy_context()`
     pub(crate) fn copy_current(py: Python<'_>) -> PyResult<Self> {
         // SAFETY: the result is new, or an error is set.

@@ -20,6 +20,10 @@ use super::Object;
 pub(crate) struct Field(Cell<*mut ffi::PyObject>);
 
 impl Field {
+    pub(crate) fn new(object: Object) -> Self {
+        Self(Cell::new(object.into_ptr()))
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.0.get().is_null()
     }

@@ -50,7 +50,7 @@ pub(crate) mod wrapper;
 pub(crate) use arguments::{Arg, Arguments};
 pub(crate) use bytes::{ByteArray, Bytes};
 pub(crate) use class::{Class, Native};
-pub(crate) use context::Context;
+pub(crate) use context::{Context, Scope, Spare};
 pub(crate) use instance::Instance;
 pub(crate) use method::{bare_method, getter, method, method_of, object_slot, repr_slot};
 pub(crate) use object::Object;

@@ -13,7 +13,7 @@ use crate::event_loop::{Item, ItemKind, LoopCore, Parts, Timer};
 use crate::ffi::call::call_method;
 use crate::ffi::derived::Own;
 use crate::ffi::intern::intern;
-use crate::ffi::{Context, Object, Release, Shared, owned};
+use crate::ffi::{Object, Release, Scope, Shared, owned};
 
 /// The alarm of one timeout.
 #[derive(Default)]
@@ -38,10 +38,10 @@ pub(crate) struct Entry {
     pub(crate) slot: Option<Slot>,
     pub(crate) owner: Shared<LoopCore>,
     /// A copy of the context in which it was set: what it runs is run there, as by a handle.
-    pub(crate) context: Context,
+    pub(crate) scope: Scope,
 }
 
-owned!(Entry { visits: owner, context; ignores: slot; });
+owned!(Entry { visits: owner, scope; ignores: slot; });
 
 /// Whether an entry can stand for what `call_at` and `call_soon` would make.
 pub(crate) fn may_be_set(owner: &Bound<'_, LoopCore>) -> bool {
@@ -56,14 +56,14 @@ pub(crate) fn set(
     kind: &'static ItemKind,
 ) -> PyResult<Entry> {
     let py = owner.py();
-    let (context, target) = (Context::copy_current(py)?, target.clone_ref(py));
+    let (scope, target) = (Scope::copy_current(py)?, target.clone_ref(py));
     let slot = if when <= LoopCore::time(owner)? {
         owner.get().push(Item::Other(kind, target));
         None
     } else {
         Some(owner.get().schedule(when, Timer::Other(kind, target)))
     };
-    Ok(Entry { slot, owner: Shared::new(owner), context })
+    Ok(Entry { slot, owner: Shared::new(owner), scope })
 }
 
 impl Alarm {

@@ -222,7 +222,7 @@ impl WaitFor {
                 *limit = Limit::Passed(timeout.into());
             }
         });
-        LoopCore::run_now(owner, &on_timeout.into(), entry.context)
+        LoopCore::run_now(owner, &on_timeout.into(), entry.scope)
     }
 }
 

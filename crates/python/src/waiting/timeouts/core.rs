@@ -137,7 +137,7 @@ impl TimeoutCore {
             return Ok(slf.get().handle(py).map(|handle| handle.as_py().clone_ref(py)));
         };
         let (owner, keywords) = (entry.owner.bind(py), PyDict::new(py));
-        keywords.set_item(intern!(py, "context"), entry.context.object().bind(py))?;
+        keywords.set_item(intern!(py, "context"), entry.scope.context(py)?.object().bind(py))?;
         let handle = if entry.slot.is_some() {
             let when = slf.getattr(intern!(py, "_when"))?;
             owner.call_method(intern!(py, "call_at"), (when, on_timeout()?), Some(&keywords))?
@@ -215,5 +215,5 @@ fn expire(owner: &Bound<'_, LoopCore>, timeout: &Object) -> PyResult<()> {
     let timeout = timeout.bind(py).cast::<TimeoutCore>()?;
     let Some(entry) = timeout.get().inner.with(|inner| inner.alarm.expire()) else { return Ok(()) };
     let on_timeout = timeout.getattr(intern!(py, "_on_timeout"))?;
-    LoopCore::run_now(owner, &on_timeout.into(), entry.context)
+    LoopCore::run_now(owner, &on_timeout.into(), entry.scope)
 }
