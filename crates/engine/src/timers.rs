@@ -16,8 +16,8 @@ const SINGLES: usize = 64;
 /// Timers, ordered by deadline; equal deadlines keep the order of arrival.
 ///
 /// The heap orders entries of three words; the items lie apart. Cancelling takes the item out at once and
-/// leaves a dead entry, which goes when it reaches the top, or when more than half are dead and the heap is
-/// compacted.
+/// leaves a dead entry, which goes when it reaches the top, when more than half are dead and the heap is
+/// compacted, or when none lives.
 pub struct TimerHeap<T> {
     heap: BinaryHeap<Entry>,
     items: Slots<T>,
@@ -70,7 +70,10 @@ impl<T> TimerHeap<T> {
     pub fn cancel(&mut self, slot: Slot) -> Option<T> {
         let item = self.items.remove(slot)?;
         self.dead += 1;
-        if self.dead >= COMPACT_FROM && self.dead * 2 > self.heap.len() {
+        if self.items.is_empty() {
+            self.heap.clear();
+            self.dead = 0;
+        } else if self.dead >= COMPACT_FROM && self.dead * 2 > self.heap.len() {
             self.heap.retain(|entry| self.items.get(entry.slot).is_some());
             self.dead = 0;
         }
@@ -193,6 +196,17 @@ mod tests {
         assert_eq!(timers.next_deadline(), Some(20));
         assert_eq!(due(&mut timers, 50), [2]);
         assert_eq!(timers.cancel(second), None);
+    }
+
+    #[test]
+    fn where_none_lives_none_is_left() {
+        let mut timers = TimerHeap::default();
+        let slots: Vec<_> = (0..10).map(|name| timers.push(Deadline::from(name), name)).collect();
+        assert!(slots.into_iter().all(|slot| timers.cancel(slot).is_some()));
+        assert!(timers.heap.is_empty() && timers.is_empty());
+        assert_eq!(timers.next_deadline(), None);
+        timers.push(3, 1);
+        assert_eq!(due(&mut timers, 3), [1]);
     }
 
     #[test]
