@@ -40,8 +40,15 @@ impl<R, T> Default for Engine<R, T> {
 
 impl<R: From<T>, T> Engine<R, T> {
     /// Makes an item ready.
+    #[inline]
     pub fn push(&mut self, item: R) {
         self.ready.push(item);
+    }
+
+    /// The same for an item that is made in its place.
+    #[inline]
+    pub fn push_with(&mut self, make: impl FnOnce() -> R) {
+        self.ready.push_with(make);
     }
 
     /// Has an item performed as soon as the one that runs is done, before the rest of the batch: what has to

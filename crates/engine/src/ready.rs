@@ -18,8 +18,16 @@ impl<T> Default for ReadyQueue<T> {
 }
 
 impl<T> ReadyQueue<T> {
+    #[inline]
     pub fn push(&mut self, item: T) {
         self.items.push_back(item);
+    }
+
+    /// The same for an item that is made in its place: to copy what was just written costs more than to
+    /// write it.
+    #[inline]
+    pub fn push_with(&mut self, make: impl FnOnce() -> T) {
+        self.items.extend(std::iter::once_with(make));
     }
 
     #[must_use]
@@ -33,6 +41,7 @@ impl<T> ReadyQueue<T> {
     }
 
     /// The batch's next item.
+    #[inline]
     pub fn pop(&mut self) -> Option<T> {
         self.batch = self.batch.checked_sub(1)?;
         self.items.pop_front()
@@ -57,7 +66,7 @@ mod tests {
     fn what_is_pushed_during_a_batch_waits_for_the_next() {
         let mut queue = ReadyQueue::default();
         queue.push(1);
-        queue.push(2);
+        queue.push_with(|| 2);
         queue.cut();
         assert_eq!(queue.pop(), Some(1));
         queue.push(3);

@@ -49,17 +49,6 @@ struct Work {
 owned!(Work { visits: function, arguments; });
 
 impl Work {
-    fn new(py: Python<'_>, function: Arg<'_>, arguments: &[Arg<'_>]) -> PyResult<Self> {
-        let arguments = match arguments {
-            [] => Inline::None,
-            [a] => Inline::One(a.to_object(py)),
-            [a, b] => Inline::Two(a.to_object(py), b.to_object(py)),
-            [a, b, c] => Inline::Three(a.to_object(py), b.to_object(py), c.to_object(py)),
-            many => Inline::Many(tuple(py, many)?),
-        };
-        Ok(Self { function: function.to_object(py), arguments })
-    }
-
     /// References of our own: the handle may be cancelled by what it runs.
     fn clone_ref(&self, py: Python<'_>) -> Self {
         let arguments = match &self.arguments {
@@ -72,6 +61,7 @@ impl Work {
         Self { function: self.function.clone_ref(py), arguments }
     }
 
+    #[inline]
     fn call(&self, py: Python<'_>) -> PyResult<Object> {
         match &self.arguments {
             Inline::None => call(py, &self.function, &[]),
@@ -134,22 +124,52 @@ impl Clear for Callback {
     }
 }
 
-impl Callback {
+/// A callback of which that is made which may fail; the rest is made where the handle is ([`Draft::finish`]),
+/// and not moved there: to copy what was just written costs more than to write it.
+pub(crate) struct Draft<'a> {
+    function: Arg<'a>,
+    arguments: &'a [Arg<'a>],
+    /// The arguments that are too many to be kept one by one.
+    many: Option<Object>,
+    scope: Scope,
+    trace: Option<Box<Trace>>,
+}
+
+impl<'a> Draft<'a> {
+    #[inline(always)]
     pub(crate) fn new(
-        owner: &Bound<'_, LoopCore>,
-        function: Arg<'_>,
-        arguments: &[Arg<'_>],
+        py: Python<'_>,
+        function: Arg<'a>,
+        arguments: &'a [Arg<'a>],
         context: Option<Arg<'_>>,
+        source: Option<Object>,
     ) -> PyResult<Self> {
-        let py = owner.py();
-        Ok(Self {
-            state: LoopCell::new(State::Scheduled(Work::new(py, function, arguments)?)),
-            scope: Scope::from_argument(py, context)?,
-            owner: Shared::new(owner),
-            trace: LoopCell::new(None),
-        })
+        let scope = Scope::from_argument(py, context)?;
+        let many = if arguments.len() > 3 { Some(tuple(py, arguments)?) } else { None };
+        let trace = source.map(|source| Box::new(Trace { source: Some(source), ..Trace::default() }));
+        Ok(Self { function, arguments, many, scope, trace })
     }
 
+    #[inline(always)]
+    pub(crate) fn finish(self, owner: &Bound<'_, LoopCore>) -> Callback {
+        let py = owner.py();
+        let arguments = match (self.arguments, self.many) {
+            (_, Some(many)) => Inline::Many(many),
+            ([a], _) => Inline::One(a.to_object(py)),
+            ([a, b], _) => Inline::Two(a.to_object(py), b.to_object(py)),
+            ([a, b, c], _) => Inline::Three(a.to_object(py), b.to_object(py), c.to_object(py)),
+            _ => Inline::None,
+        };
+        Callback {
+            state: LoopCell::new(State::Scheduled(Work { function: self.function.to_object(py), arguments })),
+            scope: self.scope,
+            owner: Shared::new(owner),
+            trace: LoopCell::new(self.trace),
+        }
+    }
+}
+
+impl Callback {
     fn of(owner: &Bound<'_, LoopCore>, function: &Object, arguments: Inline, scope: Scope) -> Self {
         let function = function.clone_ref(owner.py());
         Self {
@@ -203,7 +223,7 @@ impl Callback {
         });
         let Some(work) = work else { return Ok(()) };
         let context = self.scope.context_to_run(py, &owner.context);
-        let result = context.and_then(|context| context.run(py, || work.call(py)));
+        let result = context.and_then(|context| context.run(py, || work.call(py).map(drop)));
         if result.is_err() {
             let old = self.state.with(|state| match state {
                 State::Spent => std::mem::replace(state, State::Scheduled(work)),
@@ -211,13 +231,13 @@ impl Callback {
             });
             drop(old);
         }
-        result.map(drop)
+        result
     }
 
     /// Runs it in its context, unless it was cancelled; it may run again.
     pub(crate) fn run(&self, py: Python<'_>) -> PyResult<()> {
         match self.work(py) {
-            Some(work) => self.scope.context(py)?.run(py, || work.call(py)).map(drop),
+            Some(work) => self.scope.context(py)?.run(py, || work.call(py).map(drop)),
             None => Ok(()),
         }
     }
@@ -274,10 +294,6 @@ impl Callback {
 
     fn with_trace<R>(&self, body: impl FnOnce(&mut Trace) -> R) -> R {
         self.trace.with(|trace| body(trace.get_or_insert_default()))
-    }
-
-    pub(crate) fn set_source(&self, source: Object) {
-        drop(self.with_trace(|trace| trace.source.replace(source)));
     }
 
     /// What `when()` answers.

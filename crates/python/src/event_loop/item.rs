@@ -25,7 +25,9 @@ pub(crate) struct ItemKind {
     pub(crate) quiet: bool,
 }
 
-/// What is ready to run.
+/// What is ready to run. Copied with each push and pop: a tag of less than a word would have what follows
+/// copied from odd addresses.
+#[repr(usize)]
 pub(crate) enum Item {
     Call(Instance<Handle>),
     CallFromThread(Instance<ThreadSafeHandle>),
@@ -46,6 +48,7 @@ pub(crate) enum Item {
 }
 
 /// What becomes ready at a time.
+#[repr(usize)]
 pub(crate) enum Timer {
     Handle(Instance<TimerHandle>),
     /// The future that a sleeping task waits for.

@@ -68,8 +68,8 @@ pub(crate) struct LoopCore {
     pub(crate) lingering: AtomicU64,
 }
 
-// What other threads have left in the inbox is not shown: it is known to nobody else, and so taken for alive. The spare context leads
-// nowhere.
+// What other threads have left in the inbox is not shown: it is known to nobody else, and so taken for alive.
+// The spare context leads nowhere.
 owned!(LoopCore {
     visits: state, task_factory;
     ignores: driver, remote, handles, timer_handles, context, own, steps, lingering;
@@ -105,6 +105,12 @@ impl LoopCore {
         self.own.differs_in(Parts::CHECKS_NOTHING)
     }
 
+    /// Whether it is open, and checks nothing.
+    #[inline(always)]
+    pub(super) fn is_plain(&self) -> bool {
+        !self.own.differs_in(Parts::OPEN.and(Parts::CHECKS_NOTHING))
+    }
+
     pub(crate) fn check_open(&self) -> PyResult<()> {
         if self.is_closed() {
             return Err(closed());
@@ -112,8 +118,15 @@ impl LoopCore {
         Ok(())
     }
 
+    #[inline(always)]
     pub(crate) fn push(&self, item: Item) {
         self.state.with(|state| state.reactor.engine.push(item));
+    }
+
+    /// The same for an item that is made in its place in the queue: for those of which there are most.
+    #[inline(always)]
+    pub(crate) fn push_with(&self, make: impl FnOnce() -> Item) {
+        self.state.with(|state| state.reactor.engine.push_with(make));
     }
 
     /// An item that has to follow the running callback at once.

@@ -93,6 +93,7 @@ pub(crate) use natively;
 
 impl Context {
     /// `context.run(body)`, or `copy.run(body)` where [`Self::instead`] gives one.
+    #[inline(always)]
     pub(crate) fn run<R>(&self, py: Python<'_>, body: impl FnOnce() -> PyResult<R>) -> PyResult<R> {
         match self.enter(py) {
             Ok(()) => self.leave_after(py, body),

@@ -5,18 +5,19 @@ use crate::ffi::observer::AnyObserver;
 use ironloop_engine::{Slot, deadline};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
-use pyo3::types::{PyFloat, PyTuple};
+use pyo3::types::{PyFloat, PyInt, PyTuple};
 
 use super::by_name::call_soon_by_name;
 use super::item::{Item, Timer};
 use super::loop_core::{LoopCore, closed};
 use super::parts::Parts;
-use crate::event_loop::handle::{Callback, Handle, ThreadSafeHandle, TimerHandle};
+use crate::event_loop::handle::{Callback, Draft, Handle, ThreadSafeHandle, TimerHandle};
 use crate::event_loop::task::{Task, wakeup_of};
 use crate::ffi::call::call_named;
 use crate::ffi::derived::{Own, track};
 use crate::ffi::ending::outlive_interpreter;
 use crate::ffi::error::os_error;
+use crate::ffi::object::float_of;
 use crate::ffi::{Arg, Arguments, Context, Instance, Native, Object, imports, method_of};
 
 /// Which threads may call a method.
@@ -26,29 +27,46 @@ enum Caller {
     AnyThread,
 }
 
-/// What a handle of any kind holds. Debug mode checks what asyncio checks there (the right thread, something
-/// callable that is no coroutine) and notes where the user's code stands.
-fn callback(
+/// What a handle of any kind holds.
+#[inline(always)]
+fn draft<'a>(
     slf: &Bound<'_, LoopCore>,
-    function: Arg<'_>,
-    rest: &[Arg<'_>],
+    function: Arg<'a>,
+    rest: &'a [Arg<'a>],
     context: Option<Arg<'_>>,
     method: &str,
     caller: Caller,
-) -> PyResult<Callback> {
-    let (py, debug) = (slf.py(), slf.get().is_debug());
+) -> PyResult<Draft<'a>> {
+    let source = if slf.get().is_plain() { None } else { check(slf, function, method, caller)? };
+    Draft::new(slf.py(), function, rest, context, source)
+}
+
+/// Debug mode checks what asyncio checks there (the right thread, something callable that is no coroutine) and
+/// notes where the user's code stands.
+#[cold]
+fn check(
+    slf: &Bound<'_, LoopCore>,
+    function: Arg<'_>,
+    method: &str,
+    caller: Caller,
+) -> PyResult<Option<Object>> {
     slf.get().check_open()?;
-    if debug {
-        if caller == Caller::LoopThread {
-            slf.call_method0(intern!(py, "_check_thread"))?;
-        }
-        slf.call_method1(intern!(py, "_check_callback"), (function.bind(py), method))?;
+    if !slf.get().is_debug() {
+        return Ok(None);
     }
-    let callback = Callback::new(slf, function, rest, context)?;
-    if debug {
-        callback.set_source(slf.call_method0(intern!(py, "_caller"))?.into());
+    if caller == Caller::LoopThread {
+        slf.call_method0(intern!(slf.py(), "_check_thread"))?;
     }
-    Ok(callback)
+    slf.call_method1(intern!(slf.py(), "_check_callback"), (function.bind(slf.py()), method))?;
+    slf.call_method0(intern!(slf.py(), "_caller")).map(|source| Some(source.into()))
+}
+
+impl Handle {
+    /// A new one, in memory of the loop's.
+    #[inline(always)]
+    pub(crate) fn make(slf: &Bound<'_, LoopCore>, draft: Draft<'_>) -> PyResult<Instance<Self>> {
+        Self::class().instantiate_in(slf.py(), Some(&slf.get().handles), || Self(draft.finish(slf)))
+    }
 }
 
 impl LoopCore {
@@ -136,10 +154,10 @@ fn call_soon(slf: &Bound<'_, LoopCore>, arguments: Arguments<'_>) -> PyResult<Ob
     let py = slf.py();
     let sorted = arguments.sort(py, "BaseEventLoop.call_soon", ["callback"])?;
     let [function] = sorted.first;
-    let callback = callback(slf, function, sorted.rest, sorted.context, "call_soon", Caller::LoopThread)?;
-    let handle = Handle::class().instantiate(py, Handle(callback))?;
+    let draft = draft(slf, function, sorted.rest, sorted.context, "call_soon", Caller::LoopThread)?;
+    let handle = Handle::make(slf, draft)?;
     track_if_needed(slf.get(), handle.object());
-    slf.get().push(Item::Call(handle.clone_ref(py)));
+    slf.get().push_with(|| Item::Call(handle.clone_ref(py)));
     Ok(handle.into_object())
 }
 
@@ -150,13 +168,12 @@ fn call_soon_threadsafe(slf: &Bound<'_, LoopCore>, arguments: Arguments<'_>) -> 
     }
     let sorted = arguments.sort(py, "BaseEventLoop.call_soon_threadsafe", ["callback"])?;
     let [function] = sorted.first;
-    let callback =
-        callback(slf, function, sorted.rest, sorted.context, "call_soon_threadsafe", Caller::AnyThread)?;
+    let draft = draft(slf, function, sorted.rest, sorted.context, "call_soon_threadsafe", Caller::AnyThread)?;
     let (item, handle) = if imports::thread_safe_handle(py)?.is_some() {
-        let handle = ThreadSafeHandle::class().instantiate(py, ThreadSafeHandle::new(callback))?;
+        let handle = ThreadSafeHandle::class().instantiate(py, ThreadSafeHandle::new(draft.finish(slf)))?;
         (Item::CallFromThread(handle.clone_ref(py)), handle.into_object())
     } else {
-        let handle = Handle::class().instantiate(py, Handle(callback))?;
+        let handle = Handle::make(slf, draft)?;
         (Item::Call(handle.clone_ref(py)), handle.into_object())
     };
     track_if_needed(core, &handle);
@@ -180,10 +197,13 @@ fn call_later(slf: &Bound<'_, LoopCore>, arguments: Arguments<'_>) -> PyResult<O
         return Err(PyTypeError::new_err("delay must not be None"));
     }
     let (now, delay) = (LoopCore::time(slf)?, delay.bind(slf.py()));
-    let when = match delay.cast_exact::<PyFloat>() {
-        Ok(delay) => now + delay.value(),
+    let when = if let Ok(delay) = delay.cast_exact::<PyFloat>() {
+        now + delay.value()
+    } else if let Ok(delay) = delay.cast_exact::<PyInt>() {
+        now + float_of(&delay)?
+    } else {
         // What cannot be added fails as it does in asyncio.
-        Err(_) => PyFloat::new(slf.py(), now).add(delay)?.extract()?,
+        PyFloat::new(slf.py(), now).add(delay)?.extract()?
     };
     if !LoopCore::keeps(slf, Parts::CALL_AT) {
         return call_at_by_name(slf, when, function, sorted.rest, sorted.context);
@@ -231,8 +251,9 @@ fn schedule(
     method: &str,
 ) -> PyResult<Instance<TimerHandle>> {
     let (py, core) = (slf.py(), slf.get());
-    let callback = callback(slf, function, rest, context, method, Caller::LoopThread)?;
-    let handle = TimerHandle::class().instantiate(py, TimerHandle::new(callback, when))?;
+    let draft = draft(slf, function, rest, context, method, Caller::LoopThread)?;
+    let make = || TimerHandle::new(draft.finish(slf), when);
+    let handle = TimerHandle::class().instantiate_in(py, Some(&core.timer_handles), make)?;
     track_if_needed(core, handle.object());
     let timer = Timer::Handle(handle.clone_ref(py));
     handle.set_slot(core.schedule(when, timer));

@@ -123,6 +123,7 @@ impl<'a> Arguments<'a> {
     /// before `*rest`.
     ///
     /// Raises what Python itself raises: a missing, doubled or unknown argument is a `TypeError`.
+    #[inline(always)]
     pub(crate) fn sort<const N: usize>(
         &self,
         py: Python<'_>,
@@ -139,6 +140,7 @@ impl<'a> Arguments<'a> {
     }
 
     /// `Some(None)` without keywords, `Some(value)` where the only keyword has this (interned) name.
+    #[inline]
     pub(crate) fn only_keyword(&self, name: &Bound<'_, PyString>) -> Option<Option<Arg<'a>>> {
         let Some(names) = self.names else {
             return Some(None);

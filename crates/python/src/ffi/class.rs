@@ -6,7 +6,7 @@
 
 use std::ffi::{CStr, c_int, c_void};
 use std::mem::{align_of, size_of};
-use std::ptr;
+use std::ptr::{self, NonNull};
 use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 
 use pyo3::ffi;
@@ -192,13 +192,35 @@ impl Class {
     }
 
     /// A new instance around `payload`.
-    pub(crate) fn instantiate<T: Native>(&self, py: Python<'_>, mut payload: T) -> PyResult<Instance<T>> {
-        let kind = self.kind();
+    #[inline]
+    pub(crate) fn instantiate<T: Native>(&self, py: Python<'_>, payload: T) -> PyResult<Instance<T>> {
         let recycled = payload.pool().and_then(Pool::take);
-        let tracked = payload.begins_tracked();
+        self.instantiate_at(py, recycled, || payload)
+    }
+
+    /// A new instance around what `make` makes, where it is. Its memory may come from the pool that the
+    /// payload will name.
+    #[inline(always)]
+    pub(crate) fn instantiate_in<T: Native>(
+        &self,
+        py: Python<'_>,
+        pool: Option<&Pool>,
+        make: impl FnOnce() -> T,
+    ) -> PyResult<Instance<T>> {
+        self.instantiate_at(py, pool.and_then(Pool::take), make)
+    }
+
+    #[inline(always)]
+    fn instantiate_at<T: Native>(
+        &self,
+        py: Python<'_>,
+        recycled: Option<NonNull<ffi::PyObject>>,
+        make: impl FnOnce() -> T,
+    ) -> PyResult<Instance<T>> {
+        let kind = self.kind();
         // SAFETY: fresh memory is sized for the class and zeroed behind the header, recycled memory was an
         // instance of the class and its slots are empty. The payload is in place before the collector can see
-        // the instance.
+        // the instance: `make` may make none, and leaves it in memory that nobody knows if it panics.
         unsafe {
             let memory = match recycled {
                 Some(memory) => {
@@ -209,8 +231,9 @@ impl Class {
                 }
                 None => allocate(py, kind, T::TRACKED)?,
             };
-            self.payload::<T>(memory).write(payload);
-            if tracked {
+            let place = self.payload::<T>(memory);
+            place.write(make());
+            if (*place).begins_tracked() {
                 ffi::PyObject_GC_Track(memory.cast());
             }
             Ok(Instance::from_object(Object::from_owned(py, memory)))

@@ -5,7 +5,7 @@ use std::ptr;
 
 use pyo3::ffi;
 use pyo3::prelude::*;
-use pyo3::types::{PyBool, PyTuple, PyType};
+use pyo3::types::{PyBool, PyInt, PyTuple, PyType};
 
 /// A strong reference to a Python object.
 ///
@@ -117,6 +117,13 @@ pub(crate) fn new_instance(kind: &Bound<'_, PyType>) -> PyResult<Object> {
             None => kind.call0().map(Object::from),
         }
     }
+}
+
+/// `float(int)`; an error if that is too large.
+pub(crate) fn float_of(int: &Bound<'_, PyInt>) -> PyResult<f64> {
+    // SAFETY: a live int. Where the result may be an error's, it is asked for.
+    let value = unsafe { ffi::PyLong_AsDouble(int.as_ptr()) };
+    if value == -1.0 && PyErr::occurred(int.py()) { Err(PyErr::fetch(int.py())) } else { Ok(value) }
 }
 
 /// The calling thread, as `threading.get_ident()` numbers it.

@@ -10,10 +10,10 @@ use pyo3::types::PyInt;
 use super::listener::{LISTENER, Listener};
 use super::operations::USER;
 use super::watch::{State, UserWatch, Waiting};
-use crate::event_loop::handle::{Callback, Handle};
+use crate::event_loop::handle::{Draft, Handle};
 use crate::event_loop::{LoopCore, Source, Sources};
 use crate::ffi::derived::track;
-use crate::ffi::{Arg, Arguments, Instance, Native, Object, method_of};
+use crate::ffi::{Arg, Arguments, Instance, Object, method_of};
 
 /// A descriptor, or an object that has one; asyncio's errors where it is neither.
 pub(crate) fn descriptor(py: Python<'_>, file: Arg<'_>) -> PyResult<RawFd> {
@@ -43,8 +43,7 @@ fn add(slf: &Bound<'_, LoopCore>, arguments: Arguments<'_>, side: Side, name: &s
     let sorted = arguments.sort(py, name, ["fd", "callback"])?;
     let [file, function] = sorted.first;
     let fd = descriptor(py, file)?;
-    let callback = Callback::new(slf, function, sorted.rest, sorted.context)?;
-    let handle = Handle::class().instantiate(py, Handle(callback))?;
+    let handle = Handle::make(slf, Draft::new(py, function, sorted.rest, sorted.context, None)?)?;
     // Not for one turn: it stays as long as the descriptor is watched.
     track(handle.object());
     let mut waiting = Watcher::Callback(handle.clone_ref(py));

@@ -1,8 +1,9 @@
 //! The context in which something runs once, later.
 //!
-//! As long as nobody looks at it, it is only the map of the context that it would be a copy of: no object is made,
-//! none for the collector to walk. What runs in it enters a context that the loop keeps for this purpose, and
-//! that becomes the loop's again if nobody has kept it: a token, a weak reference, whoever has the handle.
+//! As long as nobody looks at it, it is only the map of the context that it would be a copy of: no object is
+//! made, none for the collector to walk. What runs in it enters a context that the loop keeps for this
+//! purpose, and that becomes the loop's again if nobody has kept it: a token, a weak reference, whoever has
+//! the handle.
 
 use pyo3::ffi;
 use pyo3::prelude::*;
@@ -25,6 +26,7 @@ unsafe impl Send for Scope {}
 
 impl Scope {
     /// A copy of the current context.
+    #[inline]
     pub(crate) fn copy_current(py: Python<'_>) -> PyResult<Self> {
         match layout::current_variables(py) {
             Some(variables) => Ok(Self(Field::new(variables))),
@@ -33,6 +35,7 @@ impl Scope {
     }
 
     /// The context that a user passed; `None` stands for a copy of the current one.
+    #[inline]
     pub(crate) fn from_argument(py: Python<'_>, argument: Option<Arg<'_>>) -> PyResult<Self> {
         match argument.filter(|argument| !argument.is_none()) {
             None => Self::copy_current(py),
@@ -49,6 +52,7 @@ impl Scope {
     }
 
     /// The same for who runs something there now, on the thread of the loop that has the spare one.
+    #[inline]
     pub(crate) fn context_to_run(&self, py: Python<'_>, spare: &Spare) -> PyResult<Context> {
         match self.whole(py) {
             Some(context) => Ok(context),
@@ -71,7 +75,9 @@ impl Scope {
         fresh
     }
 
-    /// It has served, and nobody will look at it: if its context is nobody else's it is the loop's spare one again.
+    /// It has served, and nobody will look at it: if its context is nobody else's it is the loop's spare one
+    /// again.
+    #[inline]
     pub(crate) fn give_back(&self, py: Python<'_>, spare: &Spare) {
         if !self.is_whole() {
             return;
@@ -105,8 +111,8 @@ impl Drop for Scope {
     }
 }
 
-/// The context that a loop keeps for what runs next: empty, and nobody else's. One is enough, as long as what runs in it
-/// does not turn the loop.
+/// The context that a loop keeps for what runs next: empty, and nobody else's. One is enough, as long as what
+/// runs in it does not turn the loop.
 #[derive(Default)]
 pub(crate) struct Spare(LoopCell<Kept>);
 
