@@ -45,17 +45,21 @@ pub(super) fn is_known() -> bool {
     KNOWN.load(Ordering::Relaxed)
 }
 
-/// Takes a look at contexts of this interpreter. (Free-threaded, others may change them while we look.)
+/// Takes a look at contexts of this interpreter.
 pub(crate) fn prepare(py: Python<'_>) -> PyResult<()> {
     let fits = match fits(py) {
         Err(error) if error.is_instance_of::<PyException>(py) => false,
         result => result?,
     };
-    KNOWN.store(fits && !cfg!(Py_GIL_DISABLED), Ordering::Relaxed);
+    KNOWN.store(fits, Ordering::Relaxed);
     Ok(())
 }
 
 fn fits(py: Python<'_>) -> PyResult<bool> {
+    // Of other machines we know nothing; free-threaded, others may change a context while we look.
+    if cfg!(any(Py_GIL_DISABLED, not(target_pointer_width = "64"))) {
+        return Ok(false);
+    }
     // SAFETY: the class of contexts, which lives as long as the interpreter.
     let size = unsafe { ffi::PyContext_Type.tp_basicsize } as usize;
     if size != size_of::<Fields>() {
