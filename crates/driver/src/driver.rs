@@ -120,6 +120,14 @@ impl Driver {
         }
     }
 
+    /// The own address of all that a listening socket accepts, where they have one.
+    #[must_use]
+    pub fn accepted_address(&self, listener: RawFd) -> Option<Address> {
+        match self {
+            Self::Kernel => socket::accepted_address(listener),
+        }
+    }
+
     /// The peer's address; `None` where it is of another family.
     pub fn peer_address(&self, fd: RawFd) -> io::Result<Option<Address>> {
         match self {

@@ -9,6 +9,7 @@
 
 mod address;
 mod clock;
+mod copies;
 pub mod datagram;
 mod driver;
 mod event;
@@ -22,6 +23,7 @@ mod thread;
 
 pub use address::{Address, Family, UnixName};
 pub use clock::now;
+pub use copies::forks;
 pub use driver::Driver;
 pub use event::{Event, Events, Interest, Ready, Token, Trigger, Watched};
 pub use notifier::Notifier;

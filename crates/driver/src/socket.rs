@@ -2,6 +2,7 @@
 //! is an error.
 
 use std::io::{self, IoSlice};
+use std::net::SocketAddr;
 use std::os::fd::{OwnedFd, RawFd};
 
 use crate::address::Address;
@@ -82,6 +83,23 @@ pub fn local_address(fd: RawFd) -> io::Result<Option<Address>> {
     sys::local_address(fd)
 }
 
+/// The own address of all that a listening socket accepts: its own, unless it is one of many (`0.0.0.0`), or
+/// the kernel may hand it connections to other addresses (`IP_TRANSPARENT`).
+#[must_use]
+pub fn accepted_address(listener: RawFd) -> Option<Address> {
+    let address = local_address(listener).ok()??;
+    let is_one = match &address {
+        Address::Internet(SocketAddr::V4(v4)) => !v4.ip().is_unspecified(),
+        // The scope of a link is that of the connection.
+        Address::Internet(SocketAddr::V6(v6)) => {
+            !v6.ip().to_canonical().is_unspecified() && v6.scope_id() == 0
+        }
+        Address::Unix(_) => return Some(address),
+    };
+    let serves_itself = sys::is_transparent(listener, address.family()).is_ok_and(|others| !others);
+    (is_one && serves_itself).then_some(address)
+}
+
 /// The peer's address; `None` where it is of another family.
 pub fn peer_address(fd: RawFd) -> io::Result<Option<Address>> {
     sys::peer_address(fd)
@@ -122,8 +140,20 @@ mod tests {
         assert_eq!(&buffer[..4], b"abcd");
         assert_eq!(receive(server, &mut buffer).unwrap_err().kind(), io::ErrorKind::WouldBlock);
 
+        assert_eq!(accepted_address(listener.as_raw_fd()), local_address(server).unwrap());
+
         shutdown_write(client.as_raw_fd()).unwrap();
         assert_eq!(receive_some(server, &mut [0; 1]), 0);
+    }
+
+    #[test]
+    fn what_is_accepted_from_many_addresses_has_none_in_common() {
+        for many in ["0.0.0.0:0", "[::]:0", "[::ffff:0.0.0.0]:0"] {
+            // Not every machine has IPv6.
+            let Ok(listener) = TcpListener::bind(many) else { continue };
+            assert_eq!(accepted_address(listener.as_raw_fd()), None);
+        }
+        assert_eq!(accepted_address(-1), None);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 pub(crate) mod clock;
 pub(crate) mod epoll;
 pub(crate) mod eventfd;
+pub(crate) mod fork;
 pub(crate) mod socket;
 pub(crate) mod stack;
 pub(crate) mod thread;

@@ -64,13 +64,25 @@ pub(crate) fn set_nodelay(fd: RawFd) -> io::Result<()> {
 }
 
 pub(crate) fn is_corked(fd: RawFd) -> io::Result<bool> {
-    let mut corked: libc::c_int = 0;
+    Ok(option(fd, libc::IPPROTO_TCP, libc::TCP_CORK)? != 0)
+}
+
+/// Whether the kernel may hand it what is sent to others' addresses.
+pub(crate) fn is_transparent(fd: RawFd, family: Family) -> io::Result<bool> {
+    let (level, name) = match family {
+        Family::V4 => (libc::IPPROTO_IP, libc::IP_TRANSPARENT),
+        Family::V6 => (libc::IPPROTO_IPV6, libc::IPV6_TRANSPARENT),
+        Family::Unix => return Ok(false),
+    };
+    Ok(option(fd, level, name)? != 0)
+}
+
+fn option(fd: RawFd, level: libc::c_int, name: libc::c_int) -> io::Result<libc::c_int> {
+    let mut value: libc::c_int = 0;
     let mut length = size_of::<libc::c_int>() as libc::socklen_t;
     // SAFETY: the option's value is an int, which the kernel may fill.
-    check(unsafe {
-        libc::getsockopt(fd, libc::IPPROTO_TCP, libc::TCP_CORK, (&raw mut corked).cast(), &raw mut length)
-    })?;
-    Ok(corked != 0)
+    check(unsafe { libc::getsockopt(fd, level, name, (&raw mut value).cast(), &raw mut length) })?;
+    Ok(value)
 }
 
 pub(crate) fn uncork(fd: RawFd) -> io::Result<()> {
@@ -134,13 +146,7 @@ pub(crate) const UNIX_NAME_ROOM: usize = size_of::<libc::sockaddr_un>() - UNIX_N
 const UNIX_NAME: usize = offset_of!(libc::sockaddr_un, sun_path);
 
 pub(crate) fn family(fd: RawFd) -> io::Result<Option<Family>> {
-    let mut domain: libc::c_int = 0;
-    let mut length = size_of::<libc::c_int>() as libc::socklen_t;
-    // SAFETY: the option's value is an int, which the kernel may fill.
-    check(unsafe {
-        libc::getsockopt(fd, libc::SOL_SOCKET, libc::SO_DOMAIN, (&raw mut domain).cast(), &raw mut length)
-    })?;
-    Ok(match domain {
+    Ok(match option(fd, libc::SOL_SOCKET, libc::SO_DOMAIN)? {
         libc::AF_INET => Some(Family::V4),
         libc::AF_INET6 => Some(Family::V6),
         libc::AF_UNIX => Some(Family::Unix),

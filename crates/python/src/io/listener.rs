@@ -5,7 +5,7 @@ use std::io;
 
 use crate::ffi::intern::intern;
 use ironloop_driver::socket::Accepted;
-use ironloop_driver::{Interest, Poller, Trigger};
+use ironloop_driver::{Address, Interest, Poller, Trigger};
 use ironloop_engine::Slot;
 use ironloop_reactor::{Accept, Batch};
 use pyo3::prelude::*;
@@ -14,7 +14,7 @@ use crate::event_loop::{LoopCore, Source, SourceKind, Sources};
 use crate::ffi::call::call;
 use crate::ffi::error::os_error;
 use crate::ffi::{Arguments, Class, Context, Instance, Native, Object, PythonSocket, method_of, owned};
-use crate::io::stream::{Descriptor, Setup, StreamTransport};
+use crate::io::stream::{Descriptor, OwnName, Setup, StreamTransport};
 use crate::io::transport::Transport;
 
 /// A socket that a server listens on.
@@ -26,6 +26,8 @@ pub(crate) struct Listener {
     backlog: usize,
     /// Whether what it accepts is TCP.
     is_tcp: bool,
+    /// The own name of all that it accepts, where they have one.
+    name: Option<Address>,
 }
 
 static CLASS: Class = Class::new();
@@ -43,7 +45,7 @@ impl Native for Listener {
 }
 
 // The loop lets go of it when it is closed.
-owned!(Listener { visits: socket, factory, server, context; clears nothing; ignores: backlog, is_tcp; });
+owned!(Listener { visits: socket, factory, server, context; clears nothing; ignores: backlog, is_tcp, name; });
 
 /// Listening sockets among the loop's sources.
 pub(super) static LISTENER: SourceKind = SourceKind {
@@ -95,6 +97,7 @@ impl Listener {
             context,
             server: Some(self.server.clone_ref(py)).filter(|server| !server.bind(py).is_none()),
             extra: None,
+            own: OwnName::Accepted(self.name.clone()),
             peer: accepted.peer,
             joins_writes: self.is_tcp,
         };
@@ -147,6 +150,7 @@ fn listen(slf: &Bound<'_, LoopCore>, arguments: Arguments<'_>) -> PyResult<Objec
     let socket = PythonSocket::new(&socket.bind(py))?;
     // Accepted sockets inherit it; it fails for sockets that are not TCP.
     let is_tcp = slf.get().driver.set_nodelay(socket.fd()).is_ok();
+    let name = slf.get().driver.accepted_address(socket.fd());
     let listener = Listener {
         socket,
         factory: factory.to_object(py),
@@ -154,6 +158,7 @@ fn listen(slf: &Bound<'_, LoopCore>, arguments: Arguments<'_>) -> PyResult<Objec
         context: Context::from_argument(py, Some(context))?,
         backlog: backlog.bind(py).extract()?,
         is_tcp,
+        name,
     };
     let listener = CLASS.instantiate(py, listener)?;
     // Asked only now: Python code has run since.

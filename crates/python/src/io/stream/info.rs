@@ -7,11 +7,20 @@ use ironloop_driver::{Address, Family};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
 
-use super::{Descriptor, StreamTransport};
+use super::{Descriptor, State, StreamTransport};
 use crate::ffi::imports;
 use crate::ffi::{Instance, Object, PythonSocket};
 use crate::io::address;
 use crate::io::transport::methods;
+
+/// The socket's own name.
+pub(crate) enum OwnName {
+    /// What the kernel has said; nothing if it is of a family that we cannot write.
+    Asked(Option<Address>),
+    /// Of an accepted one nobody has asked yet. What all have whom its listener accepts, if they have one:
+    /// the name of one that is over.
+    Accepted(Option<Address>),
+}
 
 impl StreamTransport {
     /// The dictionary behind `get_extra_info`, made and filled when first asked for.
@@ -34,7 +43,7 @@ impl StreamTransport {
         }
         let found = match name.extract::<&str>().unwrap_or_default() {
             "socket" => self.transport_socket(py)?,
-            "sockname" => self.name(py, self.own.as_ref(), "getsockname")?,
+            "sockname" => self.name(py, self.own_name(py).as_ref(), "getsockname")?,
             "peername" => self.name(py, self.peer.as_ref(), "getpeername")?,
             _ => return Ok(None),
         };
@@ -68,6 +77,8 @@ impl StreamTransport {
             Descriptor::Closed(_) => (None, None),
         });
         let Some(fd) = native else { return Ok(known) };
+        // From now on it may be closed behind our back.
+        drop(self.own_name(py));
         let keywords = PyDict::new(py);
         keywords.set_item(intern!(py, "fileno"), fd)?;
         let socket = imports::socket(py)?.call((), Some(&keywords))?;
@@ -97,7 +108,21 @@ impl StreamTransport {
             Descriptor::Closed(was) => was.as_ref().map(|was| was.clone_ref(py)),
             _ => None,
         });
-        was.or_else(|| closed_socket_of(py, self.own.as_ref()?.family()).ok())
+        was.or_else(|| closed_socket_of(py, self.own_name(py)?.family()).ok())
+    }
+
+    /// The socket's own name, if we can write it. The kernel is asked once, while it is open.
+    fn own_name(&self, py: Python<'_>) -> Option<Address> {
+        let driver = self.owner.get(py).driver;
+        self.state.with(|state| {
+            if let OwnName::Accepted(common) = &mut state.own {
+                let asked = driver.local_address(state.descriptor.fd());
+                state.own = OwnName::Asked(asked.unwrap_or_else(|_closed| common.take()));
+            }
+            match &state.own {
+                OwnName::Asked(name) | OwnName::Accepted(name) => name.clone(),
+            }
+        })
     }
 
     fn name(&self, py: Python<'_>, known: Option<&Address>, method: &str) -> PyResult<Option<Object>> {
@@ -113,7 +138,10 @@ impl StreamTransport {
 
     /// The socket is about to be closed, and what `get_extra_info` tells must be known after that.
     pub(super) fn remember_names(&self, py: Python<'_>) -> PyResult<()> {
-        if self.own.is_some() {
+        let is_known = |state: &mut State| match &state.own {
+            OwnName::Asked(name) | OwnName::Accepted(name) => name.is_some(),
+        };
+        if self.state.with(is_known) || self.own_name(py).is_some() {
             return Ok(());
         }
         self.complete_extra(py).map(drop)

@@ -34,6 +34,7 @@ use chunk::Chunk;
 pub(crate) use delivering::NativeProtocols;
 use delivering::Receiver;
 pub(crate) use descriptor::Descriptor;
+pub(crate) use info::OwnName;
 use layer::Layer;
 use loan::Loan;
 pub(crate) use methods::add_class;
@@ -45,6 +46,7 @@ pub(crate) struct Setup {
     pub(crate) context: Context,
     pub(crate) server: Option<Object>,
     pub(crate) extra: Option<Object>,
+    pub(crate) own: OwnName,
     pub(crate) peer: Option<Address>,
     /// Whether the kernel makes one segment of several writes if it is told that more follows: TCP.
     pub(crate) joins_writes: bool,
@@ -55,6 +57,7 @@ pub(crate) struct State {
     /// What stands between the stream and the protocol.
     layer: Layer,
     descriptor: Descriptor,
+    own: OwnName,
     registration: Registration,
     /// `None` once the connection is lost and the protocol knows.
     protocol: Option<Object>,
@@ -78,19 +81,18 @@ pub(crate) struct State {
 owned!(in_cell State {
     visits: descriptor, loan;
     clears: protocol, server, extra, error;
-    ignores: stream, layer, registration, receiver, bursts, held, dropped;
+    ignores: stream, layer, own, registration, receiver, bursts, held, dropped;
 });
 
 pub(crate) struct StreamTransport {
     owner: Shared<LoopCore>,
     context: Context,
-    /// The socket's names when it came to us, as far as we can write them.
-    own: Option<Address>,
+    /// The peer's name when the socket came to us, if we can write it.
     peer: Option<Address>,
     state: LoopCell<State>,
 }
 
-owned!(StreamTransport { visits: owner, context; clears: state; ignores: own, peer; });
+owned!(StreamTransport { visits: owner, context; clears: state; ignores: peer; });
 
 static TRANSPORT: Class = Class::new();
 
@@ -125,11 +127,11 @@ impl StreamTransport {
     /// Makes the transport of a connected, non-blocking socket. The protocol is told by `connection_made`.
     pub(crate) fn create(owner: &Bound<'_, LoopCore>, setup: Setup) -> PyResult<Instance<Self>> {
         let py = owner.py();
-        let own = owner.get().driver.local_address(setup.descriptor.fd()).ok().flatten();
         let state = State {
             stream: Stream::default(),
             layer: Layer::Plain,
             descriptor: setup.descriptor,
+            own: setup.own,
             registration: Registration::default(),
             protocol: Some(setup.protocol),
             receiver: None,
@@ -144,7 +146,6 @@ impl StreamTransport {
         let transport = Self {
             owner: Shared::new(owner),
             context: setup.context,
-            own,
             peer: setup.peer,
             state: LoopCell::new(state),
         };
@@ -186,6 +187,7 @@ pub(crate) fn from_socket(
     let fd = descriptor.number();
     let driver = owner.get().driver;
     let peer = driver.peer_address(fd).ok().flatten();
+    let own = OwnName::Asked(driver.local_address(fd).ok().flatten());
     // The option fails for what is not TCP.
     let is_tcp = driver.set_nodelay(fd).is_ok();
     let extra = if extra.is_none() { None } else { Some(extra.call_method0(intern!(py, "copy"))?.into()) };
@@ -195,6 +197,7 @@ pub(crate) fn from_socket(
         context,
         server: (!server.is_none()).then(|| server.into()),
         extra,
+        own,
         peer,
         joins_writes: is_tcp,
     };
