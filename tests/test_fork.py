@@ -227,6 +227,48 @@ def test_the_child_may_close_what_it_got(program):
     """)
 
 
+def test_the_parent_closes_a_connection_of_which_the_child_has_a_copy(program):
+    """It goes on: what the peer sends to the child's copy is nothing to the parent's loop."""
+    program("""
+        class Server(asyncio.Protocol):
+            def connection_made(self, transport):
+                accepted.put_nowait(transport)
+        async def main():
+            loop = asyncio.get_running_loop()
+            server = await loop.create_server(Server, "127.0.0.1", 0)
+            address = server.sockets[0].getsockname()
+            def connect():
+                return loop.run_in_executor(None, socket.create_connection, address)
+            before, transport = await connect(), await accepted.get()
+            go_on, told = os.pipe()
+            def in_child():
+                os.close(told)
+                os.read(go_on, 1)
+            pid = fork(in_child)
+            # One that the child has too, one that it has not, one more with the number of the first.
+            after, other = await connect(), await accepted.get()
+            for sock, old in ((before, transport), (after, other)):
+                old.abort()
+                await asyncio.sleep(0)
+                await asyncio.sleep(0)
+                assert old.get_extra_info("sockname") == address
+            before.send(b"to the child's copy")
+            third, transport = await connect(), await accepted.get()
+            third.send(b"x")
+            assert await work() == "worked"
+            assert after.recv(1) == b""
+            os.write(told, b"x")
+            assert await exit_of(pid) == 0
+            transport.abort()
+            server.close()
+            for sock in (before, after, third):
+                sock.close()
+        accepted = asyncio.Queue()
+        asyncio.run(main())
+        print("done")
+    """)
+
+
 def test_a_child_of_a_child(program):
     program("""
         def in_child():

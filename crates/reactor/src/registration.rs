@@ -19,6 +19,8 @@ struct Place {
     fd: RawFd,
     slot: Slot,
     watched: Interest,
+    /// How often the process had forked when this began.
+    forks: u32,
 }
 
 impl Registration {
@@ -53,7 +55,7 @@ impl Registration {
         }
         let Some(place) = &mut self.0 else {
             let slot = sources.insert(poller, fd, (wanted, Trigger::Level), source(), bin)?;
-            self.0 = Some(Place { fd, slot, watched: wanted });
+            self.0 = Some(Place { fd, slot, watched: wanted, forks: ironloop_driver::forks() });
             return Ok(());
         };
         place.change((poller, sources), fd, wanted)
@@ -82,6 +84,17 @@ impl Registration {
     pub fn end<S>(&mut self, (poller, sources): (&Poller, &mut Sources<S>)) -> Option<S> {
         let place = self.0.take()?;
         sources.remove_slot(poller, place.fd, place.slot)
+    }
+
+    /// Stops watching what its only owner closes next. The kernel lets go of it then by itself, unless a
+    /// child has a copy. (One that we do not know of is met when it is reported: [`Sources::renew`].)
+    pub fn end_closing<S>(&mut self, (poller, sources): (&Poller, &mut Sources<S>)) -> Option<S> {
+        match self.0.take()? {
+            Place { fd, slot, forks, .. } if forks == ironloop_driver::forks() => {
+                sources.leave_slot(fd, slot)
+            }
+            Place { fd, slot, .. } => sources.remove_slot(poller, fd, slot),
+        }
     }
 
     /// The loop is closed, and watches nothing any more.

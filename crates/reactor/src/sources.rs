@@ -130,6 +130,11 @@ impl<S> Sources<S> {
         if self.slot(fd) == Some(slot) { self.remove(poller, fd) } else { None }
     }
 
+    /// The same of a descriptor that is closed next and has no copy: the kernel need not be told.
+    pub(crate) fn leave_slot(&mut self, fd: RawFd, slot: Slot) -> Option<S> {
+        if self.slot(fd) == Some(slot) { self.forget(fd) } else { None }
+    }
+
     /// Has the kernel watch what is here, and nothing else: some descriptor was closed while a copy of it
     /// lived, so what it was watched for could not be taken back. `others` are watched beside the sources,
     /// unless they are sources by now.

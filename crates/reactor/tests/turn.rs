@@ -229,3 +229,29 @@ fn a_closed_reactor_hands_over_all_that_it_held() {
     assert_eq!(refused, Some(Happening::Word("late")));
     turns.remote().wake().expect("nobody is woken");
 }
+
+#[test]
+fn what_is_closed_next_is_left_to_the_kernel_and_an_unknown_copy_is_found_out() {
+    let mut turns = Words::new();
+    let (other, _others) = pair();
+    watch(&mut turns, other.as_raw_fd(), "other");
+    let (ours, mut theirs) = pair();
+    let mut registration = Registration::default();
+    let (poller, sources) = turns.reactor.watching().expect("it is open");
+    registration
+        .widen((poller, sources), ours.as_raw_fd(), Interest::READABLE, || "socket", &mut Vec::new())
+        .expect("it can be watched");
+    say(&mut theirs);
+    // A copy of which nothing says that it exists keeps the registration.
+    let copy = ours.try_clone().expect("descriptors are left");
+    let (poller, sources) = turns.reactor.watching().expect("it is open");
+    assert_eq!(registration.end_closing((poller, sources)), Some("socket"));
+    assert!(!registration.is_watched());
+    drop(ours);
+    // So it is reported once more, to nobody, and then the set is built anew.
+    for reported in [1, 0] {
+        turns.reactor.engine.push(Happening::Word("something"));
+        assert_eq!(turns.turn().len(), 1 + reported);
+    }
+    drop(copy);
+}

@@ -46,9 +46,17 @@ impl Registration {
     /// Stops watching.
     pub(crate) fn end(&mut self, core: &LoopCore) -> Option<Source> {
         let ended = core.with_poller(|poller, sources| Ok(self.0.end((poller, sources))));
-        ended.unwrap_or_else(|_| {
-            self.0.forget();
-            None
-        })
+        ended.unwrap_or_else(|_| self.forget())
+    }
+
+    /// Stops watching what its only owner closes next.
+    pub(crate) fn end_closing(&mut self, core: &LoopCore) -> Option<Source> {
+        let ended = core.with_poller(|poller, sources| Ok(self.0.end_closing((poller, sources))));
+        ended.unwrap_or_else(|_| self.forget())
+    }
+
+    fn forget(&mut self) -> Option<Source> {
+        self.0.forget();
+        None
     }
 }

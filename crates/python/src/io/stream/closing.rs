@@ -30,6 +30,12 @@ pub(super) fn connection_lost(this: &Instance<StreamTransport>, py: Python<'_>) 
 /// The socket is closed, and nobody is told any more.
 pub(super) fn let_go(this: &Instance<StreamTransport>, py: Python<'_>) -> PyResult<()> {
     this.remember_names(py)?;
+    let core = this.owner.get(py);
+    let source = this.state.with(|state| match &state.descriptor {
+        Descriptor::Native(_) => state.registration.end_closing(core),
+        _ => state.registration.end(core),
+    });
+    drop(source);
     let (descriptor, server, protocol) =
         this.state.with(|state| (state.descriptor.take(py), state.server.take(), state.protocol.take()));
     drop(protocol);

@@ -11,7 +11,7 @@ use super::{Descriptor, State, StreamTransport};
 use crate::ffi::imports;
 use crate::ffi::{Instance, Object, PythonSocket};
 use crate::io::address;
-use crate::io::transport::methods;
+use crate::io::transport::{Transport, methods};
 
 /// The socket's own name.
 pub(crate) enum OwnName {
@@ -97,6 +97,10 @@ impl StreamTransport {
             // Somebody else's code ran meanwhile, and asked for the socket or closed it.
             socket.call_method0(intern!(py, "detach"))?;
             return self.raw_socket(py);
+        }
+        if self.state.with(|state| state.stream.endpoint.is_lost()) {
+            // It was still watched, for it was ours alone.
+            self.unwatch(py);
         }
         socket.call_method1(intern!(py, "setblocking"), (false,))?;
         Ok(Some(socket.into()))

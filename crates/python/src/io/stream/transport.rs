@@ -7,7 +7,7 @@ use pyo3::prelude::*;
 
 use super::chunk::Chunk;
 use super::loan::Loan;
-use super::{State, StreamTransport, closing, reading, writing};
+use super::{Descriptor, State, StreamTransport, closing, reading, writing};
 use crate::event_loop::LoopCore;
 use crate::ffi::call::call_method;
 use crate::ffi::cell::LoopCell;
@@ -127,6 +127,10 @@ impl Transport for StreamTransport {
 
     fn close(this: &Instance<Self>, py: Python<'_>) -> PyResult<()> {
         this.state.with(|state| state.layer).close(this, py)
+    }
+
+    fn is_ours_alone(state: &State) -> bool {
+        matches!(state.descriptor, Descriptor::Native(_))
     }
 
     fn connection_lost(this: &Instance<Self>, py: Python<'_>) -> PyResult<()> {

@@ -128,6 +128,11 @@ pub(crate) trait Transport: Native {
     /// Does all that the machine asks for.
     fn follow_up(this: &Instance<Self>, py: Python<'_>) -> PyResult<()>;
 
+    /// Whether nobody but us can close it, or has its number: then it may stay watched until it is closed.
+    fn is_ours_alone(_state: &Self::State) -> bool {
+        false
+    }
+
     /// The protocol will be told of the end in the next turn.
     fn before_the_end(_this: &Instance<Self>, _py: Python<'_>) -> PyResult<()> {
         Ok(())
@@ -230,10 +235,12 @@ pub(crate) trait Transport: Native {
         }
     }
 
-    /// All is over: nothing is watched any more, and the protocol is told in the next turn. Once the loop is
-    /// closed there is none, and nobody is told.
+    /// All is over: nothing that the kernel reports is wanted any more, and the protocol is told in the next
+    /// turn. Once the loop is closed there is none, and nobody is told.
     fn lose(this: &Instance<Self>, py: Python<'_>) -> PyResult<()> {
-        this.unwatch(py);
+        if !this.state().with(|state| Self::is_ours_alone(state)) {
+            this.unwatch(py);
+        }
         let core = this.owner().get(py);
         if core.check_open().is_err() {
             let untold = this.state().with(|state| state.error().take());
