@@ -238,6 +238,36 @@ def test_a_thread_ends_with_the_last_lookup(hanging):
 
 
 @needs_ironloop
+def test_one_lookup_after_another_needs_one_thread(hanging):
+    hanging.released.set()
+
+    async def main():
+        for number in range(10):
+            await ask(number)
+        assert len(hanging.threads) == 1
+
+    with asyncio.Runner(loop_factory=ironloop_loop) as runner:
+        runner.run(main())
+    threads_end(hanging)
+
+
+@needs_ironloop
+def test_a_lookup_that_is_cancelled_while_it_waits_never_begins(hanging):
+    async def main():
+        lookups = [asyncio.ensure_future(ask(number)) for number in range(34)]
+        await until(lambda: len(hanging.asked) == 32)
+        lookups[32].cancel()
+        await asyncio.wait([lookups[32]])
+        hanging.released.set()
+        await lookups[33]
+        assert "host32.example" not in hanging.asked
+
+    with asyncio.Runner(loop_factory=ironloop_loop) as runner:
+        runner.run(main())
+    threads_end(hanging)
+
+
+@needs_ironloop
 def test_what_waits_when_the_loop_is_closed_is_never_looked_up(hanging, caplog):
     async def main():
         lookups = [asyncio.ensure_future(ask(number)) for number in range(40)]

@@ -1,27 +1,36 @@
 """Name lookups, on threads of their own: a default executor full of work does not hold them up.
 
 A name server may not answer for half a minute, and nothing can end a lookup before. So its thread is one that
-the end of the process does not wait for. A thread looks up what waits and then ends: none idles, and a loop
-that nobody has closed leaves none behind. The loop's thread and the lookups' threads share `Lookups`, under
-its lock; a forked child makes its own.
+the end of the process does not wait for. A thread looks up what waits, and ends when nothing has come for a
+while: a loop that nobody has closed leaves none behind. The loop's thread and the lookups' threads share
+`Lookups`, under its lock; a forked child makes its own.
 """
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import os
 import socket
 import threading
 from asyncio import base_events
-from collections import deque
 from collections.abc import Callable
-from concurrent.futures import Future
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from ironloop import addresses
+
+if TYPE_CHECKING:
+    from queue import SimpleQueue
 
 # More lookups of a loop than this wait for their turn. Not a matter of cores, as in asyncio, for they mostly
 # wait: it is what asyncio has on a machine with many.
 _MOST = 32
 
-_Lookup = tuple[Future[Any], Callable[..., Any], tuple[Any, ...]]
+# Seconds for which a thread waits for the next lookup. To start one takes longer than most lookups.
+_PATIENCE = 0.5
+
+# Loop, future, function, arguments; None: there will be no more.
+_Lookup = tuple[Any, asyncio.Future[Any], Callable[..., Any], tuple[Any, ...]]
 
 
 class Resolver:
@@ -43,10 +52,16 @@ class Resolver:
         loop: Any = self
         # By asyncio's own name, for tests that replace it there.
         ask = base_events.socket.getaddrinfo  # type: ignore[attr-defined]
-        lookup = loop._getaddrinfo_debug if loop.get_debug() else ask
+        if loop.get_debug():
+            ask = loop._getaddrinfo_debug
+        elif addresses.is_stock(ask):
+            known = addresses.of_literal(host, port, family, type, proto, flags)
+            if known is not None:
+                return known
+            ask = addresses.look_up
         if _asks_nobody(host, port):
-            return lookup(host, port, family, type, proto, flags)
-        return await loop.run_in_executor(self._resolver(), lookup, host, port, family, type, proto, flags)
+            return ask(host, port, family, type, proto, flags)  # type: ignore[no-any-return]
+        return await self._resolver().submit(loop, ask, host, port, family, type, proto, flags)  # type: ignore[no-any-return]
 
     async def getnameinfo(self, sockaddr: Any, flags: int = 0) -> tuple[str, str]:
         """Looks an address up without blocking the loop; what needs no lookup is answered at once.
@@ -60,7 +75,7 @@ class Resolver:
         numeric = socket.NI_NUMERICHOST | socket.NI_NUMERICSERV
         if flags & numeric == numeric:
             return socket.getnameinfo(sockaddr, flags)
-        return await loop.run_in_executor(self._resolver(), socket.getnameinfo, sockaddr, flags)
+        return await self._resolver().submit(loop, socket.getnameinfo, sockaddr, flags)  # type: ignore[no-any-return]
 
     def _resolver(self) -> Lookups:
         lookups = self._lookups
@@ -75,65 +90,91 @@ class Resolver:
 
 
 class Lookups:
-    """What `run_in_executor` takes for an executor: a thread for each lookup, up to a number of them."""
+    """A thread for each lookup, up to a number of them."""
 
     def __init__(self) -> None:
+        # Not before somebody looks a name up: start-up does without.
+        from queue import Empty, SimpleQueue
+
         # A forked child has no threads, and who knows who held the lock.
         self.process = os.getpid()
         self._lock = threading.Lock()
         self._threads = 0
-        self._waiting: deque[_Lookup] = deque()
+        self._waiting: SimpleQueue[_Lookup | None] = SimpleQueue()
+        self._nothing = contextlib.suppress(Empty)
+        # How many threads wait for a lookup, less those that wait for a thread.
+        self._idle = 0
         self._closed = False
 
-    def submit(self, function: Callable[..., Any], /, *arguments: Any) -> Future[Any]:
-        """Calls the function in a thread, now or when one is free.
+    def submit(self, loop: Any, function: Callable[..., Any], /, *arguments: Any) -> asyncio.Future[Any]:
+        """Calls the function in a thread, now or when one is free. Unless the future is cancelled before.
 
         Raises:
             RuntimeError: no thread can be started.
         """
-        future: Future[Any] = Future()
-        lookup = (future, function, arguments)
+        future: asyncio.Future[Any] = loop.create_future()
         with self._lock:
-            if self._threads < _MOST:
-                worker = threading.Thread(
-                    target=self._work, args=(lookup,), name="ironloop-resolver", daemon=True
-                )
-                worker.start()
+            if self._idle <= 0 and self._threads < _MOST:
+                threading.Thread(target=self._work, name="ironloop-resolver", daemon=True).start()
                 self._threads += 1
-            else:
-                self._waiting.append(lookup)
+                self._idle += 1
+            self._idle -= 1
+            self._waiting.put((loop, future, function, arguments))
         return future
 
     def close(self) -> None:
         """Nobody wants the answers any more: what waits never begins, and what runs ends when it ends."""
         with self._lock:
             self._closed = True
-            forgotten = list(self._waiting)
-            self._waiting.clear()
-        for future, _, _ in forgotten:
-            future.cancel()
+            with self._nothing:
+                while True:
+                    self._waiting.get_nowait()
+            for _ in range(self._threads):
+                self._waiting.put(None)
 
-    def _work(self, lookup: _Lookup | None) -> None:
-        while lookup is not None:
+    def _work(self) -> None:
+        while (lookup := self._next()) is not None:
             self._perform(*lookup)
-            with self._lock:
-                lookup = self._waiting.popleft() if self._waiting else None
-                if lookup is None:
-                    self._threads -= 1
+            # It is somebody's future.
+            del lookup
 
-    def _perform(self, future: Future[Any], function: Callable[..., Any], arguments: Any) -> None:
-        if not future.set_running_or_notify_cancel():
-            return
-        try:
-            result = function(*arguments)
-        except BaseException as error:
-            if not self._closed:
-                future.set_exception(error)
-            # The error's traceback holds this frame, which would hold the error.
-            del future
-        else:
-            if not self._closed:
-                future.set_result(result)
+    def _next(self) -> _Lookup | None:
+        with self._nothing:
+            return self._waiting.get(timeout=_PATIENCE)
+        with self._lock:
+            # One may have come meanwhile, in the belief that this thread takes it.
+            with self._nothing:
+                return self._waiting.get_nowait()
+            self._idle -= 1
+            self._threads -= 1
+            return None
+
+    def _perform(
+        self, loop: Any, future: asyncio.Future[Any], function: Callable[..., Any], arguments: Any
+    ) -> None:
+        result, error = None, None
+        if not self._closed and not future.done():
+            try:
+                result = function(*arguments)
+            except BaseException as caught:
+                error = caught
+        # Who gets the answer may have the next question at once.
+        with self._lock:
+            self._idle += 1
+        # A loop that is closed meanwhile refuses.
+        with contextlib.suppress(RuntimeError):
+            loop.call_soon_threadsafe(_deliver, future, result, error)
+        # The error's traceback has this frame, which would hold the error.
+        del future, error
+
+
+def _deliver(future: asyncio.Future[Any], result: Any, error: BaseException | None) -> None:
+    if future.done():
+        return
+    if error is None:
+        future.set_result(result)
+    else:
+        future.set_exception(error)
 
 
 def _asks_nobody(host: Any, port: Any) -> bool:
@@ -144,7 +185,7 @@ def _asks_nobody(host: Any, port: Any) -> bool:
         return False
     if host is None:
         return True
-    if not isinstance(host, str):
+    if not isinstance(host, str) or not addresses.may_be_literal(host):
         return False
     for family, literal in ((socket.AF_INET, host), (socket.AF_INET6, host.partition("%")[0])):
         try:

@@ -1,5 +1,5 @@
+import asyncio
 from collections.abc import Callable
-from concurrent.futures import Future
 from typing import Any
 
 class Resolver:
@@ -20,5 +20,7 @@ class Resolver:
 class Lookups:
     process: int
     def __init__(self) -> None: ...
-    def submit(self, function: Callable[..., Any], /, *arguments: Any) -> Future[Any]: ...
+    def submit(
+        self, loop: asyncio.AbstractEventLoop, function: Callable[..., Any], /, *arguments: Any
+    ) -> asyncio.Future[Any]: ...
     def close(self) -> None: ...
