@@ -104,3 +104,76 @@ def test_a_peer_without_a_name_is_known_and_the_default_is_not_for_it(run):
             await abort(protocol)
 
     run(main)
+
+
+@pytest.mark.parametrize("asked", ["while it is open", "as it is lost", "after the end", "after its socket"])
+def test_the_own_name_behind_a_server_for_all_addresses(run, asked):
+    """A connection has one of them, and keeps it whoever asks for it when."""
+
+    async def main():
+        loop = asyncio.get_running_loop()
+        accepted: asyncio.Future[Any] = loop.create_future()
+        lost: asyncio.Future[Any] = loop.create_future()
+
+        class Server(asyncio.Protocol):
+            def connection_made(self, transport):
+                self.transport = transport
+                accepted.set_result(transport)
+
+            def connection_lost(self, error):
+                lost.set_result(
+                    self.transport.get_extra_info("sockname") if asked == "as it is lost" else None
+                )
+
+        server = await loop.create_server(Server, "0.0.0.0", 0)
+        address = (HOST, server.sockets[0].getsockname()[1])
+        _, near = await loop.create_connection(Recorder, *address)
+        far = await asyncio.wait_for(accepted, PATIENCE)
+        if asked == "while it is open":
+            assert far.get_extra_info("sockname") == address
+        if asked == "after its socket":
+            far.get_extra_info("socket")._sock.close()
+            assert far.get_extra_info("sockname") == address
+            far.abort()
+        near.transport.abort()
+        assert await asyncio.wait_for(lost, PATIENCE) in (None, address)
+        await asyncio.sleep(0)
+        assert far.get_extra_info("sockname") == address
+        server.close()
+
+    run(main)
+
+
+def test_the_socket_that_was_asked_for_as_the_connection_is_lost_can_be_watched(run):
+    """It is the program's until it is closed, which is after `connection_lost`."""
+
+    async def main():
+        loop = asyncio.get_running_loop()
+        told: asyncio.Future[Any] = loop.create_future()
+
+        class Server(asyncio.Protocol):
+            def connection_made(self, transport):
+                self.transport = transport
+
+            def data_received(self, data):
+                self.transport.abort()
+
+            def connection_lost(self, error):
+                copy = self.transport.get_extra_info("socket").dup()
+                readable = loop.create_future()
+                loop.add_reader(copy, readable.set_result, None)
+                told.set_result((copy, readable))
+
+        server = await loop.create_server(Server, HOST, 0)
+        _, near = await loop.create_connection(Recorder, *server.sockets[0].getsockname())
+        near.transport.write(b"x")
+        copy, readable = await asyncio.wait_for(told, PATIENCE)
+        near.transport.write(b"y")
+        await asyncio.wait_for(readable, PATIENCE)
+        assert copy.recv(10) == b"y"
+        loop.remove_reader(copy)
+        copy.close()
+        await abort(near)
+        server.close()
+
+    run(main)
