@@ -116,7 +116,7 @@ def test_stock_tasks_and_futures_work_beside_them(loop):
 def test_a_factory_makes_what_it_wants(loop):
     loop.set_task_factory(lambda loop, coroutine, **keywords: asyncio.Task(coroutine, loop=loop, **keywords))
     task = loop.create_task(answer(), name="by the factory")
-    assert type(task) is asyncio.Task
+    assert type(task) is ironloop.Task and task.get_name() == "by the factory"
     assert loop.run_until_complete(task) == 42
 
 

@@ -39,6 +39,7 @@ __all__ = [
     "TimeoutCore",
     "TimerHandle",
     "__version__",
+    "answer_by_name",
     "as_completed",
     "await_by",
     "create_task",
@@ -72,6 +73,7 @@ if sys.version_info >= (3, 14):
 __version__: str
 misfit: str | None
 
+def answer_by_name(ours: bool) -> None: ...
 def await_by(function: Callable[[Awaitable[object]], Awaitable[object]]) -> None: ...
 def native_bounded_semaphore(class_: _Class, /) -> _Class: ...
 def native_condition(class_: _Class, /) -> _Class: ...

@@ -19,7 +19,7 @@ import sys
 import threading
 from typing import Any
 
-from ironloop import stand_in
+from ironloop import _ironloop, stand_in
 
 # Where asyncio defines what, for all that ironloop may have under the same name.
 _DEFINED_IN = {
@@ -209,6 +209,7 @@ def put() -> None:
             _tables = _Tables()
         # Each time: what a tool held back the last time may have become asyncio's own again.
         _tables.put()
+        _ironloop.answer_by_name(True)
     if "dill" in sys.modules:
         stand_in.teach_dill()
 
@@ -220,3 +221,4 @@ def restore() -> None:
         _users -= 1
         if _users == 0 and _tables is not None:
             _tables.restore()
+            _ironloop.answer_by_name(False)

@@ -64,5 +64,6 @@ fn vocabulary(module: &Bound<'_, PyModule>) -> PyResult<()> {
     ffi::view::remember_stock(future, task);
     event_loop::future::add_class(module, future)?;
     event_loop::task::add_class(module, task)?;
+    event_loop::named::add(module)?;
     waiting::combinators::add_classes(py, future)
 }

@@ -13,6 +13,7 @@ mod handle_view;
 mod item;
 mod loop_core;
 mod make;
+pub(crate) mod named;
 mod parts;
 mod report;
 pub(crate) mod running;

@@ -33,6 +33,7 @@ pub(crate) mod instance;
 pub(crate) mod intern;
 pub(crate) mod memory;
 pub(crate) mod method;
+pub(crate) mod named;
 pub(crate) mod object;
 pub(crate) mod observer;
 pub(crate) mod process;

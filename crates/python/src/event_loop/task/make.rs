@@ -23,15 +23,35 @@ pub(crate) fn create(
     name: Option<Object>,
     context: Option<Object>,
 ) -> PyResult<Own<Task>> {
+    create_with(owner, coroutine, name, context, false)
+}
+
+/// The same; an eager one makes its first step now, if the loop runs.
+pub(crate) fn create_with(
+    owner: &Bound<'_, LoopCore>,
+    coroutine: Object,
+    name: Option<Object>,
+    context: Option<Object>,
+    eager: bool,
+) -> PyResult<Own<Task>> {
     let task = TASK.instantiate::<Task>(owner.py())?;
     begin(owner, &task, coroutine, name, context)?;
     // While the loop runs, a task that it holds is no garbage.
-    if !owner.get().is_running() {
+    if eager || !owner.get().is_running() {
         track(task.object());
     }
-    LoopCore::step_soon(owner, task.clone_ref(owner.py()))?;
-    register(owner.py(), &task)?;
+    launch(owner, &task, eager)?;
     Ok(task)
+}
+
+/// Its first step: in the next turn, or at once if the loop runs.
+fn launch(owner: &Bound<'_, LoopCore>, task: &Own<Task>, eager: bool) -> PyResult<()> {
+    if eager && owner.get().is_running() {
+        register(owner.py(), task)?;
+        return start(owner, task);
+    }
+    LoopCore::step_soon(owner, task.clone_ref(owner.py()))?;
+    register(owner.py(), task)
 }
 
 fn begin(
@@ -95,7 +115,7 @@ fn is_like_coroutine(py: Python<'_>, object: &Object) -> PyResult<bool> {
     call(py, imports::is_coroutine(py)?, &[object])?.bind(py).is_truthy()
 }
 
-const KEYWORDS: &[&str] = if cfg!(Py_3_12) {
+pub(crate) const KEYWORDS: &[&str] = if cfg!(Py_3_12) {
     &["coro", "loop", "name", "context", "eager_start"]
 } else {
     &["coro", "loop", "name", "context"]
@@ -135,12 +155,7 @@ pub(super) fn initialize<'py>(
     let (name, context) = (object(given(intern!(py, "name"))?), object(given(intern!(py, "context"))?));
     begin(owner, task, coroutine.into(), name, context)?;
     let eager = given(intern!(py, "eager_start"))?.map_or(Ok(false), |eager| eager.is_truthy())?;
-    if eager && owner.get().is_running() {
-        register(py, task)?;
-        return start(owner, task);
-    }
-    LoopCore::step_soon(owner, task.clone_ref(py))?;
-    register(py, task)
+    launch(owner, task, eager)
 }
 
 /// Runs the first step at once, inside the step of another task.

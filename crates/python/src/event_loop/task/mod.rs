@@ -22,7 +22,7 @@ use crate::ffi::registry::Place;
 use crate::ffi::view::{IsFuture, TASK, View};
 use crate::ffi::{Object, owned};
 pub(crate) use current::{now as current, vacate};
-pub(crate) use make::create;
+pub(crate) use make::{KEYWORDS, create, create_with};
 use step::called;
 #[cfg(Py_3_14)]
 pub(crate) use step::{awaited, not_awaited_any_more};
