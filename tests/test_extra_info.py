@@ -160,8 +160,8 @@ def test_the_socket_that_was_asked_for_as_the_connection_is_lost_can_be_watched(
 
             def connection_lost(self, error):
                 copy = self.transport.get_extra_info("socket").dup()
-                readable = loop.create_future()
-                loop.add_reader(copy, readable.set_result, None)
+                readable = asyncio.Event()
+                loop.add_reader(copy, readable.set)
                 told.set_result((copy, readable))
 
         server = await loop.create_server(Server, HOST, 0)
@@ -169,7 +169,7 @@ def test_the_socket_that_was_asked_for_as_the_connection_is_lost_can_be_watched(
         near.transport.write(b"x")
         copy, readable = await asyncio.wait_for(told, PATIENCE)
         near.transport.write(b"y")
-        await asyncio.wait_for(readable, PATIENCE)
+        await asyncio.wait_for(readable.wait(), PATIENCE)
         assert copy.recv(10) == b"y"
         loop.remove_reader(copy)
         copy.close()
