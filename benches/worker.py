@@ -1,7 +1,8 @@
 """One workload on one loop in this process: `python benches/worker.py LOOP WORKLOAD [COUNT] [--port PORT]`.
 
 Prints one JSON line with the values; a server prints `LISTENING <port>` instead and ends with its stdin, a
-client needs the port of a bare server.
+client needs the port of a bare server. LOOP `bare` is the bare loop, which must be where Python looks for
+modules.
 `run.py` starts it; by hand it is good for a profiler.
 """
 
@@ -17,6 +18,7 @@ import threading
 
 import workloads  # noqa: F401  (importing registers them)
 from harness import loops
+from harness.loops import BARE
 from harness.workload import REGISTRY, Asking, Measured, Program, Served, Stopwatch, Timed
 
 ALARM = 600
@@ -32,6 +34,15 @@ def run_timed(loop: str, workload: Timed, count: int) -> dict[str, float]:
         await workload.body(count, watch)
 
     loops.run(loop, main())
+    return workload.values(count, watch.seconds)
+
+
+def run_bare(workload: Timed, count: int) -> dict[str, float]:
+    assert workload.bare is not None
+    watch = Stopwatch()
+    workload.bare(max(1, count // 10), Stopwatch())
+    gc.collect()
+    workload.bare(count, watch)
     return workload.values(count, watch.seconds)
 
 
@@ -102,6 +113,8 @@ def main() -> None:
         print(json.dumps(workload.body(options.loop, count)))
     elif isinstance(workload, Measured):
         print(json.dumps(run_measured(options.loop, workload, count)))
+    elif options.loop == BARE:
+        print(json.dumps(run_bare(workload, count)))
     else:
         print(json.dumps(run_timed(options.loop, workload, count)))
 

@@ -28,6 +28,9 @@ WITHOUT_TLS = ("rloop",)
 
 PARTICIPANTS = ("asyncio", BASELINE, "rloop", SUBJECT, *IN_TLS_ONLY)
 
+BARE = "bare"
+"""No loop of asyncio's: the bare server in Rust, and for tasks the bare loop in C."""
+
 BEFORE = "before"
 """The subject as it was before a change: the package in a folder of its own."""
 
@@ -76,7 +79,13 @@ def python(name: str, before: Path | None) -> list[str]:
     """The command that runs Python with the loop; `before` is the folder of the package as it was."""
     if name != BEFORE:
         return [sys.executable]
-    return ["env", f"PYTHONPATH={before}", sys.executable]
+    assert before is not None
+    return python_with(before)
+
+
+def python_with(folder: Path) -> list[str]:
+    """The command that runs Python with the modules of a folder."""
+    return ["env", f"PYTHONPATH={folder}", sys.executable]
 
 
 def module(name: str) -> str:

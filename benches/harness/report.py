@@ -8,9 +8,8 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from .loops import BASELINE, BEFORE, SUBJECT
+from .loops import BARE, BASELINE, BEFORE, SUBJECT
 from .rounds import Results
-from .sampler import BARE
 from .tls import OPENSSL
 from .workload import Figure, Workload
 
@@ -51,6 +50,7 @@ def render(workloads: Sequence[Workload], loops: Sequence[str], results: Results
     tables = [
         (f"Rates against {base}: more is better", Figure.RATE, base),
         (f"Times against {base}: less is better", Figure.TIME, base),
+        ("From one coroutine to the next, against a bare loop in C: less is better", Figure.OVER_LOOP, BARE),
         ("Server CPU time a request against the bare server: less is better", Figure.OVER_BARE, BARE),
         (
             f"The same with TLS, against the bare server on the same libssl, {OPENSSL}: less is better",

@@ -7,9 +7,9 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from .loops import IN_TLS_ONLY, WITHOUT_TLS
-from .sampler import BARE, SampleFailed, Sampler
-from .workload import Served, Workload
+from .loops import BARE, IN_TLS_ONLY, WITHOUT_TLS
+from .sampler import SampleFailed, Sampler
+from .workload import Served, Timed, Workload
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,8 @@ class Results:
 
 def participants(workload: Workload, loops: Sequence[str]) -> list[str]:
     if not isinstance(workload, Served):
-        return [loop for loop in loops if loop not in IN_TLS_ONLY]
+        bare = [BARE] if isinstance(workload, Timed) and workload.bare else []
+        return [*bare, *(loop for loop in loops if loop not in IN_TLS_ONLY)]
     absent = WITHOUT_TLS if workload.load.tls else IN_TLS_ONLY
     bare = [BARE] if workload.bare else []
     return [*bare, *(loop for loop in loops if loop not in absent)]

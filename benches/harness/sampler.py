@@ -15,15 +15,13 @@ from pathlib import Path
 from typing import IO
 
 from . import loops, tls
+from .loops import BARE
 from .native import Native
 from .processors import CLIENT, SERVER, pin
 from .trace import TraceFailed, traced
 from .workload import Asking, Measured, Served, Workload
 
 WORKER = Path(__file__).parent.parent / "worker.py"
-
-BARE = "bare"
-"""The participant that is no loop: the bare server."""
 
 
 class SampleFailed(Exception):
@@ -98,7 +96,11 @@ class Sampler:
         return [*tls.linked_like_python(libssl), *bare, "--tls", str(libssl), *certificate]
 
     def _worker(self, loop: str, workload: Workload) -> list[str]:
-        return [*loops.python(loop, self.before), str(WORKER), loops.module(loop), workload.name]
+        if loop != BARE:
+            return [*loops.python(loop, self.before), str(WORKER), loops.module(loop), workload.name]
+        if self.native.bare_loop is None:
+            raise SampleFailed("it was not built")
+        return [*loops.python_with(self.native.bare_loop), str(WORKER), loop, workload.name]
 
     def _output(
         self, command: list[str], stderr: IO[str], processor: int | None = None, patience: int = 1

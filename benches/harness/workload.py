@@ -2,7 +2,8 @@
 
 Five kinds, each with a decorator that registers it:
 
-- `timed`: a coroutine function that runs on the loop and times what it does (most rows);
+- `timed`: a coroutine function that runs on the loop and times what it does (most rows); with `bare`, a plain
+  function that does the same on the bare loop in C;
 - `measured`: a coroutine function that runs on the loop and returns its values (several figures, memory);
 - `served`: a coroutine function that starts a server on the loop, for the load client to ask (echo, HTTP);
 - `asking`: a coroutine function that runs on the loop and asks the bare server in another process;
@@ -28,6 +29,9 @@ class Figure(enum.Enum):
 
     TIME = "time, less is better"
     """Seconds; compared with uvloop's."""
+
+    OVER_LOOP = "time of a switch, less is better"
+    """Seconds from one coroutine to the next; compared with the bare loop's."""
 
     OVER_BARE = "CPU, less is better"
     """Seconds of the server's CPU time a request; compared with the bare server's."""
@@ -100,6 +104,7 @@ def bind(kind: int = socket.SOCK_STREAM) -> tuple[socket.socket, int]:
 
 
 TimedBody = Callable[[int, Stopwatch], Awaitable[None]]
+BareBody = Callable[[int, Stopwatch], None]
 MeasuredBody = Callable[[int], Awaitable[dict[str, float]]]
 ServedBody = Callable[[Load, Callable[[int], None]], Awaitable[None]]
 AskingBody = Callable[[int, Stopwatch, int, int], Awaitable[None]]
@@ -108,17 +113,20 @@ ProgramBody = Callable[[str, int], dict[str, float]]
 
 @dataclass(frozen=True)
 class Timed:
-    """`body(count, watch)` does `count` operations on the running loop, what is measured in `with watch`."""
+    """`body(count, watch)` does `count` operations on the running loop, what is measured in `with watch`.
+
+    `bare` does the same without asyncio, on the bare loop.
+    """
 
     name: str
     body: TimedBody
     count: int
     figures: dict[str, Figure]
+    bare: BareBody | None
 
     def values(self, count: int, seconds: float) -> dict[str, float]:
-        if Figure.RATE in self.figures.values():
-            return {"rate": count / seconds}
-        return {"time": seconds / count}
+        values = {"rate": count / seconds, "time": seconds / count, "switch": seconds / count}
+        return {key: values[key] for key in self.figures}
 
 
 @dataclass(frozen=True)
@@ -201,12 +209,19 @@ class Registry:
 REGISTRY = Registry()
 
 
-def timed(name: str, figure: Figure, *, count: int) -> Callable[[TimedBody], TimedBody]:
-    """Register a coroutine function; its value is operations a second (RATE) or seconds for one (TIME)."""
+def timed(
+    name: str, figure: Figure, *, count: int, bare: BareBody | None = None
+) -> Callable[[TimedBody], TimedBody]:
+    """Register a coroutine function; its value is operations a second (RATE) or seconds for one (TIME).
+
+    With `bare` it is also `switch`, seconds for one, compared with the bare loop's.
+    """
 
     def register(body: TimedBody) -> TimedBody:
-        key = "rate" if figure is Figure.RATE else "time"
-        REGISTRY.add(Timed(name, body, count, {key: figure}))
+        figures = {"rate" if figure is Figure.RATE else "time": figure}
+        if bare is not None:
+            figures["switch"] = Figure.OVER_LOOP
+        REGISTRY.add(Timed(name, body, count, figures, bare))
         return body
 
     return register

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from harness.workload import Figure, Stopwatch, timed
+from harness.workload import BareBody, Figure, Stopwatch, timed
 
 
 async def yield_to_the_loop(times: int) -> None:
@@ -12,13 +12,30 @@ async def yield_to_the_loop(times: int) -> None:
         await asyncio.sleep(0)
 
 
-@timed("sleep-zero/1-task", Figure.RATE, count=1_000_000)
+def bare_switches(tasks: int) -> BareBody:
+    """The same between coroutines that nothing but the bare loop in C resumes."""
+
+    def body(count: int, watch: Stopwatch) -> None:
+        import bare_loop
+
+        async def yield_to_the_bare_loop(times: int) -> None:
+            for _ in range(times):
+                await bare_loop.pause()
+
+        coroutines = [yield_to_the_bare_loop(count // tasks) for _ in range(tasks)]
+        with watch:
+            bare_loop.run(coroutines)
+
+    return body
+
+
+@timed("sleep-zero/1-task", Figure.RATE, count=1_000_000, bare=bare_switches(1))
 async def sleep_zero(count: int, watch: Stopwatch) -> None:
     with watch:
         await yield_to_the_loop(count)
 
 
-@timed("sleep-zero/1000-tasks", Figure.RATE, count=2_000_000)
+@timed("sleep-zero/1000-tasks", Figure.RATE, count=2_000_000, bare=bare_switches(1000))
 async def sleep_zero_many(count: int, watch: Stopwatch) -> None:
     tasks = [asyncio.create_task(yield_to_the_loop(count // 1000)) for _ in range(1000)]
     with watch:
