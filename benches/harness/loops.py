@@ -26,7 +26,11 @@ IN_TLS_ONLY = (AIOFASTNET, RUSTLS)
 
 WITHOUT_TLS = ("rloop",)
 
-PARTICIPANTS = ("asyncio", BASELINE, "rloop", SUBJECT, *IN_TLS_ONLY)
+PARTICIPANTS = ("asyncio", BASELINE, "rloop", "blazio", SUBJECT, *IN_TLS_ONLY)
+"""Those of a run that names none: the loops that others lead by."""
+
+FURTHER = ("rsloop", "zloop", "veloxloop")
+"""Loops that are installed too, and take part when they are named."""
 
 BARE = "bare"
 """No loop of asyncio's: the bare server in Rust, and for tasks the bare loop in C."""

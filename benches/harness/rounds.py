@@ -11,13 +11,19 @@ from .loops import BARE, IN_TLS_ONLY, WITHOUT_TLS
 from .sampler import SampleFailed, Sampler
 from .workload import Served, Timed, Workload
 
+TYPICAL = 1.5
+"""Seconds that a sample takes, where nobody has measured it yet."""
+
 
 @dataclass(frozen=True)
 class Sample:
+    """`seconds` is how long it took to take, all in all."""
+
     round: int
     workload: str
     participant: str
     values: dict[str, float]
+    seconds: float
 
 
 @dataclass
@@ -35,6 +41,10 @@ class Results:
             if sample.workload == workload and sample.participant == participant
         }
 
+    def seconds(self) -> dict[tuple[str, str], float]:
+        """How long a sample takes, by workload and participant."""
+        return {(sample.workload, sample.participant): sample.seconds for sample in self.samples}
+
 
 def participants(workload: Workload, loops: Sequence[str]) -> list[str]:
     if not isinstance(workload, Served):
@@ -43,6 +53,19 @@ def participants(workload: Workload, loops: Sequence[str]) -> list[str]:
     absent = WITHOUT_TLS if workload.load.tls else IN_TLS_ONLY
     bare = [BARE] if workload.bare else []
     return [*bare, *(loop for loop in loops if loop not in absent)]
+
+
+def estimate(workloads: Sequence[Workload], loops: Sequence[str], *known: Results) -> tuple[int, float]:
+    """How many samples a round takes, and how many seconds; of what is known the last counts."""
+    seconds = {pair: taken for results in known for pair, taken in results.seconds().items()}
+    failed = known[-1].failures if known else {}
+    pairs = [
+        (workload.name, participant)
+        for workload in workloads
+        for participant in participants(workload, loops)
+        if (workload.name, participant) not in failed
+    ]
+    return len(pairs), sum(seconds.get(pair, TYPICAL) for pair in pairs)
 
 
 def run_round(
@@ -63,12 +86,13 @@ def run_round(
             try:
                 values = sampler.take(workload, participant)
             except SampleFailed as failure:
+                taken = time.monotonic() - started
                 results.failures[key] = str(failure)
                 told = f"FAILED: {failure}"
             else:
-                results.samples.append(Sample(number, *key, values))
+                taken = time.monotonic() - started
+                results.samples.append(Sample(number, *key, values, taken))
                 told = "  ".join(f"{figure} {values[figure]:.6g}" for figure in workload.figures)
-            taken = time.monotonic() - started
             print(
                 f"  {workload.name:32} {participant:10} {taken:4.1f} s  {told}", file=sys.stderr, flush=True
             )

@@ -38,6 +38,11 @@ def linked_like_python(libssl: Path) -> list[str]:
     return [str(linker), "--library-path", ":".join(map(str, folders))]
 
 
+def is_loaded(name: str) -> bool:
+    """Whether this process has a shared library whose name begins so."""
+    return _loaded(name) is not None
+
+
 def _loaded(name: str) -> Path | None:
     """The shared library in this process whose name begins so."""
     for line in Path("/proc/self/maps").read_text().splitlines():

@@ -2,11 +2,23 @@
 
 from importlib import import_module
 
-_CONCEPTS = (
-    *("callbacks", "timers", "threads"),
-    *("tasks", "futures", "combinators", "queues", "locks", "timeouts", "memory"),
-    *("echo", "tls", "http", "clients", "lookups", "postgres", "calls", "startup"),
-)
+from harness.workload import Workload
+
+_PARTS = {
+    "Callbacks, timers, threads": ("callbacks", "timers", "threads"),
+    "Tasks and what they wait for": (
+        *("tasks", "futures", "combinators", "queues", "locks", "timeouts", "memory"),
+    ),
+    "Connections": ("echo", "tls", "calls"),
+    "Programs": ("http", "clients", "lookups", "postgres", "startup"),
+}
+
+_CONCEPTS = {concept: part for part, concepts in _PARTS.items() for concept in concepts}
 
 for _concept in _CONCEPTS:
     import_module(f"{__name__}.{_concept}")
+
+
+def part_of(workload: Workload) -> str:
+    """The part of the suite that it belongs to."""
+    return _CONCEPTS[workload.body.__module__.rpartition(".")[2]]
