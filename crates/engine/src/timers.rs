@@ -15,11 +15,14 @@ const SINGLES: usize = 64;
 
 /// Timers, ordered by deadline; equal deadlines keep the order of arrival.
 ///
-/// The heap orders entries of three words; the items lie apart. Cancelling takes the item out at once and
-/// leaves a dead entry, which goes when it reaches the top, when more than half are dead and the heap is
-/// compacted, or when none lives.
+/// Entries of three words are ordered; the items lie apart. An entry is fresh until somebody asks what is
+/// due, once a turn, and in the heap from then on: most timers are cancelled, many of them in the turn in
+/// which they were set, and those are never put in order. Cancelling takes the item out at once and leaves a
+/// dead entry, which goes when it would come into the heap or to its top, when more than half are dead, or
+/// when none lives.
 pub struct TimerHeap<T> {
     heap: BinaryHeap<Entry>,
+    fresh: Vec<Entry>,
     items: Slots<T>,
     arrivals: u64,
     dead: usize,
@@ -53,7 +56,7 @@ impl PartialOrd for Entry {
 
 impl<T> Default for TimerHeap<T> {
     fn default() -> Self {
-        Self { heap: BinaryHeap::new(), items: Slots::default(), arrivals: 0, dead: 0 }
+        Self { heap: BinaryHeap::new(), fresh: Vec::new(), items: Slots::default(), arrivals: 0, dead: 0 }
     }
 }
 
@@ -62,7 +65,7 @@ impl<T> TimerHeap<T> {
     pub fn push(&mut self, deadline: Deadline, item: T) -> Slot {
         self.arrivals += 1;
         let slot = self.items.insert(item);
-        self.heap.push(Entry { deadline, arrival: self.arrivals, slot });
+        self.fresh.push(Entry { deadline, arrival: self.arrivals, slot });
         slot
     }
 
@@ -72,12 +75,27 @@ impl<T> TimerHeap<T> {
         self.dead += 1;
         if self.items.is_empty() {
             self.heap.clear();
+            self.fresh.clear();
             self.dead = 0;
-        } else if self.dead >= COMPACT_FROM && self.dead * 2 > self.heap.len() {
+        } else if self.dead >= COMPACT_FROM && self.dead * 2 > self.heap.len() + self.fresh.len() {
             self.heap.retain(|entry| self.items.get(entry.slot).is_some());
+            self.fresh.retain(|entry| self.items.get(entry.slot).is_some());
             self.dead = 0;
         }
         Some(item)
+    }
+
+    /// Puts the fresh entries in order.
+    fn settle(&mut self) {
+        if self.fresh.is_empty() {
+            return;
+        }
+        let before = self.fresh.len();
+        if self.dead > 0 {
+            self.fresh.retain(|entry| self.items.get(entry.slot).is_some());
+            self.dead -= before - self.fresh.len();
+        }
+        self.heap.extend(self.fresh.drain(..));
     }
 
     /// An item that waits still.
@@ -88,6 +106,7 @@ impl<T> TimerHeap<T> {
 
     /// When the earliest timer is due.
     pub fn next_deadline(&mut self) -> Option<Deadline> {
+        self.settle();
         while let Some(top) = self.heap.peek() {
             if self.items.get(top.slot).is_some() {
                 return Some(top.deadline);
@@ -100,6 +119,7 @@ impl<T> TimerHeap<T> {
 
     /// Hands over all items whose deadline is not after `now`, the earliest first.
     pub fn take_due(&mut self, now: Deadline, mut take: impl FnMut(T)) {
+        self.settle();
         let mut singles = self.heap.len() / SINGLES;
         while self.heap.peek().is_some_and(|top| top.deadline <= now) {
             if singles == 0 && self.heap.len() > SINGLES {
@@ -143,6 +163,7 @@ impl<T> TimerHeap<T> {
     /// Empties the heap and hands over all that it held.
     pub fn take(&mut self) -> Vec<T> {
         self.heap.clear();
+        self.fresh.clear();
         self.dead = 0;
         self.items.take()
     }
