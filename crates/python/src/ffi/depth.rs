@@ -7,7 +7,7 @@
 use std::cell::{Cell, RefCell};
 use std::mem::ManuallyDrop;
 use std::ops::Deref;
-use std::ptr;
+use std::ptr::{self, NonNull};
 
 use pyo3::exceptions::PyRecursionError;
 use pyo3::ffi;
@@ -68,8 +68,8 @@ impl Depth {
     }
 }
 
-/// One level down, until this is dropped.
-pub(crate) struct Level(());
+/// One level down, until this is dropped. It knows where the thread counts: to ask for that is a call.
+pub(crate) struct Level(NonNull<Depth>);
 
 /// A `RecursionError` if there is no level below.
 pub(crate) fn enter() -> PyResult<Level> {
@@ -80,19 +80,20 @@ fn descend() -> Option<Level> {
     DEPTH.with(|depth| {
         depth.has_room().then(|| {
             depth.levels.set(depth.levels.get() + 1);
-            Level(())
+            Level(NonNull::from(depth))
         })
     })
 }
 
 impl Drop for Level {
     fn drop(&mut self) {
-        DEPTH.with(|depth| {
-            depth.levels.set(depth.levels.get() - 1);
-            if depth.levels.get() == 0 && depth.is_late.get() {
-                drop_late(depth);
-            }
-        });
+        // SAFETY: the thread's own, to the end of the thread: it has no destructor, and a pointer does not
+        // leave its thread.
+        let depth = unsafe { self.0.as_ref() };
+        depth.levels.set(depth.levels.get() - 1);
+        if depth.levels.get() == 0 && depth.is_late.get() {
+            drop_late(depth);
+        }
     }
 }
 
