@@ -67,6 +67,8 @@ pub struct Reactor<R, T, S> {
     reported: Reported,
     /// Empty between collections of the mail; kept for its room.
     arrivals: VecDeque<R>,
+    /// Another thread has made something ready since the mail was collected.
+    called: bool,
 }
 
 impl<R: Event + From<T>, T, S> Reactor<R, T, S> {
@@ -86,6 +88,7 @@ impl<R: Event + From<T>, T, S> Reactor<R, T, S> {
             turns_since_poll: 0,
             reported: Reported::default(),
             arrivals: VecDeque::new(),
+            called: false,
         })
     }
 
@@ -107,9 +110,24 @@ impl<R: Event + From<T>, T, S> Reactor<R, T, S> {
         self.poller.as_deref().map(|poller| (poller, &mut self.sources))
     }
 
+    /// Another thread makes an item ready, where one lock guards all of this: then there is no need of the
+    /// mail. Afterwards it has to [wake](Remote::wake) the loop.
+    #[inline]
+    pub fn push_from_thread(&mut self, item: R) {
+        self.engine.push(item);
+        self.called = true;
+    }
+
+    /// Whether other threads have left or made ready what no turn has seen.
+    #[must_use]
+    pub fn has_mail(&self) -> bool {
+        self.called || self.remote.has_mail()
+    }
+
     /// What other threads have left becomes ready.
     #[inline]
     pub fn collect_mail(&mut self) {
+        self.called = false;
         if self.remote.collect(&mut self.arrivals) {
             self.arrivals.drain(..).for_each(|item| self.engine.push(item));
         }
@@ -138,7 +156,7 @@ impl<R: Event + From<T>, T, S> Reactor<R, T, S> {
 
     /// The same for one that asks in any case.
     pub fn approach_kernel(&self, timeout: Timeout) -> Approach {
-        if timeout == Timeout::Now || self.remote.fall_asleep() == Sleep::Refused {
+        if timeout == Timeout::Now || self.called || self.remote.fall_asleep() == Sleep::Refused {
             Approach::Look
         } else {
             Approach::Sleep

@@ -66,7 +66,7 @@ impl<R> Remote<R> {
     /// Whether somebody has left something.
     #[inline]
     #[must_use]
-    pub fn has_mail(&self) -> bool {
+    pub(crate) fn has_mail(&self) -> bool {
         self.inbox.is_filled()
     }
 

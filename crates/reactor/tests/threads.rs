@@ -4,7 +4,7 @@
 
 mod turns;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::thread;
 
 use ironloop_reactor::Remote;
@@ -60,6 +60,38 @@ fn a_sleeping_loop_gets_everything_in_the_order_of_each_thread() {
 }
 
 #[test]
+fn who_has_the_lock_of_a_loop_needs_no_mail_and_wakes_it_all_the_same() {
+    let turns = Turns::new();
+    let remote = turns.remote();
+    let turns = Mutex::new(turns);
+    let mut next = [0; THREADS];
+    thread::scope(|scope| {
+        for thread in 0..THREADS {
+            let (turns, remote) = (&turns, &remote);
+            scope.spawn(move || {
+                for number in 0..EACH {
+                    let letter = (thread, Arc::new(vec![number; 4]));
+                    turns.lock().expect("nobody panics").reactor.push_from_thread(Happening::Word(letter));
+                    remote.wake().expect("it can be woken");
+                    if number % 64 == 0 {
+                        thread::yield_now();
+                    }
+                }
+            });
+        }
+        let mut taken = 0;
+        while taken < THREADS * EACH as usize {
+            for happening in Turns::turn_locked(&turns) {
+                let Happening::Word((thread, numbers)) = happening else { panic!("nothing is watched") };
+                assert_eq!(*numbers, [next[thread]; 4]);
+                next[thread] += 1;
+                taken += 1;
+            }
+        }
+    });
+}
+
+#[test]
 fn loops_that_call_each_other_never_both_sleep() {
     let loops = [Turns::new(), Turns::new()];
     let remotes = [loops[0].remote(), loops[1].remote()];
@@ -100,5 +132,5 @@ fn after_the_end_whatever_comes_comes_back_and_nothing_is_left_inside() {
         (delivering.join().expect("it has delivered"), held)
     });
     assert_eq!(letters.0, letters.1);
-    assert!(!remote.has_mail());
+    assert!(!turns.reactor.has_mail());
 }

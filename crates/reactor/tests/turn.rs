@@ -7,7 +7,7 @@ use std::os::fd::{AsRawFd, RawFd};
 use std::os::unix::net::UnixStream;
 
 use ironloop_driver::{Driver, Events, Interest, Ready, Timeout, Trigger};
-use ironloop_engine::{Slot, deadline};
+use ironloop_engine::{Plan, Slot, deadline};
 use ironloop_reactor::{Approach, Registration};
 use turns::{Happening, Turns};
 
@@ -254,4 +254,17 @@ fn what_is_closed_next_is_left_to_the_kernel_and_an_unknown_copy_is_found_out() 
         assert_eq!(turns.turn().len(), 1 + reported);
     }
     drop(copy);
+}
+
+#[test]
+fn what_another_thread_makes_ready_after_the_plan_keeps_the_loop_awake() {
+    let mut turns = Words::new();
+    let mut events = Events::with_capacity(1);
+    turns.reactor.collect_mail();
+    assert_eq!(turns.reactor.begin(&mut events), Plan::Wait);
+    turns.reactor.push_from_thread(Happening::Word("ready"));
+    assert!(turns.reactor.has_mail());
+    assert_eq!(turns.reactor.approach(Timeout::Never, false), Approach::Look);
+    assert_eq!(turns.turn(), [Happening::Word("ready")]);
+    assert!(!turns.reactor.has_mail());
 }

@@ -56,6 +56,7 @@ pub(crate) struct LoopCore {
     pub(super) remote: Arc<Remote<Item>>,
     pub(crate) handles: Pool,
     pub(crate) timer_handles: Pool,
+    pub(crate) thread_handles: Pool,
     /// What callbacks run in.
     pub(crate) context: Spare,
     pub(super) task_factory: LoopCell<Option<Object>>,
@@ -72,7 +73,7 @@ pub(crate) struct LoopCore {
 // The spare context leads nowhere.
 owned!(LoopCore {
     visits: state, task_factory;
-    ignores: driver, remote, handles, timer_handles, context, own, steps, lingering;
+    ignores: driver, remote, handles, timer_handles, thread_handles, context, own, steps, lingering;
 });
 
 pub(crate) static EXACT: ExactClass<LoopCore> = ExactClass::new();
@@ -86,8 +87,9 @@ impl LoopCore {
             state: LoopCell::new(State { reactor, read_buffer: Vec::new(), turns_since_signals: 0 }),
             driver,
             remote,
-            handles: Pool::default(),
-            timer_handles: Pool::default(),
+            handles: Pool::for_bursts(),
+            timer_handles: Pool::for_bursts(),
+            thread_handles: Pool::for_bursts(),
             context: Spare::default(),
             task_factory: LoopCell::new(None),
             own: Own::default(),
@@ -127,6 +129,12 @@ impl LoopCore {
     #[inline(always)]
     pub(crate) fn push_with(&self, make: impl FnOnce() -> Item) {
         self.state.with(|state| state.reactor.engine.push_with(make));
+    }
+
+    /// The same from another thread, which has Python's lock; it has to wake the loop afterwards.
+    #[inline(always)]
+    pub(super) fn push_from_thread(&self, item: Item) {
+        self.state.with(|state| state.reactor.push_from_thread(item));
     }
 
     /// An item that has to follow the running callback at once.
@@ -190,6 +198,11 @@ impl LoopCore {
     /// A socket that was reported to have data has none any more.
     pub(crate) fn note_emptied(&self) {
         self.state.with(|state| state.reactor.note_emptied());
+    }
+
+    /// The loop has nothing to do.
+    pub(super) fn trim(&self) {
+        [&self.handles, &self.timer_handles, &self.thread_handles].into_iter().for_each(Pool::trim);
     }
 
     /// Drops all that is scheduled and watched, and closes the loop's descriptors.

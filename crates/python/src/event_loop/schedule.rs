@@ -163,29 +163,39 @@ fn call_soon(slf: &Bound<'_, LoopCore>, arguments: Arguments<'_>) -> PyResult<Ob
 
 fn call_soon_threadsafe(slf: &Bound<'_, LoopCore>, arguments: Arguments<'_>) -> PyResult<Object> {
     let (py, core) = (slf.py(), slf.get());
-    if !core.runs_here() {
+    let here = core.runs_here();
+    if !here {
         outlive_interpreter();
     }
     let sorted = arguments.sort(py, "BaseEventLoop.call_soon_threadsafe", ["callback"])?;
     let [function] = sorted.first;
     let draft = draft(slf, function, sorted.rest, sorted.context, "call_soon_threadsafe", Caller::AnyThread)?;
     let (item, handle) = if imports::thread_safe_handle(py)?.is_some() {
-        let handle = ThreadSafeHandle::class().instantiate(py, ThreadSafeHandle::new(draft.finish(slf)))?;
+        let make = || ThreadSafeHandle::new(draft.finish(slf));
+        let handle = ThreadSafeHandle::class().instantiate_in(py, Some(&core.thread_handles), make)?;
         (Item::CallFromThread(handle.clone_ref(py)), handle.into_object())
     } else {
         let handle = Handle::make(slf, draft)?;
         (Item::Call(handle.clone_ref(py)), handle.into_object())
     };
     track_if_needed(core, &handle);
-    // On the loop's own thread, and while nobody runs it, the order against `call_soon` must hold: no inbox.
-    // Without Python's lock it may begin to run, and to sleep, after we have asked.
-    if core.runs_here() || (!core.is_running() && !cfg!(Py_GIL_DISABLED)) {
-        // Debug mode's checks are Python code.
-        core.check_open()?;
+    if !here && cfg!(Py_GIL_DISABLED) {
+        // While we ask the loop may turn: it has the inbox for us.
+        return match core.remote.deliver(item).map_err(os_error)? {
+            None => Ok(handle),
+            // It was closed in the meantime.
+            Some(_) => Err(closed()),
+        };
+    }
+    // Debug mode's checks are Python code.
+    core.check_open()?;
+    if here {
         core.push(item);
-    } else if core.remote.deliver(item).map_err(os_error)?.is_some() {
-        // It was closed in the meantime.
-        return Err(closed());
+    } else {
+        // Python's lock keeps the loop still, as it does in asyncio: what we push stands in the order against
+        // `call_soon`, and costs no lock of our own.
+        core.push_from_thread(item);
+        core.remote.wake().map_err(os_error)?;
     }
     Ok(handle)
 }

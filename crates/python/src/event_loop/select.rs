@@ -68,10 +68,10 @@ fn select(slf: &Bound<'_, LoopCore>, arguments: Arguments<'_>) -> PyResult<Objec
     };
     let mut events = Events::with_capacity(EVENTS);
     let polled = LoopCore::poll(slf, &core.open_poller()?, &mut events, timeout);
-    let woken = core.remote.has_mail();
     let (woken, ready) = core.state.with(|state| {
+        let called = state.reactor.has_mail();
         let ended = state.reactor.report(&events, Source::hears_of_loss);
-        (woken || ended, state.reactor.reported())
+        (called || ended, state.reactor.reported())
     });
     polled?;
     let mut ready: Vec<_> = ready.into_iter().map(|(fd, ready)| (fd, mask(ready))).collect();

@@ -166,6 +166,7 @@ impl LoopCore {
         let (py, core) = (slf.py(), slf.get());
         let result = if approach == Approach::Sleep {
             task::vacate(slf)?;
+            core.trim();
             let result = py.detach(|| core.driver.wait(poller, events, timeout));
             core.remote.wake_up();
             result
@@ -211,7 +212,7 @@ impl LoopCore {
             }
             Plan::Wait => false,
         };
-        due || core.remote.has_mail()
+        due || core.state.with(|state| state.reactor.has_mail())
     }
 
     #[inline(always)]

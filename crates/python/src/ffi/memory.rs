@@ -11,24 +11,54 @@ use super::cell::LoopCell;
 
 /// The memory of dead instances of one class, none of them from the collector's allocator: making the next
 /// one then asks no allocator. Owned by the class, or by a loop.
-#[derive(Default)]
-pub(crate) struct Pool(LoopCell<Vec<Memory>>);
+pub(crate) struct Pool {
+    waiting: LoopCell<Vec<Memory>>,
+    most: usize,
+}
 
 struct Memory(NonNull<ffi::PyObject>);
 
 // SAFETY: dead memory that nobody else refers to.
 unsafe impl Send for Memory {}
 
+impl Memory {
+    fn release(self) {
+        // SAFETY: the memory of a dead instance, which did not come from the collector's allocator.
+        unsafe { release(self.0.as_ptr(), false) };
+    }
+}
+
 impl Pool {
     /// About three megabytes of handles.
-    const MOST: usize = 16 * 1024;
+    const KEPT: usize = 16 * 1024;
+
+    /// A burst of so many costs no page faults the next time: the C library gives back to the kernel what lies
+    /// at the end of its heap.
+    const MOST: usize = 128 * 1024;
+
+    /// So many are given up at a time.
+    const STEP: usize = 512;
 
     pub(crate) const fn new() -> Self {
-        Self(LoopCell::new(Vec::new()))
+        Self { waiting: LoopCell::new(Vec::new()), most: Self::KEPT }
+    }
+
+    /// One that keeps more after a burst, for somebody who [trims](Self::trim) it.
+    pub(crate) const fn for_bursts() -> Self {
+        Self { waiting: LoopCell::new(Vec::new()), most: Self::MOST }
     }
 
     pub(super) fn take(&self) -> Option<NonNull<ffi::PyObject>> {
-        self.0.with(Vec::pop).map(|memory| memory.0)
+        self.waiting.with(Vec::pop).map(|memory| memory.0)
+    }
+
+    /// Gives some of it up, if it is more than should be kept. For one who has time.
+    pub(crate) fn trim(&self) {
+        let surplus = self.waiting.with(|waiting| {
+            let first = waiting.len().saturating_sub(Self::STEP).max(Self::KEPT);
+            if first < waiting.len() { waiting.split_off(first) } else { Vec::new() }
+        });
+        surplus.into_iter().for_each(Memory::release);
     }
 
     /// False if the pool is full.
@@ -40,8 +70,8 @@ impl Pool {
         let Some(memory) = NonNull::new(memory) else {
             return false;
         };
-        self.0.with(|pool| {
-            let room = pool.len() < Self::MOST;
+        self.waiting.with(|pool| {
+            let room = pool.len() < self.most;
             if room {
                 pool.push(Memory(memory));
             }
@@ -52,10 +82,7 @@ impl Pool {
 
 impl Drop for Pool {
     fn drop(&mut self) {
-        for memory in self.0.with(std::mem::take) {
-            // SAFETY: the memory of a dead instance, which did not come from the collector's allocator.
-            unsafe { release(memory.0.as_ptr(), false) };
-        }
+        self.waiting.with(std::mem::take).into_iter().for_each(Memory::release);
     }
 }
 

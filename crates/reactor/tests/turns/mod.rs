@@ -1,7 +1,7 @@
 //! A loop that performs nothing: its turns as lists of what has happened. How a reactor is driven, without
 //! Python.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use ironloop_driver::{Driver, Events, Poller, Ready, Timeout};
 use ironloop_engine::{Plan, Slot, deadline};
@@ -30,7 +30,8 @@ impl<W> Event for Happening<W> {
 pub(crate) struct Turns<W> {
     pub(crate) reactor: Reactor<Happening<W>, W, &'static str>,
     poller: Arc<Poller>,
-    events: Events,
+    /// Gone during a wait.
+    events: Option<Events>,
     /// How the last turn has asked the kernel.
     pub(crate) approach: Approach,
 }
@@ -40,7 +41,7 @@ impl<W> Turns<W> {
     pub(crate) fn new() -> Self {
         let reactor = Reactor::new(Driver::Kernel).expect("descriptors are left");
         let poller = reactor.poller().expect("it is open");
-        Self { reactor, poller, events: Events::with_capacity(EVENTS), approach: Approach::Skip }
+        Self { reactor, poller, events: None, approach: Approach::Skip }
     }
 
     pub(crate) fn remote(&self) -> Arc<Remote<Happening<W>>> {
@@ -49,26 +50,39 @@ impl<W> Turns<W> {
 
     /// One turn: what has happened in it.
     pub(crate) fn turn(&mut self) -> Vec<Happening<W>> {
-        let Self { reactor, poller, events, .. } = self;
-        let seconds = || Driver::Kernel.now() as f64 / 1e9;
-        reactor.collect_mail();
-        let timeout = match reactor.begin(events) {
+        let wait = self.begin();
+        self.end(wait.perform())
+    }
+
+    /// The same of a loop that whoever has the lock may use; it waits without.
+    pub(crate) fn turn_locked(turns: &Mutex<Self>) -> Vec<Happening<W>> {
+        let locked = || turns.lock().expect("nobody panics");
+        let wait = locked().begin();
+        let events = wait.perform();
+        locked().end(events)
+    }
+
+    fn begin(&mut self) -> Wait {
+        let mut events = self.events.take().unwrap_or_else(|| Events::with_capacity(EVENTS));
+        self.reactor.collect_mail();
+        let timeout = match self.reactor.begin(&mut events) {
             Plan::Run => Timeout::Now,
             Plan::Wait => Timeout::Never,
             Plan::WaitUntil(deadline) => {
                 deadline::nanos_until(deadline, seconds()).map_or(Timeout::Now, Timeout::After)
             }
         };
-        self.approach = reactor.approach(timeout, false);
-        match self.approach {
-            Approach::Skip => {}
-            Approach::Look => Driver::Kernel.wait(poller, events, Timeout::Now).expect("it can look"),
-            Approach::Sleep => {
-                Driver::Kernel.wait(poller, events, timeout).expect("it can wait");
-                reactor.remote().wake_up();
-            }
+        self.approach = self.reactor.approach(timeout, false);
+        Wait { poller: Arc::clone(&self.poller), events, approach: self.approach, timeout }
+    }
+
+    fn end(&mut self, events: Events) -> Vec<Happening<W>> {
+        let reactor = &mut self.reactor;
+        if self.approach == Approach::Sleep {
+            reactor.remote().wake_up();
         }
-        reactor.collect(events, |name| *name != "does not hear");
+        reactor.collect(&events, |name| *name != "does not hear");
+        self.events = Some(events);
         reactor.collect_mail();
         reactor.expire(deadline::at(seconds()));
         reactor.cut();
@@ -79,5 +93,29 @@ impl<W> Turns<W> {
     pub(crate) fn close(&mut self) -> usize {
         let Closed { items, sources, .. } = self.reactor.close();
         items.len() + sources.len()
+    }
+}
+
+fn seconds() -> f64 {
+    Driver::Kernel.now() as f64 / 1e9
+}
+
+/// What a turn asks the kernel, with nothing borrowed.
+struct Wait {
+    poller: Arc<Poller>,
+    events: Events,
+    approach: Approach,
+    timeout: Timeout,
+}
+
+impl Wait {
+    fn perform(mut self) -> Events {
+        let timeout = match self.approach {
+            Approach::Skip => return self.events,
+            Approach::Look => Timeout::Now,
+            Approach::Sleep => self.timeout,
+        };
+        Driver::Kernel.wait(&self.poller, &mut self.events, timeout).expect("it can wait");
+        self.events
     }
 }

@@ -8,6 +8,7 @@ use std::sync::{Condvar, Mutex, PoisonError};
 use pyo3::prelude::*;
 
 use super::{AnyHandle, Callback, get_cancelled, getters};
+use crate::ffi::memory::Pool;
 use crate::ffi::object::current_thread;
 use crate::ffi::{Arguments, Class, Instance, Native, Object, getter, method, owned};
 
@@ -84,6 +85,10 @@ impl Native for ThreadSafeHandle {
 
     fn class() -> &'static Class {
         &THREAD_SAFE_HANDLE
+    }
+
+    fn pool(&self) -> Option<&Pool> {
+        Some(&self.callback.owner.peek().thread_handles)
     }
 }
 
