@@ -295,17 +295,20 @@ impl LoopCore {
     }
 
     fn run_callback(slf: &Bound<'_, Self>, callback: &Callback, handle: &Object) -> PyResult<()> {
+        // In debug mode it stays whole, for the log of slow callbacks, and for the report of an error.
+        let mut is_whole = slf.get().is_debug();
         if let Err(error) = callback.run_once(slf.py()) {
+            is_whole = true;
             Self::callback_failed(slf, handle, error)?;
         }
-        // In debug mode it stays whole, for the log of slow callbacks.
-        if !slf.get().is_debug() {
+        let is_debug = slf.get().is_debug();
+        if is_whole && !is_debug {
             callback.spend();
         }
         if handle.references() > 1 {
             // Whoever holds it now holds the loop by it, and may be reached from there.
             track(handle);
-        } else if !slf.get().is_debug() {
+        } else if !is_debug {
             callback.give_back(slf.py());
         }
         Ok(())
