@@ -22,7 +22,10 @@ AIOFASTNET = "aiofastnet"
 RUSTLS = "rustls"
 """No Python either: the bare server with another TLS library, for information."""
 
-IN_TLS_ONLY = (AIOFASTNET, RUSTLS)
+FALLBACK = "ironloop-ssl"
+"""The subject as its TLS is where OpenSSL's functions cannot be had: by the `ssl` module's methods."""
+
+IN_TLS_ONLY = (FALLBACK, AIOFASTNET, RUSTLS)
 
 WITHOUT_TLS = ("rloop",)
 
@@ -40,10 +43,13 @@ BEFORE = "before"
 
 _PROBE = """
 import importlib, importlib.metadata, platform, sys
-name = sys.argv[1]
+name, *wanted = sys.argv[1:]
 module = importlib.import_module(name)
 if hasattr(module, "new_event_loop"):
     module.new_event_loop().close()
+for name in wanted:
+    getattr(importlib.import_module("ironloop._ironloop"), name)
+name = module.__name__
 print(platform.python_version() if name == "asyncio" else importlib.metadata.version(name))
 """
 
@@ -60,8 +66,10 @@ def run(name: str, main: Coroutine[Any, Any, Any]) -> None:
     ironloop is more than a loop: its own `run` puts its vocabulary behind asyncio's names. It is imported
     here and only when asked for, so that another loop's process never sees those.
     """
-    if name == SUBJECT:
-        importlib.import_module(name).run(main)
+    if name == FALLBACK:
+        importlib.import_module(f"{SUBJECT}._ironloop").force_tls_path("ssl")
+    if name in (SUBJECT, FALLBACK):
+        importlib.import_module(SUBJECT).run(main)
         return
     made_for = BASELINE if name == AIOFASTNET else name
     with asyncio.Runner(loop_factory=_factory(name)) as runner:
@@ -105,7 +113,8 @@ def version(name: str, before: Path | None = None) -> str:
     if name == RUSTLS:
         packages = tomllib.loads(LOCK_FILE.read_text())["package"]
         return next(package["version"] for package in packages if package["name"] == RUSTLS)
-    command = [*python(name, before), "-c", _PROBE, module(name)]
+    probed = [SUBJECT, "force_tls_path"] if name == FALLBACK else [module(name)]
+    command = [*python(name, before), "-c", _PROBE, *probed]
     try:
         probe = subprocess.run(command, capture_output=True, text=True, timeout=30)
     except subprocess.TimeoutExpired:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from workloads import part_of
 
-from .loops import BARE, BASELINE, SUBJECT
+from .loops import BARE, BASELINE, FALLBACK, SUBJECT
 from .report import Row, Table, quantity
 from .workload import Figure
 
@@ -23,6 +23,7 @@ COLOURS = {
     "asyncio": "#c5ccd6",
     BARE: "#222222",
     "before": "#f2b5a7",
+    FALLBACK: "#e8a0ab",
     "rloop": "#e0a030",
     "blazio": "#3d8f8f",
     "rsloop": "#7fb069",

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from .loops import BARE, BASELINE, BEFORE, RUSTLS, SUBJECT
+from .loops import BARE, BASELINE, BEFORE, FALLBACK, RUSTLS, SUBJECT
 from .rounds import Results
 from .workload import Figure, Workload
 
@@ -83,18 +83,19 @@ class Row:
     def is_better(self, one: float, other: float) -> bool:
         return one > other if self.kind is Figure.RATE else one < other
 
-    def reaches_goal(self) -> bool | None:
-        """None if it has no goal, or was not measured."""
-        spread = self.spread(SUBJECT)
-        if spread is None or self.goal is None:
+    def reaches_goal(self, who: str = SUBJECT) -> bool | None:
+        """None if it has no goal, or was not measured. The fallback has goals of its own."""
+        spread = self.spread(who)
+        goal = (self.goal or {}).get({SUBJECT: "goal", FALLBACK: "fallback"}.get(who))
+        if spread is None or goal is None:
             return None
         # Calls are counted to a tenth, as they are told.
         own = round(spread.median, 1) if self.kind is Figure.CALLS else spread.median
-        return not self.is_better(self.goal["goal"], own)
+        return not self.is_better(goal, own)
 
     def best_peer(self, loops: Sequence[str]) -> tuple[str, Spread] | None:
         """The best loop but the subject."""
-        peers = [who for who in loops if who not in (SUBJECT, BEFORE, *NO_LOOPS)]
+        peers = [who for who in loops if who not in (SUBJECT, FALLBACK, BEFORE, *NO_LOOPS)]
         measured = [(who, spread) for who in peers if (spread := self.spread(who))]
         if not measured:
             return None
@@ -125,7 +126,7 @@ class Row:
         ends = f"{spread.least:.2f} to {spread.most:.2f}"
         if not self.base:
             ends = f"{self.told(spread.least)} to {self.told(spread.most)}"
-        mark = {None: "", True: " ✓", False: " ✗"}[self.reaches_goal() if who == SUBJECT else None]
+        mark = {None: "", True: " ✓", False: " ✗"}[self.reaches_goal(who)]
         return f"{self.told(spread.median)} ({ends}){mark}"
 
 
@@ -144,6 +145,7 @@ class Table:
         yield "|---" * (len(self.columns) + 2) + "|"
         for row in self.rows:
             peers = f" ({row.goal['peers']})" if row.goal and "peers" in row.goal else ""
+            peers += f"; {FALLBACK} {row.goal['fallback']}x" if row.goal and "fallback" in row.goal else ""
             cells = [row.told_of(column) for column in self.columns]
             yield f"| {row.name} | {row.told_goal()}{peers} | " + " | ".join(cells) + " |"
 
