@@ -1,6 +1,7 @@
 //! The loop itself: all that it owns, and what the other files of this wing, and the wings above, do with it.
 //!
-//! Belongs to the thread that runs the loop; other threads have its [`Remote`]. Knows what becomes ready and
+//! Belongs to the thread that runs the loop; other threads have its [`Remote`], and while they have Python's
+//! lock they may push into the queue. Knows what becomes ready and
 //! what is watched as items and sources, and must not name who makes them above this wing.
 
 use std::io;
