@@ -13,6 +13,7 @@ mod copies;
 pub mod datagram;
 mod driver;
 mod event;
+pub mod file;
 mod notifier;
 mod poller;
 pub mod socket;

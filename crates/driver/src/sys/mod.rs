@@ -3,7 +3,9 @@
 pub(crate) mod clock;
 pub(crate) mod epoll;
 pub(crate) mod eventfd;
+pub(crate) mod file;
 pub(crate) mod fork;
+pub(crate) mod inotify;
 pub(crate) mod socket;
 pub(crate) mod stack;
 pub(crate) mod thread;
