@@ -105,4 +105,11 @@ def __getattr__(name: str) -> Any:
         from ironloop.policy import EventLoopPolicy
 
         return EventLoopPolicy
+    # Not before somebody has to do with files. (Not in `__all__`: Python's own `open` stays what it is.)
+    if name in ("files", "open"):
+        from importlib import import_module
+
+        files = import_module("ironloop.files")
+        globals()["open"] = files.open
+        return files if name == "files" else files.open
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,6 +1,7 @@
 import sys
 from asyncio import sleep as sleep
 
+from ironloop import files as files
 from ironloop._ironloop import Future as Future
 from ironloop._ironloop import Task as Task
 from ironloop._ironloop import __version__ as __version__
@@ -12,6 +13,7 @@ from ironloop.combinators import run_coroutine_threadsafe as run_coroutine_threa
 from ironloop.combinators import shield as shield
 from ironloop.combinators import to_thread as to_thread
 from ironloop.combinators import wait as wait
+from ironloop.files import open as open
 from ironloop.locks import Barrier as Barrier
 from ironloop.locks import BoundedSemaphore as BoundedSemaphore
 from ironloop.locks import Condition as Condition

@@ -22,6 +22,7 @@ fn _ironloop(module: &Bound<'_, PyModule>) -> PyResult<()> {
     event_loop::add_class(module)?;
     event_loop::handle::add_classes(module)?;
     io::add_classes(module)?;
+    io::files::add(module)?;
     module.add_function(wrap_pyfunction!(native_loop, module)?)?;
     vocabulary(module)
 }

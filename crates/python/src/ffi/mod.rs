@@ -8,6 +8,7 @@
 
 pub(crate) mod arguments;
 pub(crate) mod attributes;
+pub(crate) mod blank;
 pub(crate) mod bound;
 pub(crate) mod buffer;
 pub(crate) mod bytes;

@@ -3,6 +3,7 @@
 
 pub(crate) mod address;
 pub(crate) mod datagram;
+pub(crate) mod files;
 mod inspect;
 mod listener;
 mod make;

@@ -1,0 +1,32 @@
+//! How much a thread may read at once until its loop turns again, for a task that is never refused never waits.
+//!
+//! Counted in nanoseconds that reads are thought to take: a clock would cost as much as a read.
+
+use std::cell::Cell;
+
+/// About 100 µs: some fifty reads of 4 KiB.
+const SLICE: usize = 100_000;
+
+/// Of a read by a system call, or from what is ahead.
+const CALL: usize = 1_500;
+
+/// Beyond this a read is a thread's: it takes so long that the way there and back counts little.
+pub(super) const AT_ONCE: usize = 1 << 20;
+
+thread_local! {
+    static SPENT: Cell<usize> = const { Cell::new(0) };
+}
+
+/// Whether anything is left.
+pub(super) fn is_left() -> bool {
+    SPENT.get() < SLICE
+}
+
+/// A read of so many bytes.
+pub(super) fn spend(count: usize) {
+    SPENT.set(SPENT.get().saturating_add(CALL + count / 8));
+}
+
+pub(super) fn renew() {
+    SPENT.set(0);
+}

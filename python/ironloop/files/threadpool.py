@@ -1,0 +1,194 @@
+"""Python's own files, each method in a thread: what `wrap` makes of one, and stdin, stdout, stderr.
+
+The names are aiofiles', as are `sync_open` and `wrap.register`, by which tests put files of their own in.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import sys
+from collections.abc import Callable
+from functools import partial, singledispatch
+from typing import Any, Self
+
+from ironloop.files import workers
+from ironloop.files.opening import open
+
+__all__ = ("open", "stderr", "stderr_bytes", "stdin", "stdin_bytes", "stdout", "stdout_bytes", "wrap")
+
+# Opens for `open`, in a thread, if it is something else than Python's own.
+sync_open: Any = io.open
+
+
+async def in_thread(
+    loop: Any, executor: Any, function: Callable[..., Any], /, *args: Any, **kwargs: Any
+) -> Any:
+    """In a thread of the executor's, or of ours."""
+    if executor is None:
+        return await workers.run(partial(function, *args, **kwargs), workers=workers.others)
+    loop = loop or asyncio.get_running_loop()
+    return await loop.run_in_executor(executor, partial(function, *args, **kwargs))
+
+
+def _delegated(name: str) -> Any:
+    async def method(self: AsyncBase, *args: Any, **kwargs: Any) -> Any:
+        function = getattr(self._file, name)
+        return await in_thread(self._loop, self._executor, function, *args, **kwargs)
+
+    method.__name__ = name
+    return method
+
+
+def _direct(name: str) -> Any:
+    def method(self: AsyncBase, *args: Any, **kwargs: Any) -> Any:
+        return getattr(self._file, name)(*args, **kwargs)
+
+    method.__name__ = name
+    return method
+
+
+def _shown(name: str) -> property:
+    return property(lambda self: getattr(self._file, name))
+
+
+class AsyncBase:
+    """A file of Python's whose methods run in threads."""
+
+    _file: Any
+
+    def __init__(self, file: Any, loop: Any = None, executor: Any = None) -> None:
+        self._file = file
+        self._loop = loop
+        self._executor = executor
+
+    def __repr__(self) -> str:
+        return f"{super().__repr__()} wrapping {self._file!r}"
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Any:
+        if line := await self.readline():
+            return line
+        raise StopAsyncIteration
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    close = _delegated("close")
+    flush = _delegated("flush")
+    isatty = _delegated("isatty")
+    read = _delegated("read")
+    readline = _delegated("readline")
+    readlines = _delegated("readlines")
+    seek = _delegated("seek")
+    seekable = _delegated("seekable")
+    tell = _delegated("tell")
+    truncate = _delegated("truncate")
+    writable = _delegated("writable")
+    write = _delegated("write")
+    writelines = _delegated("writelines")
+    fileno = _direct("fileno")
+    readable = _direct("readable")
+    closed = _shown("closed")
+    mode = _shown("mode")
+    name = _shown("name")
+
+
+class AsyncFileIO(AsyncBase):
+    """Of an `io.FileIO`."""
+
+    readall = _delegated("readall")
+    readinto = _delegated("readinto")
+
+
+class AsyncBufferedIOBase(AsyncBase):
+    """Of an `io.BufferedWriter`, or what else has a buffer."""
+
+    read1 = _delegated("read1")
+    readinto = _delegated("readinto")
+    detach = _direct("detach")
+    raw = _shown("raw")
+
+
+class AsyncBufferedReader(AsyncBufferedIOBase):
+    """Of an `io.BufferedReader` or `io.BufferedRandom`."""
+
+    peek = _delegated("peek")
+
+
+class AsyncTextIOWrapper(AsyncBase):
+    """Of a file of text."""
+
+    readable = _delegated("readable")
+    detach = _direct("detach")
+    buffer = _shown("buffer")
+    encoding = _shown("encoding")
+    errors = _shown("errors")
+    line_buffering = _shown("line_buffering")
+    newlines = _shown("newlines")
+
+
+class _Indirect:
+    """Of whatever file stands at a name when it is used."""
+
+    def __init__(self, name: str, loop: Any, executor: Any, indirect: Callable[[], Any]) -> None:
+        self._name = name
+        self._loop = loop
+        self._executor = executor
+        self._indirect = indirect
+
+    @property
+    def _file(self) -> Any:
+        return self._indirect()
+
+
+class AsyncTextIndirectIOWrapper(_Indirect, AsyncTextIOWrapper):
+    """Of a file of text that may be exchanged."""
+
+
+class AsyncIndirectBufferedIOBase(_Indirect, AsyncBufferedIOBase):
+    """Of a file of bytes that may be exchanged."""
+
+
+@singledispatch
+def wrap(file: Any, *, loop: Any = None, executor: Any = None) -> Any:
+    """The same file with methods to await, each of which runs in a thread.
+
+    Raises:
+        TypeError: it is no file of Python's.
+    """
+    raise TypeError(f"Unsupported io type: {file}.")
+
+
+@wrap.register(io.TextIOBase)
+def _(file: Any, *, loop: Any = None, executor: Any = None) -> Any:
+    return AsyncTextIOWrapper(file, loop=loop, executor=executor)
+
+
+@wrap.register(io.BufferedIOBase)
+def _(file: Any, *, loop: Any = None, executor: Any = None) -> Any:
+    return AsyncBufferedIOBase(file, loop=loop, executor=executor)
+
+
+@wrap.register(io.BufferedReader)
+@wrap.register(io.BufferedRandom)
+def _(file: Any, *, loop: Any = None, executor: Any = None) -> Any:
+    return AsyncBufferedReader(file, loop=loop, executor=executor)
+
+
+@wrap.register(io.FileIO)
+def _(file: Any, *, loop: Any = None, executor: Any = None) -> Any:
+    return AsyncFileIO(file, loop=loop, executor=executor)
+
+
+stdin = AsyncTextIndirectIOWrapper("sys.stdin", None, None, lambda: sys.stdin)
+stdout = AsyncTextIndirectIOWrapper("sys.stdout", None, None, lambda: sys.stdout)
+stderr = AsyncTextIndirectIOWrapper("sys.stderr", None, None, lambda: sys.stderr)
+stdin_bytes = AsyncIndirectBufferedIOBase("sys.stdin.buffer", None, None, lambda: sys.stdin.buffer)
+stdout_bytes = AsyncIndirectBufferedIOBase("sys.stdout.buffer", None, None, lambda: sys.stdout.buffer)
+stderr_bytes = AsyncIndirectBufferedIOBase("sys.stderr.buffer", None, None, lambda: sys.stderr.buffer)
