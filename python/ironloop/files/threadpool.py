@@ -48,10 +48,6 @@ def _direct(name: str) -> Any:
     return method
 
 
-def _shown(name: str) -> property:
-    return property(lambda self: getattr(self._file, name))
-
-
 class AsyncBase:
     """A file of Python's whose methods run in threads."""
 
@@ -94,9 +90,21 @@ class AsyncBase:
     writelines = _delegated("writelines")
     fileno = _direct("fileno")
     readable = _direct("readable")
-    closed = _shown("closed")
-    mode = _shown("mode")
-    name = _shown("name")
+
+    @property
+    def closed(self) -> Any:
+        """Whether it is closed."""
+        return self._file.closed
+
+    @property
+    def mode(self) -> Any:
+        """How it was opened."""
+        return self._file.mode
+
+    @property
+    def name(self) -> Any:
+        """The path or the number that it was opened by."""
+        return self._file.name
 
 
 class AsyncFileIO(AsyncBase):
@@ -112,7 +120,11 @@ class AsyncBufferedIOBase(AsyncBase):
     read1 = _delegated("read1")
     readinto = _delegated("readinto")
     detach = _direct("detach")
-    raw = _shown("raw")
+
+    @property
+    def raw(self) -> Any:
+        """What has the descriptor."""
+        return self._file.raw
 
 
 class AsyncBufferedReader(AsyncBufferedIOBase):
@@ -126,11 +138,31 @@ class AsyncTextIOWrapper(AsyncBase):
 
     readable = _delegated("readable")
     detach = _direct("detach")
-    buffer = _shown("buffer")
-    encoding = _shown("encoding")
-    errors = _shown("errors")
-    line_buffering = _shown("line_buffering")
-    newlines = _shown("newlines")
+
+    @property
+    def buffer(self) -> Any:
+        """The file of bytes below."""
+        return self._file.buffer
+
+    @property
+    def encoding(self) -> Any:
+        """The name of the encoding."""
+        return self._file.encoding
+
+    @property
+    def errors(self) -> Any:
+        """How errors of the encoding are met."""
+        return self._file.errors
+
+    @property
+    def line_buffering(self) -> Any:
+        """Whether each line that is written goes to the kernel at once."""
+        return self._file.line_buffering
+
+    @property
+    def newlines(self) -> Any:
+        """Which ends of lines were met so far."""
+        return self._file.newlines
 
 
 class _Indirect:
