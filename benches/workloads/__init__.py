@@ -10,7 +10,7 @@ _PARTS = {
         *("tasks", "futures", "combinators", "queues", "locks", "timeouts", "memory"),
     ),
     "Connections": ("echo", "tls", "calls"),
-    "Programs": ("http", "clients", "lookups", "postgres", "startup"),
+    "Programs": ("http", "clients", "lookups", "files", "postgres", "startup"),
 }
 
 _CONCEPTS = {concept: part for part, concepts in _PARTS.items() for concept in concepts}
