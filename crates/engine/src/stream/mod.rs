@@ -56,6 +56,8 @@ pub struct Stream<C> {
     pub endpoint: Endpoint,
     end_of_file: EndOfFile,
     outgoing: Outgoing<C>,
+    /// How many bytes a layer above keeps back until there is room.
+    behind: usize,
     /// The kernel has refused what is outgoing: wait until it has room.
     full: bool,
     /// A connection that is closing already is not over before its protocol, told to write less or more, has
@@ -73,6 +75,7 @@ impl<C> Default for Stream<C> {
             endpoint: Endpoint::default(),
             end_of_file: EndOfFile::No,
             outgoing: Outgoing::default(),
+            behind: 0,
             full: false,
             held: false,
         }
@@ -135,10 +138,18 @@ impl<C: AsRef<[u8]>> Stream<C> {
         self.full = false;
     }
 
-    /// How many bytes wait.
+    /// How many bytes wait, here and above.
     #[must_use]
     pub fn buffered(&self) -> usize {
-        self.outgoing.len()
+        self.outgoing.len() + self.behind
+    }
+
+    /// So many bytes wait above, for room here. They count for flow control as if they were here.
+    pub fn set_behind(&mut self, behind: usize) {
+        if behind < self.behind {
+            self.endpoint.flow.ease();
+        }
+        self.behind = behind;
     }
 
     /// Asks for an end of file behind what is outgoing.
@@ -174,7 +185,7 @@ impl<C: AsRef<[u8]>> Stream<C> {
         if self.endpoint.is_lost() {
             return None;
         }
-        if let Some(change) = self.endpoint.flow.judge(self.outgoing.len(), self.full) {
+        if let Some(change) = self.endpoint.flow.judge(self.buffered(), self.full) {
             return Some(Step::Flow(change));
         }
         if self.held || !self.outgoing.is_empty() {
@@ -264,6 +275,21 @@ mod tests {
         offer(&mut stream, 1);
         assert_eq!(stream.step(), Some(Step::Flow(FlowChange::Resume)));
         assert_eq!(stream.step(), None);
+    }
+
+    #[test]
+    fn what_a_layer_keeps_back_counts_for_the_protocol() {
+        let mut stream = open();
+        stream.endpoint.set_limits(Limits { high: 10, low: 2 });
+        stream.set_behind(20);
+        assert_eq!(stream.step(), None, "the kernel has refused nothing");
+        write(&mut stream, &[1; 5], 4).unwrap();
+        assert_eq!(stream.buffered(), 21);
+        assert_eq!(stream.step(), Some(Step::Flow(FlowChange::Pause)));
+        offer(&mut stream, 1);
+        assert_eq!(stream.step(), None);
+        stream.set_behind(0);
+        assert_eq!(stream.step(), Some(Step::Flow(FlowChange::Resume)));
     }
 
     #[test]
