@@ -56,8 +56,41 @@ def loop_name(request: pytest.FixtureRequest) -> str:
     return request.param
 
 
+# Where TLS is what is tested, ironloop does it by each path that it has.
+TLS_MODULES = ("test_tls", "test_tls_contexts", "test_tls_ending", "test_tls_native", "test_start_tls")
+TLS_PATHS = ("openssl", "ssl", "asyncio")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if metafunc.module.__name__ in TLS_MODULES and "tls_path" in metafunc.fixturenames:
+        metafunc.parametrize("tls_path", TLS_PATHS, indirect=True)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """asyncio has one path."""
+
+    def is_one_too_many(item: pytest.Item) -> bool:
+        parameters = item.callspec.params if hasattr(item, "callspec") else {}
+        return parameters.get("loop_name") == "asyncio" and parameters.get("tls_path") in TLS_PATHS[1:]
+
+    items[:] = [item for item in items if not is_one_too_many(item)]
+
+
 @pytest.fixture
-def loop_factory(loop_name: str) -> LoopFactory:
+def tls_path(request: pytest.FixtureRequest, loop_name: str) -> Iterator[str]:
+    """How TLS is done in this test: ``"asyncio"``, or ironloop's own."""
+    if loop_name == "asyncio":
+        yield loop_name
+        return
+    from ironloop._ironloop import force_tls_path, tls_path
+
+    force_tls_path(getattr(request, "param", None))
+    yield tls_path()
+    force_tls_path(None)
+
+
+@pytest.fixture
+def loop_factory(loop_name: str, tls_path: str) -> LoopFactory:
     """Makes a loop of the kind under test; the test closes it."""
     if loop_name == "asyncio":
         return asyncio.SelectorEventLoop

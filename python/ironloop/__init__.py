@@ -11,7 +11,7 @@ import warnings
 from typing import Any
 
 from ironloop import native, private
-from ironloop._ironloop import __version__
+from ironloop._ironloop import __version__, tls_path
 from ironloop.loop import Loop
 from ironloop.runner import Runner, install, new_event_loop, run, uninstall
 
@@ -87,6 +87,7 @@ __all__ = [
     "start_unix_server",
     "timeout",
     "timeout_at",
+    "tls_path",
     "to_thread",
     "uninstall",
     "wait",

@@ -47,6 +47,7 @@ __all__ = [
     "create_task",
     "ensure_future",
     "file_kind",
+    "force_tls_path",
     "gather",
     "misfit",
     "native_bounded_semaphore",
@@ -74,6 +75,8 @@ __all__ = [
     "stand_for",
     "timeout",
     "timeout_at",
+    "tls_path",
+    "tls_path_reason",
     "wait",
     "wait_for",
     "write_all",
@@ -103,6 +106,9 @@ def native_timeout(class_: _Class, /) -> _Class: ...
 def notice_origin_tracking() -> None: ...
 def pending_tasks() -> list[asyncio.Task[Any]]: ...
 def runs_elsewhere() -> bool: ...
+def force_tls_path(path: str | None) -> None: ...
+def tls_path() -> str: ...
+def tls_path_reason() -> str: ...
 def stand_for(function: Callable[..., Any], stock: object) -> Callable[..., Any]: ...
 
 @disjoint_base

@@ -18,7 +18,7 @@ from asyncio.log import logger
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from ironloop import names, registry
+from ironloop import names, registry, tls
 from ironloop._ironloop import LoopCore, StreamTransport, native_loop, notice_origin_tracking
 from ironloop.internals import Internals, Selector
 from ironloop.native import is_wanted
@@ -292,6 +292,20 @@ class Loop(  # type: ignore[misc]
         context: Context | None = None,
     ) -> Any:
         self._ensure_fd_no_transport(rawsock)
+        if is_plain(rawsock) and tls.is_native(self):
+            transport = self._tls_transport(
+                rawsock,
+                protocol,
+                extra,
+                server,
+                context,
+                waiter,
+                tls.checked(
+                    sslcontext, server_side, server_hostname, ssl_handshake_timeout, ssl_shutdown_timeout
+                ),
+            )
+            self._transports[rawsock.fileno()] = transport
+            return transport
         ssl_protocol = sslproto.SSLProtocol(
             self,
             protocol,
@@ -332,13 +346,19 @@ class Loop(  # type: ignore[misc]
         sslcontext: ssl.SSLContext | None = None,
         server: Any = None,
         backlog: int = 100,
-        *timeouts: Any,
+        ssl_handshake_timeout: float | None = constants.SSL_HANDSHAKE_TIMEOUT,
+        ssl_shutdown_timeout: float | None = constants.SSL_SHUTDOWN_TIMEOUT,
+        *,
         context: Context | None = None,
         **more: Any,
     ) -> None:
-        if sslcontext is None and is_plain(sock):
+        timeouts = (ssl_handshake_timeout, ssl_shutdown_timeout)
+        # asyncio tells of a wrong timeout with each connection.
+        is_sound = all(timeout is None or timeout > 0 for timeout in timeouts)
+        if is_plain(sock) and (sslcontext is None or (is_sound and tls.is_native(self))):
             self._check_closed()
-            self._listen(protocol_factory, sock, server, backlog, context)
+            asked = None if sslcontext is None else tls.checked(sslcontext, True, None, *timeouts)
+            self._listen(protocol_factory, sock, server, backlog, context, asked)
             return
         more |= _if_known(context)
         super()._start_serving(protocol_factory, sock, sslcontext, server, backlog, *timeouts, **more)
@@ -369,6 +389,7 @@ class Loop(  # type: ignore[misc]
         server: Any,
         backlog: int,
         context: Context,
+        tls: tuple[Any, ...] | None,
     ) -> None:
         """No descriptor or memory for another connection: the loop lives on and tries again in a second."""
         if sock.fileno() < 0:
@@ -381,7 +402,7 @@ class Loop(  # type: ignore[misc]
                 "socket": trsock.TransportSocket(sock),
             }
         )
-        again = (protocol_factory, sock, server, backlog, context)
+        again = (protocol_factory, sock, server, backlog, context, tls)
         self.call_later(constants.ACCEPT_RETRY_DELAY, self._serve_again, *again)
 
     def _serve_again(
@@ -391,10 +412,11 @@ class Loop(  # type: ignore[misc]
         server: Any,
         backlog: int,
         context: Context,
+        tls: tuple[Any, ...] | None,
     ) -> None:
         # The server may have been closed in the meantime.
         if sock.fileno() >= 0:
-            self._listen(protocol_factory, sock, server, backlog, context)
+            self._listen(protocol_factory, sock, server, backlog, context, tls)
 
     def _ensure_fd_no_transport(self, fd: Any) -> None:
         super()._ensure_fd_no_transport(fd)
@@ -422,6 +444,9 @@ class Loop(  # type: ignore[misc]
 
     def _caller(self) -> StackSummary:
         return format_helpers.extract_stack(sys._getframe(1))
+
+    def _log_tls(self, transport: Any, text: str) -> None:
+        logger.debug("%r: %s", transport, text)
 
     def _log_lost(self, transport: Any, message: str, exc: BaseException) -> None:
         logger.debug("%r: %s", transport, message, exc_info=exc)

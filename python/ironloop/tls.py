@@ -1,12 +1,56 @@
-"""`start_tls`: a connection goes over to TLS in the state it is in. TLS itself is asyncio's `SSLProtocol`."""
+"""What TLS is asked for, and `start_tls`: a connection goes over to TLS in the state it is in.
+
+TLS from the beginning of a connection is the transport's own (`crates/python/src/io/stream/tls`). With
+`start_tls`, over another's transport, and where `tls_path()` says so, it is asyncio's `SSLProtocol`.
+"""
 
 from __future__ import annotations
 
-from asyncio import sslproto, streams
+from asyncio import constants, sslproto, streams
+from asyncio.log import logger
 from typing import TYPE_CHECKING, Any
 
+from ironloop._ironloop import tls_path, tls_path_reason
+
 if TYPE_CHECKING:
+    import asyncio
     import ssl
+
+
+def is_native(loop: asyncio.AbstractEventLoop) -> bool:
+    """Whether TLS is the transport's own. Debug mode logs how it is done."""
+    if sslproto.ssl is None:  # type: ignore[attr-defined]
+        return False
+    path = tls_path()
+    if loop.get_debug():
+        logger.debug("TLS by %s%s", path, f": {reason}" if (reason := tls_path_reason()) else "")
+    return path != "asyncio"
+
+
+def checked(
+    sslcontext: ssl.SSLContext | None,
+    server_side: bool,
+    server_hostname: str | None,
+    handshake_timeout: float | None,
+    shutdown_timeout: float | None,
+) -> tuple[Any, ...]:
+    """What asyncio's `SSLProtocol` makes of its arguments.
+
+    Raises:
+        ValueError: a timeout is not positive, or a server has no context.
+    """
+    if handshake_timeout is None:
+        handshake_timeout = constants.SSL_HANDSHAKE_TIMEOUT
+    elif handshake_timeout <= 0:
+        raise ValueError(f"ssl_handshake_timeout should be a positive number, got {handshake_timeout}")
+    if shutdown_timeout is None:
+        shutdown_timeout = constants.SSL_SHUTDOWN_TIMEOUT
+    elif shutdown_timeout <= 0:
+        raise ValueError(f"ssl_shutdown_timeout should be a positive number, got {shutdown_timeout}")
+    if not sslcontext:
+        sslcontext = sslproto._create_transport_context(server_side, server_hostname)
+    host = server_hostname if server_hostname and not server_side else None
+    return sslcontext, server_side, host, handshake_timeout, shutdown_timeout
 
 
 class TlsUpgrade:

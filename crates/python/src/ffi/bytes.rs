@@ -8,6 +8,10 @@ use pyo3::types::PyByteArray;
 
 use super::{Arg, Object};
 
+unsafe extern "C" {
+    fn _PyBytes_Resize(bytes: *mut *mut ffi::PyObject, size: ffi::Py_ssize_t) -> std::ffi::c_int;
+}
+
 /// A `bytes` object, whose content never moves and never changes.
 pub(crate) struct Bytes(Object);
 
@@ -25,8 +29,43 @@ impl Bytes {
         unsafe { Object::from_result(object.py(), ffi::PyBytes_FromObject(object.as_ptr())) }.map(Self)
     }
 
+    /// A new one of what `fill` puts into a buffer of that size, and says the length of; no code of others sees
+    /// the object before.
+    pub(crate) fn filled<R>(
+        py: Python<'_>,
+        size: usize,
+        fill: impl FnOnce(&mut [u8]) -> PyResult<(usize, R)>,
+    ) -> PyResult<(Self, R)> {
+        // SAFETY: the result is new, or an error is set.
+        let object = unsafe {
+            let made = ffi::PyBytes_FromStringAndSize(std::ptr::null(), size as ffi::Py_ssize_t);
+            Object::from_result(py, made)?
+        };
+        // SAFETY: nobody else has the object. Its content is whatever was there: `fill` writes and does not read.
+        let buffer = unsafe {
+            let start = ffi::PyBytes_AS_STRING(object.as_ptr()).cast::<u8>().cast_mut();
+            slice::from_raw_parts_mut(start, size)
+        };
+        let (count, result) = fill(buffer)?;
+        assert!(count <= size, "more than there was room for");
+        if count == size {
+            return Ok((Self(object), result));
+        }
+        let mut pointer = object.into_ptr();
+        // SAFETY: a bytes object that nobody else has; it is given up for the new one, or an error is set and it
+        // is gone.
+        unsafe {
+            _PyBytes_Resize(&raw mut pointer, count as ffi::Py_ssize_t);
+            Ok((Self(Object::from_result(py, pointer)?), result))
+        }
+    }
+
     pub(crate) fn object(&self) -> &Object {
         &self.0
+    }
+
+    pub(crate) fn into_object(self) -> Object {
+        self.0
     }
 }
 

@@ -37,6 +37,7 @@ pub(crate) mod method;
 pub(crate) mod named;
 pub(crate) mod object;
 pub(crate) mod observer;
+pub(crate) mod openssl;
 pub(crate) mod process;
 pub(crate) mod raise;
 pub(crate) mod registry;

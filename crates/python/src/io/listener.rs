@@ -14,7 +14,7 @@ use crate::event_loop::{LoopCore, Source, SourceKind, Sources};
 use crate::ffi::call::call;
 use crate::ffi::error::os_error;
 use crate::ffi::{Arguments, Class, Context, Instance, Native, Object, PythonSocket, method_of, owned};
-use crate::io::stream::{Descriptor, OwnName, Setup, StreamTransport};
+use crate::io::stream::{Asked, Descriptor, OwnName, Setup, StreamTransport, Tls, Waiter};
 use crate::io::transport::Transport;
 
 /// A socket that a server listens on.
@@ -28,6 +28,9 @@ pub(crate) struct Listener {
     is_tcp: bool,
     /// The own name of all that it accepts, where they have one.
     name: Option<Address>,
+    /// What TLS is asked of its connections, and the same as Python has said it; None without.
+    tls: Option<Asked>,
+    tls_arguments: Object,
 }
 
 static CLASS: Class = Class::new();
@@ -45,7 +48,11 @@ impl Native for Listener {
 }
 
 // The loop lets go of it when it is closed.
-owned!(Listener { visits: socket, factory, server, context; clears nothing; ignores: backlog, is_tcp, name; });
+owned!(Listener {
+    visits: socket, factory, server, context, tls, tls_arguments;
+    clears nothing;
+    ignores: backlog, is_tcp, name;
+});
 
 /// Listening sockets among the loop's sources.
 pub(super) static LISTENER: SourceKind = SourceKind {
@@ -91,6 +98,10 @@ impl Listener {
         let py = slf.py();
         let context = self.context.copy(py)?;
         let protocol = context.run(py, || call(py, &self.factory, &[]))?;
+        let tls = match &self.tls {
+            Some(asked) => Some(Tls::new(py, asked, Waiter::Nobody)?),
+            None => None,
+        };
         let setup = Setup {
             descriptor: Descriptor::Native(accepted.socket),
             protocol,
@@ -100,6 +111,7 @@ impl Listener {
             own: OwnName::Accepted(self.name.clone()),
             peer: accepted.peer,
             joins_writes: self.is_tcp,
+            tls,
         };
         let transport = StreamTransport::create(slf, setup)?;
         StreamTransport::connection_made(&transport, py)
@@ -128,6 +140,7 @@ impl Listener {
             self.server.bind(py),
             self.backlog,
             self.context.object().bind(py),
+            self.tls_arguments.bind(py),
         );
         slf.call_method1(intern!(py, "_accept_failed"), arguments).map(drop)
     }
@@ -145,8 +158,11 @@ impl LoopCore {
 
 fn listen(slf: &Bound<'_, LoopCore>, arguments: Arguments<'_>) -> PyResult<Object> {
     let py = slf.py();
-    let [factory, socket, server, backlog, context] =
-        arguments.exactly(py, "_listen", ["protocol_factory", "sock", "server", "backlog", "context"])?;
+    let [factory, socket, server, backlog, context, tls] = arguments.exactly(
+        py,
+        "_listen",
+        ["protocol_factory", "sock", "server", "backlog", "context", "tls"],
+    )?;
     let socket = PythonSocket::new(&socket.bind(py))?;
     // Accepted sockets inherit it; it fails for sockets that are not TCP.
     let is_tcp = slf.get().driver.set_nodelay(socket.fd()).is_ok();
@@ -159,6 +175,8 @@ fn listen(slf: &Bound<'_, LoopCore>, arguments: Arguments<'_>) -> PyResult<Objec
         backlog: backlog.bind(py).extract()?,
         is_tcp,
         name,
+        tls: if tls.is_none() { None } else { Some(Asked::of(&tls.bind(py))?) },
+        tls_arguments: tls.to_object(py),
     };
     let listener = CLASS.instantiate(py, listener)?;
     // Asked only now: Python code has run since.

@@ -5,7 +5,7 @@ use pyo3::prelude::*;
 use crate::event_loop::LoopCore;
 use crate::ffi::{Arguments, Context, Object, method_of};
 use crate::io::datagram::DatagramTransport;
-use crate::io::stream::{self, StreamTransport};
+use crate::io::stream::{self, Asked, StreamTransport, Tls, Waiter};
 use crate::io::transport::Transport;
 
 /// The transport of a connected socket; its protocol is told in the next turn.
@@ -16,7 +16,25 @@ fn stream_transport(slf: &Bound<'_, LoopCore>, arguments: Arguments<'_>) -> PyRe
     let (socket, protocol) = (socket.bind(py), protocol.bind(py));
     let (extra, server) = (extra.bind(py), server.bind(py));
     let context = Context::from_argument(py, Some(context))?;
-    let made = stream::from_socket(slf, &socket, &protocol, &extra, &server, context)?;
+    let made = stream::from_socket(slf, &socket, &protocol, &extra, &server, context, None)?;
+    StreamTransport::begin(&made, py);
+    Ok(made.into_object())
+}
+
+/// The same with TLS, whose handshake begins in the next turn.
+fn tls_transport(slf: &Bound<'_, LoopCore>, arguments: Arguments<'_>) -> PyResult<Object> {
+    let py = slf.py();
+    let [socket, protocol, extra, server, context, waiter, tls] = arguments.exactly(
+        py,
+        "_tls_transport",
+        ["sock", "protocol", "extra", "server", "context", "waiter", "tls"],
+    )?;
+    let waiter = if waiter.is_none() { Waiter::Nobody } else { Waiter::Future(waiter.to_object(py)) };
+    let tls = Tls::new(py, &Asked::of(&tls.bind(py))?, waiter)?;
+    let (socket, protocol) = (socket.bind(py), protocol.bind(py));
+    let (extra, server) = (extra.bind(py), server.bind(py));
+    let context = Context::from_argument(py, Some(context))?;
+    let made = stream::from_socket(slf, &socket, &protocol, &extra, &server, context, Some(tls))?;
     StreamTransport::begin(&made, py);
     Ok(made.into_object())
 }
@@ -42,6 +60,7 @@ fn datagram_transport(slf: &Bound<'_, LoopCore>, arguments: Arguments<'_>) -> Py
 pub(super) fn methods() -> Vec<pyo3::ffi::PyMethodDef> {
     vec![
         method_of!(LoopCore, c"_stream_transport", c"The transport of a connected socket.", stream_transport),
+        method_of!(LoopCore, c"_tls_transport", c"The same with TLS, not by asyncio.", tls_transport),
         method_of!(
             LoopCore,
             c"_datagram_transport",

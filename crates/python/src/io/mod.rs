@@ -33,6 +33,9 @@ pub(crate) fn add_methods_to(class: &Bound<'_, PyType>) -> PyResult<()> {
 pub(crate) fn add_classes(module: &Bound<'_, PyModule>) -> PyResult<()> {
     watch::add_class(module.py())?;
     listener::add_class(module.py())?;
+    module.add_function(wrap_pyfunction!(stream::tls_path, module)?)?;
+    module.add_function(wrap_pyfunction!(stream::tls_path_reason, module)?)?;
+    module.add_function(wrap_pyfunction!(stream::force_tls_path, module)?)?;
     stream::add_class(module)?;
     datagram::add_class(module)
 }

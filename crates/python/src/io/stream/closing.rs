@@ -13,8 +13,9 @@ use crate::io::transport::{Transport, report};
 pub(super) fn connection_lost(this: &Instance<StreamTransport>, py: Python<'_>) -> PyResult<()> {
     let (protocol, error) = (this.protocol(py), this.state.with(|state| state.error.take()));
     this.break_loan(py, error.as_ref())?;
+    let knows = this.layer.lost(py, error.as_ref())?;
     let mut result = Ok(());
-    if let Some(protocol) = protocol {
+    if let Some(protocol) = protocol.filter(|_| knows) {
         let name = intern!(py, "connection_lost");
         let error = error.unwrap_or_else(|| Object::none(py));
         let told = this.context.run(py, || call_method(py, &protocol, name, &[&error]));

@@ -11,7 +11,7 @@ use crate::ffi::buffer::Buffer;
 use crate::ffi::call::call_method;
 use crate::ffi::imports;
 use crate::ffi::intern::intern;
-use crate::ffi::{Context, Object};
+use crate::ffi::{Bytes, Context, Object};
 use crate::io::transport::Transport;
 
 const NOT_DELIVERED: &str = "Fatal error: protocol.data_received() call failed.";
@@ -78,10 +78,7 @@ impl StreamTransport {
     /// Data for the protocol, which may be lent: it is not looked at any more afterwards.
     pub(super) fn deliver(&self, py: Python<'_>, recipient: &Recipient, data: &[u8]) -> Result<(), Failure> {
         let delivered = match recipient.receiver {
-            Receiver::Bytes => self.context.run(py, || {
-                let data = Object::from(PyBytes::new(py, data));
-                call_method(py, &recipient.protocol, intern!(py, "data_received"), &[&data]).map(drop)
-            }),
+            Receiver::Bytes => return self.hand_over(py, recipient, || Object::from(PyBytes::new(py, data))),
             // Enters the context only if it must.
             Receiver::Native(native) => (native.receive)(recipient.protocol.bind(py), data, &self.context),
             Receiver::Buffer => return self.copy_into_buffers(py, recipient, data),
@@ -89,12 +86,37 @@ impl StreamTransport {
         delivered.map_err(|error| Failure(error, NOT_DELIVERED))
     }
 
+    /// The same for a `bytes` object.
+    pub(super) fn deliver_object(
+        &self,
+        py: Python<'_>,
+        recipient: &Recipient,
+        data: Bytes,
+    ) -> Result<(), Failure> {
+        match recipient.receiver {
+            Receiver::Bytes => self.hand_over(py, recipient, || data.into_object()),
+            _ => self.deliver(py, recipient, data.as_ref()),
+        }
+    }
+
+    #[inline]
+    fn hand_over(
+        &self,
+        py: Python<'_>,
+        recipient: &Recipient,
+        data: impl FnOnce() -> Object,
+    ) -> Result<(), Failure> {
+        let delivered = self.context.run(py, || {
+            call_method(py, &recipient.protocol, intern!(py, "data_received"), &[&data()]).map(drop)
+        });
+        delivered.map_err(|error| Failure(error, NOT_DELIVERED))
+    }
+
     /// Bytes that a layer has, for a protocol with buffers of its own.
     fn copy_into_buffers(&self, py: Python<'_>, first: &Recipient, data: &[u8]) -> Result<(), Failure> {
         let (mut rest, mut recipient) = (data, None);
         loop {
-            let protocol =
-                recipient.as_ref().map_or(&first.protocol, |(now, _): &(Recipient, _)| &now.protocol);
+            let protocol = recipient.as_ref().map_or(&first.protocol, |now: &Recipient| &now.protocol);
             let copied = self.fill_buffer(py, protocol, |buffer| {
                 let count = rest.len().min(buffer.len());
                 buffer[..count].copy_from_slice(&rest[..count]);
@@ -106,7 +128,7 @@ impl StreamTransport {
             }
             // The rest is for whoever has the connection by now.
             recipient = match self.recipient(py)? {
-                Some((other, _)) if !matches!(other.receiver, Receiver::Buffer) => {
+                Some(other) if !matches!(other.receiver, Receiver::Buffer) => {
                     return self.deliver(py, &other, rest);
                 }
                 Some(same) => Some(same),

@@ -41,7 +41,14 @@ impl StreamTransport {
         if let Some(known) = extra.get_item(name)? {
             return Ok(Some(known.into()));
         }
-        let found = match name.extract::<&str>().unwrap_or_default() {
+        let asked = name.extract::<&str>().unwrap_or_default();
+        if let Some(tls) = self.layer.tls()
+            && let Some(found) = tls.extra_info(py, asked)?
+        {
+            extra.set_item(name, found.bind(py))?;
+            return Ok(Some(found));
+        }
+        let found = match asked {
             "socket" => self.transport_socket(py)?,
             "sockname" => self.name(py, self.own_name(py).as_ref(), "getsockname")?,
             "peername" => self.name(py, self.peer.as_ref(), "getpeername")?,
@@ -170,8 +177,10 @@ pub(super) fn repr(this: &Instance<StreamTransport>, py: Python<'_>) -> PyResult
     let text = this.state.with(|state| match state.descriptor.number() {
         fd if fd < 0 => "<StreamTransport closed>".to_owned(),
         fd => {
-            let closing = if state.stream.endpoint.is_closing() { " closing" } else { "" };
-            format!("<StreamTransport{closing} fd={fd} {}>", methods::polling(state))
+            let closing = state.stream.endpoint.is_closing() || this.layer.is_closing();
+            let closing = if closing { " closing" } else { "" };
+            let tls = if this.layer.tls().is_some() { " tls" } else { "" };
+            format!("<StreamTransport{closing}{tls} fd={fd} {}>", methods::polling(state))
         }
     });
     Ok(PyString::new(py, &text).into())

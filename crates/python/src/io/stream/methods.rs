@@ -5,7 +5,7 @@ use pyo3::ffi::{PyGetSetDef, PyMethodDef};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
-use super::{StreamTransport, info};
+use super::{StreamTransport, info, tls};
 use crate::ffi::call::call_named;
 use crate::ffi::imports;
 use crate::ffi::{Arguments, Instance, Native, Object, bare_method, getter, method, repr_slot};
@@ -71,16 +71,17 @@ const METHODS: &[PyMethodDef] = &[
     bare_method!(
         StreamTransport,
         c"write_eof",
-        c"write_eof($self)\n--\n\nCloses the sending side once all is sent. (asyncio: WriteTransport.write_eof)",
+        c"write_eof($self)\n--\n\nCloses the sending side once all is sent. Raises NotImplementedError with TLS. \
+          (asyncio: WriteTransport.write_eof)",
         "_SelectorSocketTransport.write_eof",
         write_eof
     ),
     bare_method!(
         StreamTransport,
         c"can_write_eof",
-        c"can_write_eof($self)\n--\n\nTrue.",
+        c"can_write_eof($self)\n--\n\nTrue; False with TLS.",
         "_SelectorSocketTransport.can_write_eof",
-        |py, this: This<'_>| boolean(py, this.state.with(|state| state.layer.can_write_eof()))
+        |py, this: This<'_>| boolean(py, this.layer.can_write_eof())
     ),
     bare_method!(
         StreamTransport,
@@ -166,8 +167,8 @@ const METHODS: &[PyMethodDef] = &[
     method!(
         StreamTransport,
         c"get_extra_info",
-        c"get_extra_info($self, name, default=None)\n--\n\n'socket', 'sockname' or 'peername'. (asyncio: \
-          BaseTransport.get_extra_info)",
+        c"get_extra_info($self, name, default=None)\n--\n\n'socket', 'sockname' or 'peername'; with TLS also \
+          'sslcontext', 'ssl_object', 'peercert', 'cipher' or 'compression'. (asyncio: BaseTransport.get_extra_info)",
         get_extra_info
     ),
     method!(
@@ -194,6 +195,24 @@ const METHODS: &[PyMethodDef] = &[
     ),
 ];
 
+/// The timers of TLS, under asyncio's names.
+const TIMERS: &[PyMethodDef] = &[
+    bare_method!(
+        StreamTransport,
+        c"_check_handshake_timeout",
+        c"_check_handshake_timeout($self)\n--\n\nThe handshake has had its time.",
+        "SSLProtocol._check_handshake_timeout",
+        |py, this| tls::handshake_timed_out(this, py).and_then(|()| none(py))
+    ),
+    bare_method!(
+        StreamTransport,
+        c"_check_shutdown_timeout",
+        c"_check_shutdown_timeout($self)\n--\n\nThe shutdown has had its time.",
+        "SSLProtocol._check_shutdown_timeout",
+        |py, this| tls::shutdown_timed_out(this, py).and_then(|()| none(py))
+    ),
+];
+
 /// What asyncio's own code reads of a transport.
 const GETTERS: &[PyGetSetDef] = &[
     getter!(StreamTransport, c"_loop", shared::owner),
@@ -206,6 +225,11 @@ const GETTERS: &[PyGetSetDef] = &[
         boolean(py, this.state.with(|state| state.stream.endpoint.is_reading_paused()))
     }),
     getter!(StreamTransport, c"_protocol_paused", shared::is_writing_paused),
+    getter!(StreamTransport, c"_sendfile_compatible", |py, this: This<'_>| {
+        let mode = imports::look_up(py, "asyncio.constants", "_SendfileMode")?;
+        let name = if this.layer.tls().is_some() { "FALLBACK" } else { "TRY_NATIVE" };
+        optional(py, mode.getattr_opt(name)?.map(Object::from))
+    }),
 ];
 
 /// Adds the class to the module.
@@ -214,13 +238,10 @@ pub(crate) fn add_class(module: &Bound<'_, PyModule>) -> PyResult<()> {
     StreamTransport::class().create::<StreamTransport>(
         module,
         &[base.cast()?],
-        METHODS,
+        &[METHODS, TIMERS].concat(),
         GETTERS,
         &[repr_slot!(StreamTransport, |py, this| info::repr(this, py))],
     )?;
 
-    let transport = module.getattr("StreamTransport")?;
-    transport.setattr("_start_tls_compatible", true)?;
-    let mode = imports::look_up(module.py(), "asyncio.constants", "_SendfileMode")?;
-    transport.setattr("_sendfile_compatible", mode.getattr_opt("TRY_NATIVE")?)
+    module.getattr("StreamTransport")?.setattr("_start_tls_compatible", true)
 }

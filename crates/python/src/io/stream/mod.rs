@@ -14,6 +14,7 @@ mod layer;
 mod loan;
 mod methods;
 mod reading;
+mod tls;
 mod transport;
 mod writing;
 
@@ -38,6 +39,7 @@ pub(crate) use info::OwnName;
 use layer::Layer;
 use loan::Loan;
 pub(crate) use methods::add_class;
+pub(crate) use tls::{Asked, Tls, Waiter, force_tls_path, tls_path, tls_path_reason};
 
 /// What a transport is made from.
 pub(crate) struct Setup {
@@ -50,12 +52,12 @@ pub(crate) struct Setup {
     pub(crate) peer: Option<Address>,
     /// Whether the kernel makes one segment of several writes if it is told that more follows: TCP.
     pub(crate) joins_writes: bool,
+    /// Nothing for a connection in plain text.
+    pub(crate) tls: Option<Tls>,
 }
 
 pub(crate) struct State {
     stream: Stream<Chunk>,
-    /// What stands between the stream and the protocol.
-    layer: Layer,
     descriptor: Descriptor,
     own: OwnName,
     registration: Registration,
@@ -81,7 +83,7 @@ pub(crate) struct State {
 owned!(in_cell State {
     visits: descriptor, loan;
     clears: protocol, server, extra, error;
-    ignores: stream, layer, own, registration, receiver, bursts, held, dropped;
+    ignores: stream, own, registration, receiver, bursts, held, dropped;
 });
 
 pub(crate) struct StreamTransport {
@@ -89,10 +91,12 @@ pub(crate) struct StreamTransport {
     context: Context,
     /// The peer's name when the socket came to us, if we can write it.
     peer: Option<Address>,
+    /// What stands between the stream and the protocol.
+    layer: Layer,
     state: LoopCell<State>,
 }
 
-owned!(StreamTransport { visits: owner, context; clears: state; ignores: peer; });
+owned!(StreamTransport { visits: owner, context; clears: layer, state; ignores: peer; });
 
 static TRANSPORT: Class = Class::new();
 
@@ -127,9 +131,11 @@ impl StreamTransport {
     /// Makes the transport of a connected, non-blocking socket. The protocol is told by `connection_made`.
     pub(crate) fn create(owner: &Bound<'_, LoopCore>, setup: Setup) -> PyResult<Instance<Self>> {
         let py = owner.py();
+        let layer = setup.tls.map_or(Layer::Plain, |tls| Layer::Tls(Box::new(tls)));
+        let mut stream = Stream::default();
+        stream.endpoint.set_limits(layer.limits());
         let state = State {
-            stream: Stream::default(),
-            layer: Layer::Plain,
+            stream,
             descriptor: setup.descriptor,
             own: setup.own,
             registration: Registration::default(),
@@ -147,6 +153,7 @@ impl StreamTransport {
             owner: Shared::new(owner),
             context: setup.context,
             peer: setup.peer,
+            layer,
             state: LoopCell::new(state),
         };
         let transport = Self::class().instantiate(py, transport)?;
@@ -181,6 +188,7 @@ pub(crate) fn from_socket(
     extra: &Bound<'_, PyAny>,
     server: &Bound<'_, PyAny>,
     context: Context,
+    tls: Option<Tls>,
 ) -> PyResult<Instance<StreamTransport>> {
     let py = owner.py();
     let descriptor = PythonSocket::new(python_socket)?;
@@ -200,6 +208,7 @@ pub(crate) fn from_socket(
         own,
         peer,
         joins_writes: is_tcp,
+        tls,
     };
     StreamTransport::create(owner, setup)
 }

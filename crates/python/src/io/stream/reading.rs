@@ -26,34 +26,38 @@ enum Received {
 pub(super) fn read(this: &Instance<StreamTransport>, py: Python<'_>) -> PyResult<()> {
     match this.receive_and_pass_on(this, py) {
         Ok(Received::Data | Received::NotReady) => Ok(()),
-        Ok(Received::EndOfFile) => this.state.with(|state| state.layer).ended(this, py),
+        Ok(Received::EndOfFile) => this.layer.ended(this, py),
         Err(Failure(error, message)) => StreamTransport::fatal_error(this, py, error, message),
     }
 }
 
 impl StreamTransport {
     fn receive_and_pass_on(&self, this: &Instance<Self>, py: Python<'_>) -> Result<Received, Failure> {
-        let Some((recipient, layer)) = self.recipient(py)? else { return Ok(Received::NotReady) };
-        if matches!(recipient.receiver, Receiver::Buffer) && layer.is_transparent() {
-            return self.fill_buffer(py, &recipient.protocol, |buffer| self.receive(py, buffer));
+        // Above another layer it is asked for when something is there.
+        let recipient = match &self.layer {
+            Layer::Plain => self.recipient(py)?,
+            Layer::Tls(_) => None,
+        };
+        if let Some(Recipient { protocol, receiver: Receiver::Buffer }) = &recipient {
+            return self.fill_buffer(py, protocol, |buffer| self.receive(py, buffer));
         }
         self.owner.get(py).with_read_buffer(|buffer| {
             let (received, count) = self.receive(py, buffer)?;
             if count > 0 {
-                layer.received(this, py, &recipient, &buffer[..count])?;
+                self.layer.received(this, py, recipient.as_ref(), &buffer[..count])?;
             }
             Ok(received)
         })
     }
 
-    /// Whom data is for now, and what it passes: nobody once the connection is lost. How he takes it is found
-    /// out with the first of it.
-    pub(super) fn recipient(&self, py: Python<'_>) -> Result<Option<(Recipient, Layer)>, Failure> {
+    /// Whom data is for now: nobody once the connection is lost. How he takes it is found out with the first of
+    /// it.
+    pub(super) fn recipient(&self, py: Python<'_>) -> Result<Option<Recipient>, Failure> {
         let known = self.state.with(|state| {
             let protocol = state.protocol.as_ref()?.clone_ref(py);
-            Some((protocol, state.receiver, state.layer))
+            Some((protocol, state.receiver))
         });
-        let Some((protocol, receiver, layer)) = known else { return Ok(None) };
+        let Some((protocol, receiver)) = known else { return Ok(None) };
         let receiver = match receiver {
             Some(receiver) => receiver,
             None => {
@@ -62,7 +66,7 @@ impl StreamTransport {
                 receiver
             }
         };
-        Ok(Some((Recipient { protocol, receiver }, layer)))
+        Ok(Some(Recipient { protocol, receiver }))
     }
 
     /// What the kernel has, as far as there is room for it, and how many bytes that is.

@@ -2,10 +2,11 @@
 
 use ironloop_driver::{Interest, RawFd};
 use ironloop_engine::Endpoint;
-use ironloop_engine::stream::Outgoing;
+use ironloop_engine::stream::{Limits, Outgoing};
 use pyo3::prelude::*;
 
 use super::chunk::Chunk;
+use super::layer::Layer;
 use super::loan::Loan;
 use super::{Descriptor, State, StreamTransport, closing, reading, writing};
 use crate::event_loop::LoopCore;
@@ -92,16 +93,7 @@ impl Transport for StreamTransport {
     }
 
     fn connection_made(this: &Instance<Self>, py: Python<'_>) -> PyResult<()> {
-        if let Some(protocol) = this.protocol(py) {
-            let name = intern!(py, "connection_made");
-            let told = this.context.run(py, || call_method(py, &protocol, name, &[this.object()]));
-            if let Err(error) = told {
-                let (owner, transport) = (this.owner.bind(py), this.object());
-                report::callback_failed(owner, transport, Some(&protocol), "connection_made", error)?;
-            }
-        }
-        this.state.with(|state| state.stream.endpoint.start());
-        Self::watch(this, py)
+        this.layer.begin(this, py)
     }
 
     fn readable(this: &Instance<Self>, py: Python<'_>) -> PyResult<()> {
@@ -126,7 +118,37 @@ impl Transport for StreamTransport {
     }
 
     fn close(this: &Instance<Self>, py: Python<'_>) -> PyResult<()> {
-        this.state.with(|state| state.layer).close(this, py)
+        this.layer.close(this, py)
+    }
+
+    fn is_closing(&self) -> bool {
+        self.state.with(|state| state.stream.endpoint.is_closing()) || self.layer.is_closing()
+    }
+
+    fn pause_reading(&self) {
+        if !self.layer.is_closing() {
+            self.state.with(|state| state.stream.endpoint.pause_reading());
+        }
+    }
+
+    fn resume_reading(this: &Instance<Self>, py: Python<'_>) -> PyResult<()> {
+        if this.state.with(|state| state.stream.endpoint.resume_reading()) {
+            this.layer.resumed(this, py)?;
+            Self::watch(this, py)?;
+        }
+        Ok(())
+    }
+
+    fn default_limits(&self) -> Limits {
+        self.layer.limits()
+    }
+
+    fn warn_of_dropped(&self, py: Python<'_>) -> PyResult<()> {
+        let text = match &self.layer {
+            Layer::Plain => report::SEND_FAILED,
+            Layer::Tls(_) => "SSL connection is closed",
+        };
+        transport::warn_of_dropped(self, py, text)
     }
 
     fn is_ours_alone(state: &State) -> bool {
@@ -139,5 +161,21 @@ impl Transport for StreamTransport {
 
     fn let_go(this: &Instance<Self>, py: Python<'_>) -> PyResult<()> {
         closing::let_go(this, py)
+    }
+}
+
+impl StreamTransport {
+    /// The protocol's `connection_made`; then it may get data.
+    pub(super) fn tell_of_connection(this: &Instance<Self>, py: Python<'_>) -> PyResult<()> {
+        if let Some(protocol) = this.protocol(py) {
+            let name = intern!(py, "connection_made");
+            let told = this.context.run(py, || call_method(py, &protocol, name, &[this.object()]));
+            if let Err(error) = told {
+                let (owner, transport) = (this.owner.bind(py), this.object());
+                report::callback_failed(owner, transport, Some(&protocol), "connection_made", error)?;
+            }
+        }
+        this.state.with(|state| state.stream.endpoint.start());
+        Self::watch(this, py)
     }
 }

@@ -12,7 +12,7 @@ use ironloop_driver::{Driver, RawFd};
 use ironloop_engine::Stream;
 pub(super) use ironloop_engine::stream::Way;
 use ironloop_engine::stream::{AfterEof, FlowChange, Outgoing, Step};
-use pyo3::exceptions::PyRuntimeError;
+use pyo3::exceptions::{PyNotImplementedError, PyRuntimeError, PyTypeError};
 use pyo3::prelude::*;
 
 use super::chunk::Chunk;
@@ -46,19 +46,25 @@ pub(super) enum Written<'a> {
 }
 
 impl Written<'_> {
-    fn bytes(&self) -> &[u8] {
+    pub(super) fn bytes(&self) -> &[u8] {
         match self {
             Self::Whole(chunk) => chunk.as_ref(),
             Self::Borrowed(bytes) => bytes,
         }
     }
 
+    /// As something that stays, and how much of that comes before the rest.
+    pub(super) fn rest(self, done: usize) -> (Chunk, usize) {
+        match self {
+            Self::Whole(chunk) => (chunk, done),
+            Self::Borrowed(bytes) => (Chunk::Own(bytes[done..].into()), 0),
+        }
+    }
+
     /// All but the first `sent` bytes.
     fn keep(self, stream: &mut Stream<Chunk>, sent: usize) {
-        match self {
-            Self::Whole(chunk) => stream.keep(chunk, sent),
-            Self::Borrowed(bytes) => stream.keep(Chunk::Own(bytes[sent..].into()), 0),
-        }
+        let (chunk, sent) = self.rest(sent);
+        stream.keep(chunk, sent);
     }
 }
 
@@ -74,6 +80,7 @@ pub(super) fn send_rest(this: &Instance<StreamTransport>, py: Python<'_>) -> PyR
             }
         }
     }
+    this.layer.drained(this, py)?;
     StreamTransport::follow_up(this, py)
 }
 
@@ -102,6 +109,12 @@ impl StreamTransport {
         }
         let object = data.bind(py);
         let Ok(buffer) = Buffer::readable(&object) else {
+            if this.layer.tls().is_some() {
+                let kind = object.get_type().name()?;
+                return Err(PyTypeError::new_err(format!(
+                    "data: expecting a bytes-like instance, got {kind}"
+                )));
+            }
             return Err(stock::refusal(&object, Taker::Write));
         };
         this.pass_on(this, py, Written::Borrowed(buffer.bytes()))
@@ -109,8 +122,7 @@ impl StreamTransport {
 
     /// Refuses what may not be written, and drops what comes too late.
     fn pass_on(&self, this: &Instance<Self>, py: Python<'_>, written: Written<'_>) -> PyResult<()> {
-        let (way, lent, layer) =
-            self.state.with(|state| (state.stream.way(), state.loan.forbids_writes(), state.layer));
+        let (way, lent) = self.state.with(|state| (state.stream.way(), state.loan.forbids_writes()));
         let way = way.map_err(after_eof)?;
         if lent {
             return Err(PyRuntimeError::new_err("unable to write; sendfile is in progress"));
@@ -118,7 +130,7 @@ impl StreamTransport {
         match way {
             _ if written.bytes().is_empty() => Ok(()),
             Way::Nowhere => self.warn_of_dropped(py),
-            way => layer.written(this, py, way, written),
+            way => self.layer.written(this, py, way, written),
         }
     }
 
@@ -144,7 +156,7 @@ impl StreamTransport {
     }
 
     /// How many bytes the kernel takes.
-    fn send(&self, this: &Instance<Self>, py: Python<'_>, bytes: &[u8]) -> io::Result<usize> {
+    pub(super) fn send(&self, this: &Instance<Self>, py: Python<'_>, bytes: &[u8]) -> io::Result<usize> {
         let core = self.owner.get(py);
         let callback = if core.runs_here() { Some(core.callback()) } else { None };
         let (result, first) = self.state.with(|state| {
@@ -264,6 +276,9 @@ impl StreamTransport {
 
     /// An end of file that the kernel refuses is the caller's business, as in asyncio.
     pub(super) fn write_eof(this: &Instance<Self>, py: Python<'_>) -> PyResult<()> {
+        if !this.layer.can_write_eof() {
+            return Err(PyNotImplementedError::new_err(()));
+        }
         this.state.with(|state| state.stream.write_eof());
         Self::take_steps(this, py)?.map_err(os_error)
     }

@@ -104,7 +104,7 @@ pub(crate) fn set_write_buffer_limits<T: Transport>(
     this: &Instance<T>,
     arguments: Arguments<'_>,
 ) -> PyResult<Object> {
-    let limits = write_buffer_limits(py, arguments)?;
+    let limits = write_buffer_limits(py, arguments, this.default_limits())?;
     this.state().with(|state| state.endpoint_mut().set_limits(limits));
     T::follow_up(this, py)?;
     none(py)
@@ -139,10 +139,9 @@ fn size(py: Python<'_>, argument: Option<Arg<'_>>) -> PyResult<Option<isize>> {
 }
 
 /// The arguments of `set_write_buffer_limits`.
-fn write_buffer_limits(py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Limits> {
+fn write_buffer_limits(py: Python<'_>, arguments: Arguments<'_>, default: Limits) -> PyResult<Limits> {
     let [high, low] = arguments.bind(py, "set_write_buffer_limits", ["high", "low"], 0)?;
     let (high, low) = (size(py, high)?, size(py, low)?);
-    let default = Limits::default();
     let high = high.or_else(|| low.map(|low| low.saturating_mul(4))).unwrap_or(default.high as isize);
     let low = low.unwrap_or(high / 4);
     if !(high >= low && low >= 0) {

@@ -9,6 +9,7 @@ pub(crate) mod report;
 
 use ironloop_driver::{Interest, RawFd, Ready};
 use ironloop_engine::Endpoint;
+use ironloop_engine::stream::Limits;
 use pyo3::prelude::*;
 
 use crate::event_loop::{Item, ItemKind, LoopCore, Source, SourceKind};
@@ -252,14 +253,14 @@ pub(crate) trait Transport: Native {
         Ok(())
     }
 
+    /// The marks of flow control, unless somebody sets others.
+    fn default_limits(&self) -> Limits {
+        Limits::default()
+    }
+
     /// Something was written that cannot be sent any more.
     fn warn_of_dropped(&self, py: Python<'_>) -> PyResult<()> {
-        let count = self.state().with(|state| {
-            let dropped = state.dropped();
-            *dropped = dropped.saturating_add(1);
-            *dropped
-        });
-        report::warn_of_dropped(py, count)
+        warn_of_dropped(self, py, report::SEND_FAILED)
     }
 
     /// Reports an error that the transport does not survive, and ends it.
@@ -269,4 +270,13 @@ pub(crate) trait Transport: Native {
         report::fatal(this.owner().bind(py), this.object(), protocol.as_ref(), error, message)?;
         Self::force_close(this, py, Some(value))
     }
+}
+
+pub(crate) fn warn_of_dropped<T: Transport>(transport: &T, py: Python<'_>, text: &str) -> PyResult<()> {
+    let count = transport.state().with(|state| {
+        let dropped = state.dropped();
+        *dropped = dropped.saturating_add(1);
+        *dropped
+    });
+    report::warn_of_dropped(py, count, text)
 }

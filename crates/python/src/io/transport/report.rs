@@ -14,6 +14,9 @@ use crate::ffi::imports;
 /// After so many sends through a transport that is closed or broken a warning is logged, as in asyncio.
 const DROPPED_SENDS_BEFORE_WARNING: u32 = 5;
 
+/// What it says of a socket.
+pub(crate) const SEND_FAILED: &str = "socket.send() raised exception.";
+
 /// Tells a protocol to write less, or that it may write again.
 pub(crate) fn tell_of_flow(
     owner: &Bound<'_, LoopCore>,
@@ -34,10 +37,10 @@ pub(crate) fn tell_of_flow(
 }
 
 /// Something was sent, for the `count`th time, through a transport that is closed or broken.
-pub(crate) fn warn_of_dropped(py: Python<'_>, count: u32) -> PyResult<()> {
+pub(crate) fn warn_of_dropped(py: Python<'_>, count: u32, text: &str) -> PyResult<()> {
     if count >= DROPPED_SENDS_BEFORE_WARNING {
         let logger = py.import(intern!(py, "asyncio.log"))?.getattr(intern!(py, "logger"))?;
-        logger.call_method1(intern!(py, "warning"), ("socket.send() raised exception.",))?;
+        logger.call_method1(intern!(py, "warning"), (text,))?;
     }
     Ok(())
 }

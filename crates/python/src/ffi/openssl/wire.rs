@@ -1,0 +1,146 @@
+//! What has come from the peer and OpenSSL has not read yet, and what it has written for the peer.
+//!
+//! Plain memory, which OpenSSL reads and writes through a BIO of ours. It calls with Python's lock and without,
+//! but never from two threads at once: an `SSL` belongs to one. The BIO owns it, as an `SSLObject` may outlive
+//! the connection.
+
+use std::ptr;
+
+/// The header of a record: its kind, two bytes of version, two of length.
+const HEADER: usize = 5;
+
+/// A record is never longer: 2^14 bytes, and what TLS 1.2 may add.
+const LONGEST: usize = (1 << 14) + 2048;
+
+pub(super) struct Wire {
+    /// Ciphertext of ours, the first `read` bytes of which are read.
+    kept: Vec<u8>,
+    read: usize,
+    /// And that of others behind it, as long as they lend it.
+    lent: *const u8,
+    lent_len: usize,
+    out: Vec<u8>,
+}
+
+/// Into how much plaintext the records that are whole can turn.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Whole {
+    /// At most so many bytes.
+    Records(usize),
+    /// What is there is no TLS.
+    Nonsense,
+}
+
+impl Wire {
+    pub(super) fn new() -> Self {
+        Self { kept: Vec::new(), read: 0, lent: ptr::null(), lent_len: 0, out: Vec::new() }
+    }
+
+    fn kept(&self) -> &[u8] {
+        &self.kept[self.read..]
+    }
+
+    fn lent(&self) -> &[u8] {
+        if self.lent_len == 0 {
+            return &[];
+        }
+        // SAFETY: who lends it keeps it until it is taken back.
+        unsafe { std::slice::from_raw_parts(self.lent, self.lent_len) }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.kept().len() + self.lent_len
+    }
+
+    /// Puts the bytes behind what is there.
+    ///
+    /// # Safety
+    /// They are there until [`Self::take_back`].
+    pub(super) unsafe fn lend(&mut self, bytes: &[u8]) {
+        self.take_back();
+        (self.lent, self.lent_len) = (bytes.as_ptr(), bytes.len());
+    }
+
+    /// Copies what of lent bytes is not read.
+    pub(super) fn take_back(&mut self) {
+        if self.read > 0 {
+            self.kept.drain(..self.read);
+            self.read = 0;
+        }
+        if self.lent_len > 0 {
+            // SAFETY: still lent.
+            let lent = unsafe { std::slice::from_raw_parts(self.lent, self.lent_len) };
+            self.kept.extend_from_slice(lent);
+            (self.lent, self.lent_len) = (ptr::null(), 0);
+        } else if self.kept.is_empty() {
+            self.kept = Vec::new();
+        }
+    }
+
+    /// Reads as `read(2)` does.
+    pub(super) fn take(&mut self, buffer: &mut [u8]) -> usize {
+        let (first, second) = (self.kept(), self.lent());
+        let from_first = first.len().min(buffer.len());
+        buffer[..from_first].copy_from_slice(&first[..from_first]);
+        let rest = &mut buffer[from_first..];
+        let from_second = second.len().min(rest.len());
+        rest[..from_second].copy_from_slice(&second[..from_second]);
+        self.read += from_first;
+        self.lent = self.lent.wrapping_add(from_second);
+        self.lent_len -= from_second;
+        from_first + from_second
+    }
+
+    fn byte(&self, at: usize) -> Option<u8> {
+        let kept = self.kept();
+        kept.get(at).or_else(|| self.lent().get(at.wrapping_sub(kept.len()))).copied()
+    }
+
+    /// The length of the record that begins there, without its header; nothing if that is not there yet.
+    fn record(&self, at: usize) -> Option<usize> {
+        let [kind, major, _, high, low] = {
+            let mut header = [0; HEADER];
+            for (place, byte) in header.iter_mut().enumerate() {
+                *byte = self.byte(at + place)?;
+            }
+            header
+        };
+        let len = usize::from(high) << 8 | usize::from(low);
+        let is_tls = (20..=24).contains(&kind) && major == 3 && len <= LONGEST;
+        Some(if is_tls { len } else { usize::MAX })
+    }
+
+    /// Whether there is a record to be read, or what OpenSSL will call none.
+    pub(super) fn has_record(&self) -> bool {
+        self.record(0).is_some_and(|len| len == usize::MAX || self.len() >= HEADER + len)
+    }
+
+    /// The records that are whole, as far as they turn into about `limit` bytes.
+    pub(super) fn whole(&self, limit: usize) -> Whole {
+        let (mut at, mut sum) = (0, 0);
+        while sum < limit {
+            match self.record(at) {
+                Some(usize::MAX) if at == 0 => return Whole::Nonsense,
+                Some(len) if len != usize::MAX && at + HEADER + len <= self.len() => {
+                    at += HEADER + len;
+                    sum += len;
+                }
+                _ => break,
+            }
+        }
+        Whole::Records(sum)
+    }
+
+    pub(super) fn write(&mut self, bytes: &[u8]) {
+        self.out.extend_from_slice(bytes);
+    }
+
+    /// About so much plaintext will be written.
+    pub(super) fn expect(&mut self, plain: usize) {
+        self.out.reserve(plain + (plain / (1 << 14) + 1) * 64);
+    }
+
+    pub(super) fn take_out(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.out)
+    }
+}

@@ -1,0 +1,140 @@
+//! How a TLS connection ends: by a word to the peer, and one from it, within the time that there is for it.
+//!
+//! What was written before is sent first, and whoever is paused for reading hears the peer's word all the same.
+
+use pyo3::exceptions::{PyConnectionResetError, PyTimeoutError};
+
+use super::*;
+
+/// The shutdown has had its time.
+pub(in super::super) fn shutdown_timed_out(this: This<'_>, py: Python<'_>) -> PyResult<()> {
+    let error = PyTimeoutError::new_err("SSL shutdown timed out").into_value(py);
+    StreamTransport::force_close(this, py, Some(error.into()))
+}
+
+impl Tls {
+    /// Its owner closes the connection.
+    pub(in super::super) fn close(&self, this: This<'_>, py: Python<'_>) -> PyResult<()> {
+        match self.phase() {
+            _ if this.is_lost() => Ok(()),
+            Phase::Handshaking => StreamTransport::force_close(this, py, None),
+            Phase::Open => self.start_shutdown(this, py),
+            Phase::Flushing | Phase::Closing => Ok(()),
+        }
+    }
+
+    fn start_shutdown(&self, this: This<'_>, py: Python<'_>) -> PyResult<()> {
+        self.enter(Phase::Flushing);
+        self.set_timer(this, py, &self.shutdown_timeout, "_check_shutdown_timeout")?;
+        this.state.with(|state| state.stream.endpoint.resume_reading());
+        StreamTransport::watch(this, py)?;
+        self.pump(this, py)
+    }
+
+    /// The peer has ended its side of the socket, perhaps without a word.
+    pub(in super::super) fn ended(&self, this: This<'_>, py: Python<'_>) -> PyResult<()> {
+        self.log(this, py, "received EOF")?;
+        self.progress.with(|progress| progress.ended = true);
+        this.state.with(|state| state.stream.endpoint.keep_open_after_eof());
+        StreamTransport::narrow(this, py)?;
+        match self.phase() {
+            Phase::Handshaking => self.handshake_failed(this, py, PyConnectionResetError::new_err(())),
+            Phase::Open | Phase::Flushing => self.advance(this, py),
+            Phase::Closing => self.finish(this, py),
+        }
+    }
+
+    /// Nothing more comes: the protocol hears of it, and our side ends as well.
+    pub(super) fn peer_has_ended(&self, this: This<'_>, py: Python<'_>) -> PyResult<()> {
+        if let Some(protocol) = this.protocol(py) {
+            let name = intern!(py, "eof_received");
+            let answer = this.context.run(py, || call_method(py, &protocol, name, &[])?.bind(py).is_truthy());
+            match answer {
+                Ok(false) => {}
+                Ok(true) => {
+                    let text = "returning true from eof_received() has no effect when using ssl";
+                    let logger = py.import(intern!(py, "asyncio.log"))?.getattr(intern!(py, "logger"))?;
+                    logger.call_method1(intern!(py, "warning"), (text,))?;
+                }
+                Err(error) => {
+                    return StreamTransport::fatal_error(this, py, error, "Error calling eof_received()");
+                }
+            }
+        }
+        self.close(this, py)
+    }
+
+    /// All is encrypted: tells the peer that nothing follows.
+    pub(super) fn shut_down(&self, this: This<'_>, py: Python<'_>) -> PyResult<()> {
+        // Data would be an error for OpenSSL now.
+        self.discard(this, py)?;
+        if self.phase() != Phase::Flushing || this.is_lost() {
+            return Ok(());
+        }
+        self.enter(Phase::Closing);
+        if self.progress.with(|progress| progress.ended) {
+            // The peer has left without a word, and gets none.
+            return self.finish(this, py);
+        }
+        // Perhaps in a callback of the protocol's, and so in the connection's context already.
+        let outcome = call_method(py, self.session.object(), intern!(py, "unwrap"), &[]);
+        self.flush(this, py)?;
+        match outcome {
+            _ if this.is_lost() => Ok(()),
+            Ok(_) => self.finish(this, py),
+            Err(error) if is_again(py, &error) => Ok(()),
+            Err(error) => StreamTransport::fatal_error(this, py, error, "Fatal error on transport"),
+        }
+    }
+
+    /// What comes after the end has no reader.
+    pub(super) fn discard(&self, this: This<'_>, py: Python<'_>) -> PyResult<()> {
+        let mut scratch = [0; 4096];
+        while self.session.readable(py)? > 0 {
+            match self.session.read(py, &mut scratch) {
+                Ok((_, Stop::Ended)) if self.phase() == Phase::Closing => return self.finish(this, py),
+                Ok((0, _) | (_, Stop::Ended)) => return Ok(()),
+                Ok(_) => {}
+                Err(error) => return self.fail(this, py, error),
+            }
+        }
+        Ok(())
+    }
+
+    /// Both sides have said all: the socket ends when it is sent.
+    fn finish(&self, this: This<'_>, py: Python<'_>) -> PyResult<()> {
+        StreamTransport::end_when_sent(this, py)
+    }
+
+    /// The connection is over. Whether the protocol knows that there was one.
+    pub(in super::super) fn lost(&self, py: Python<'_>, error: Option<&Object>) -> PyResult<bool> {
+        self.cancel_timer(py)?;
+        self.wake(py, error)?;
+        let (was_made, _backlog) = self
+            .progress
+            .with(|progress| (progress.phase != Phase::Handshaking, std::mem::take(&mut progress.backlog)));
+        Ok(was_made)
+    }
+
+    pub(super) fn set_timer(
+        &self,
+        this: This<'_>,
+        py: Python<'_>,
+        delay: &Object,
+        name: &str,
+    ) -> PyResult<()> {
+        let callback = this.object().bind(py).getattr(name)?;
+        let timer =
+            this.owner.bind(py).call_method1(intern!(py, "call_later"), (delay.bind(py), callback))?;
+        let old = self.progress.with(|progress| progress.timer.replace(timer.into()));
+        drop(old);
+        Ok(())
+    }
+
+    pub(super) fn cancel_timer(&self, py: Python<'_>) -> PyResult<()> {
+        match self.progress.with(|progress| progress.timer.take()) {
+            Some(timer) => call_method(py, &timer, intern!(py, "cancel"), &[]).map(drop),
+            None => Ok(()),
+        }
+    }
+}

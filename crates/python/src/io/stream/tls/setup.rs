@@ -1,0 +1,76 @@
+//! What a connection's TLS is made from.
+
+use std::collections::VecDeque;
+
+use pyo3::prelude::*;
+
+use super::session::Session;
+use super::{Phase, Progress, Tls};
+use crate::ffi::cell::LoopCell;
+use crate::ffi::{Object, owned};
+
+/// What is asked for, as `checked` in `python/ironloop/tls.py` has it.
+pub(crate) struct Asked {
+    context: Object,
+    server_side: bool,
+    host: Object,
+    handshake_timeout: Object,
+    shutdown_timeout: Object,
+}
+
+owned!(Asked {
+    visits: context, host, handshake_timeout, shutdown_timeout;
+    clears nothing;
+    ignores: server_side;
+});
+
+impl Asked {
+    pub(crate) fn of(tuple: &Bound<'_, PyAny>) -> PyResult<Self> {
+        type Parts<'py> = (Bound<'py, PyAny>, bool, Bound<'py, PyAny>, Bound<'py, PyAny>, Bound<'py, PyAny>);
+        let (context, server_side, host, handshake, shutdown): Parts<'_> = tuple.extract()?;
+        Ok(Self {
+            context: context.into(),
+            server_side,
+            host: host.into(),
+            handshake_timeout: handshake.into(),
+            shutdown_timeout: shutdown.into(),
+        })
+    }
+}
+
+/// Who waits for the handshake.
+pub(crate) enum Waiter {
+    Future(Object),
+    /// The connection was accepted: failures are told in debug mode, as asyncio's server does.
+    Nobody,
+}
+
+impl Tls {
+    /// One that begins with the connection.
+    pub(crate) fn new(py: Python<'_>, asked: &Asked, waiter: Waiter) -> PyResult<Self> {
+        let session = Session::new(asked.context.bind(py), asked.server_side, asked.host.bind(py))?;
+        let (waiter, reports) = match waiter {
+            Waiter::Future(waiter) => (Some(waiter), false),
+            Waiter::Nobody => (None, true),
+        };
+        let progress = Progress {
+            phase: Phase::Handshaking,
+            waiter,
+            timer: None,
+            backlog: VecDeque::new(),
+            encrypted: 0,
+            behind: 0,
+            ended: false,
+            began: None,
+        };
+        Ok(Self {
+            session,
+            server_side: asked.server_side,
+            reports,
+            context: asked.context.clone_ref(py),
+            handshake_timeout: asked.handshake_timeout.clone_ref(py),
+            shutdown_timeout: asked.shutdown_timeout.clone_ref(py),
+            progress: LoopCell::new(progress),
+        })
+    }
+}
