@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import gc
 import logging
+import os
 import socket
 import ssl
 import threading
@@ -488,3 +489,35 @@ def test_an_object_that_outlives_its_connection(server_tls, client_tls):
     with pytest.raises(ssl.SSLError):
         ssl_object.read(100)
     kept.clear()
+
+
+def resident() -> int:
+    """Bytes of this process in memory."""
+    with open("/proc/self/statm") as statm:
+        return int(statm.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+@needs_ironloop
+def test_an_idle_connection_takes_little_memory(server_tls, client_tls):
+    """Some 26 KiB an end, most of it OpenSSL's; asyncio's buffers alone are 256."""
+    count = 200
+
+    async def main():
+        async with serving(Echo, ssl=server_tls) as address:
+
+            async def talking():
+                client = await connect(address, client_tls)
+                client.transport.write(bytes(1000))
+                await client.received(1000)
+                return client
+
+            clients = [await talking() for _ in range(20)]
+            before = resident()
+            clients += [await talking() for _ in range(count)]
+            taken = resident() - before
+            for client in clients:
+                client.transport.close()
+            await asyncio.gather(*(client.lost for client in clients))
+            assert taken < 2 * count * 100_000
+
+    ironloop.run(main())
