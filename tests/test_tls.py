@@ -29,6 +29,8 @@ def test_protocols_talk(run, server_tls, client_tls):
         async with serving(Echo, ssl=server_tls) as address:
             client = await connect(address, client_tls)
             assert isinstance(client.transport, asyncio.Transport)
+            assert isinstance(client.transport, client.transport.__class__)
+            assert "ssl" in client.transport.__class__.__name__.lower()
             client.transport.write(b"secret")
             assert await client.received(6) == b"secret"
             await close(client)

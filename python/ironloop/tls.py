@@ -6,7 +6,7 @@ TLS from the beginning of a connection is the transport's own (`crates/python/sr
 
 from __future__ import annotations
 
-from asyncio import constants, sslproto, streams
+from asyncio import constants, sslproto, streams, transports
 from asyncio.log import logger
 from typing import TYPE_CHECKING, Any
 
@@ -51,6 +51,10 @@ def checked(
         sslcontext = sslproto._create_transport_context(server_side, server_hostname)
     host = server_hostname if server_hostname and not server_side else None
     return sslcontext, server_side, host, handshake_timeout, shutdown_timeout
+
+
+class SSLStreamTransport(transports.Transport):
+    """What the transport of a stream with TLS says it is (`__class__`). It is made of `StreamTransport`."""
 
 
 class TlsUpgrade:

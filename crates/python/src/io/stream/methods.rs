@@ -213,8 +213,17 @@ const TIMERS: &[PyMethodDef] = &[
     ),
 ];
 
+/// `__class__`: with TLS a class whose name says so, by which programs know one, as in asyncio.
+fn get_class(py: Python<'_>, this: This<'_>) -> PyResult<Object> {
+    if this.layer.tls().is_none() {
+        return Ok(this.object().bind(py).get_type().into());
+    }
+    Ok(imports::look_up(py, "ironloop.tls", "SSLStreamTransport")?.into())
+}
+
 /// What asyncio's own code reads of a transport.
 const GETTERS: &[PyGetSetDef] = &[
+    getter!(StreamTransport, c"__class__", get_class),
     getter!(StreamTransport, c"_loop", shared::owner),
     getter!(StreamTransport, c"_protocol", shared::protocol),
     getter!(StreamTransport, c"_sock", get_socket),
