@@ -5,6 +5,7 @@ from ironloop import files as files
 from ironloop._ironloop import Future as Future
 from ironloop._ironloop import Task as Task
 from ironloop._ironloop import __version__ as __version__
+from ironloop._ironloop import tls_path as tls_path
 from ironloop.combinators import as_completed as as_completed
 from ironloop.combinators import create_task as create_task
 from ironloop.combinators import ensure_future as ensure_future
@@ -85,6 +86,7 @@ __all__ = [
     "start_unix_server",
     "timeout",
     "timeout_at",
+    "tls_path",
     "to_thread",
     "uninstall",
     "wait",

@@ -1,6 +1,18 @@
 import asyncio
 import ssl
-from asyncio import sslproto
+from asyncio import sslproto, transports
+from typing import Any
+
+def is_native(loop: asyncio.AbstractEventLoop) -> bool: ...
+def checked(
+    sslcontext: ssl.SSLContext | None,
+    server_side: bool,
+    server_hostname: str | None,
+    handshake_timeout: float | None,
+    shutdown_timeout: float | None,
+) -> tuple[Any, ...]: ...
+
+class SSLStreamTransport(transports.Transport): ...
 
 class TlsUpgrade:
     async def start_tls(
