@@ -6,7 +6,7 @@ TLS from the beginning of a connection is the transport's own (`crates/python/sr
 
 from __future__ import annotations
 
-from asyncio import constants, sslproto, streams, transports
+from asyncio import constants, sslproto, streams
 from asyncio.log import logger
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     import asyncio
     import ssl
 
+# Seconds for the peer's word of its end, once it has all of ours. It owes none, so that nobody waits for long
+# who has not asked for it; asyncio waits for as long as the whole shutdown may take.
+ANSWER_TIMEOUT = 3.0
 
 def is_native(loop: asyncio.AbstractEventLoop) -> bool:
     """Whether TLS is the transport's own. Debug mode logs how it is done."""
@@ -43,18 +46,16 @@ def checked(
         handshake_timeout = constants.SSL_HANDSHAKE_TIMEOUT
     elif handshake_timeout <= 0:
         raise ValueError(f"ssl_handshake_timeout should be a positive number, got {handshake_timeout}")
+    answer_timeout = shutdown_timeout
     if shutdown_timeout is None:
         shutdown_timeout = constants.SSL_SHUTDOWN_TIMEOUT
+        answer_timeout = min(shutdown_timeout, ANSWER_TIMEOUT)
     elif shutdown_timeout <= 0:
         raise ValueError(f"ssl_shutdown_timeout should be a positive number, got {shutdown_timeout}")
     if not sslcontext:
         sslcontext = sslproto._create_transport_context(server_side, server_hostname)
     host = server_hostname if server_hostname and not server_side else None
-    return sslcontext, server_side, host, handshake_timeout, shutdown_timeout
-
-
-class SSLStreamTransport(transports.Transport):
-    """What the transport of a stream with TLS says it is (`__class__`). It is made of `StreamTransport`."""
+    return sslcontext, server_side, host, handshake_timeout, shutdown_timeout, answer_timeout
 
 
 class TlsUpgrade:

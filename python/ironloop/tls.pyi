@@ -1,7 +1,9 @@
 import asyncio
 import ssl
-from asyncio import sslproto, transports
+from asyncio import sslproto
 from typing import Any
+
+ANSWER_TIMEOUT: float
 
 def is_native(loop: asyncio.AbstractEventLoop) -> bool: ...
 def checked(
@@ -11,8 +13,6 @@ def checked(
     handshake_timeout: float | None,
     shutdown_timeout: float | None,
 ) -> tuple[Any, ...]: ...
-
-class SSLStreamTransport(transports.Transport): ...
 
 class TlsUpgrade:
     async def start_tls(

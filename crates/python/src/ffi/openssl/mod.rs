@@ -111,14 +111,6 @@ pub(crate) enum Stop {
     Ended,
 }
 
-/// What became of plaintext.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Wrote {
-    All,
-    /// Something has to be read first; the same is to be written again then.
-    Nothing,
-}
-
 /// An `SSLObject` whose records are ours. Belongs to the thread of its loop.
 pub(crate) struct Session {
     object: Object,
@@ -312,26 +304,34 @@ impl Session {
         Ok((count, Stop::Enough))
     }
 
-    /// Encrypts bytes, of which there is at least one.
-    pub(crate) fn write(&self, py: Python<'_>, bytes: &[u8]) -> PyResult<Wrote> {
+    /// Encrypts bytes, of which there is at least one. How many: if it is not all of them, something has to be read
+    /// before the rest is written.
+    pub(crate) fn write(&self, py: Python<'_>, bytes: &[u8]) -> PyResult<usize> {
         self.forget_errors();
         self.wire(|wire| wire.expect(bytes.len()));
-        // SAFETY: a live `SSL`, and that many bytes.
-        let result = unsafe {
-            (self.openssl.symbols.SSL_write)(self.ssl.as_ptr(), bytes.as_ptr().cast(), bytes.len() as c_int)
-        };
-        if result > 0 {
-            return Ok(Wrote::All);
-        }
-        // SAFETY: a live `SSL`, after its failed call.
-        match unsafe { (self.openssl.symbols.SSL_get_error)(self.ssl.as_ptr(), result) } {
-            WANT_READ | WANT_WRITE => Ok(Wrote::Nothing),
-            _ => {
-                let data = Object::from(pyo3::types::PyBytes::new(py, bytes));
-                call_method(py, &self.object, intern!(py, "write"), &[&data])?;
-                Ok(Wrote::All)
+        let mut done = 0;
+        while done < bytes.len() {
+            let rest = &bytes[done..];
+            let len = rest.len().min(c_int::MAX as usize) as c_int;
+            // SAFETY: a live `SSL`, and that many bytes.
+            let result =
+                unsafe { (self.openssl.symbols.SSL_write)(self.ssl.as_ptr(), rest.as_ptr().cast(), len) };
+            // The `ssl` module lets OpenSSL write a record and say so.
+            if result > 0 {
+                done += result as usize;
+                continue;
+            }
+            // SAFETY: a live `SSL`, after its failed call.
+            match unsafe { (self.openssl.symbols.SSL_get_error)(self.ssl.as_ptr(), result) } {
+                WANT_READ | WANT_WRITE => break,
+                _ => {
+                    let data = Object::from(pyo3::types::PyBytes::new(py, rest));
+                    let count = call_method(py, &self.object, intern!(py, "write"), &[&data])?;
+                    done += count.bind(py).extract::<usize>()?.min(rest.len());
+                }
             }
         }
+        Ok(done)
     }
 
     /// What is to be sent.
@@ -339,8 +339,8 @@ impl Session {
         self.wire(Wire::take_out)
     }
 
-    /// Whether something from the peer was not read.
-    pub(crate) fn has_input(&self) -> bool {
-        self.wire(|wire| wire.len()) > 0 || self.pending() > 0
+    /// How much from the peer was not read: ciphertext, and what is left of a record.
+    pub(crate) fn received(&self) -> usize {
+        self.wire(|wire| wire.len()) + self.pending()
     }
 }

@@ -1,6 +1,7 @@
 //! The transport as Python sees it.
 
 use crate::ffi::intern::intern;
+use pyo3::exceptions::PyAttributeError;
 use pyo3::ffi::{PyGetSetDef, PyMethodDef};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
@@ -218,12 +219,42 @@ fn get_class(py: Python<'_>, this: This<'_>) -> PyResult<Object> {
     if this.layer.tls().is_none() {
         return Ok(this.object().bind(py).get_type().into());
     }
-    Ok(imports::look_up(py, "ironloop.tls", "SSLStreamTransport")?.into())
+    Ok(tls_class(py)?.into())
+}
+
+fn tls_class(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
+    imports::look_up(py, "ironloop.tls_view", "SSLStreamTransport")
+}
+
+/// What only a connection with TLS has: an attribute of the class that it says it is.
+fn of_tls(py: Python<'_>, this: This<'_>, name: &str) -> PyResult<Object> {
+    if this.layer.tls().is_none() {
+        let text = format!("'ironloop.StreamTransport' object has no attribute '{name}'");
+        return Err(PyAttributeError::new_err(text));
+    }
+    let class = tls_class(py)?;
+    let attribute = class.getattr("__dict__")?.get_item(name)?;
+    Ok(attribute.call_method1("__get__", (this.object().bind(py), class))?.into())
 }
 
 /// What asyncio's own code reads of a transport.
 const GETTERS: &[PyGetSetDef] = &[
     getter!(StreamTransport, c"__class__", get_class),
+    getter!(StreamTransport, c"_ssl_protocol", |py, this| of_tls(py, this, "_ssl_protocol")),
+    getter!(StreamTransport, c"set_read_buffer_limits", |py, this| of_tls(
+        py,
+        this,
+        "set_read_buffer_limits"
+    )),
+    getter!(StreamTransport, c"get_read_buffer_limits", |py, this| of_tls(
+        py,
+        this,
+        "get_read_buffer_limits"
+    )),
+    getter!(StreamTransport, c"get_read_buffer_size", |py, this| of_tls(py, this, "get_read_buffer_size")),
+    getter!(StreamTransport, c"_tls", |py, this: This<'_>| {
+        optional(py, this.layer.tls().map(|tls| tls.standing(py)).transpose()?)
+    }),
     getter!(StreamTransport, c"_loop", shared::owner),
     getter!(StreamTransport, c"_protocol", shared::protocol),
     getter!(StreamTransport, c"_sock", get_socket),

@@ -122,6 +122,9 @@ impl StreamTransport {
 
     /// Refuses what may not be written, and drops what comes too late.
     fn pass_on(&self, this: &Instance<Self>, py: Python<'_>, written: Written<'_>) -> PyResult<()> {
+        if self.layer.is_closing() {
+            return if written.bytes().is_empty() { Ok(()) } else { self.warn_of_dropped(py) };
+        }
         let (way, lent) = self.state.with(|state| (state.stream.way(), state.loan.forbids_writes()));
         let way = way.map_err(after_eof)?;
         if lent {

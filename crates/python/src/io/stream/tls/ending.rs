@@ -1,6 +1,8 @@
 //! How a TLS connection ends: by a word to the peer, and one from it, within the time that there is for it.
 //!
-//! What was written before is sent first, and whoever is paused for reading hears the peer's word all the same.
+//! What was written before is sent first, and whoever is paused for reading hears the peer's word all the same. Ours
+//! is followed by the end of our side of the socket: a peer that keeps its word to itself (TLS 1.3 lets it) ends
+//! then as well. One that does not is not waited for long, and that it was silent is no error: it has all of ours.
 
 use pyo3::exceptions::{PyConnectionResetError, PyTimeoutError};
 
@@ -8,6 +10,9 @@ use super::*;
 
 /// The shutdown has had its time.
 pub(in super::super) fn shutdown_timed_out(this: This<'_>, py: Python<'_>) -> PyResult<()> {
+    if this.layer.tls().is_some_and(|tls| tls.phase() == Phase::Awaiting) {
+        return StreamTransport::end_when_sent(this, py);
+    }
     let error = PyTimeoutError::new_err("SSL shutdown timed out").into_value(py);
     StreamTransport::force_close(this, py, Some(error.into()))
 }
@@ -19,16 +24,42 @@ impl Tls {
             _ if this.is_lost() => Ok(()),
             Phase::Handshaking => StreamTransport::force_close(this, py, None),
             Phase::Open => self.start_shutdown(this, py),
-            Phase::Flushing | Phase::Closing => Ok(()),
+            Phase::Flushing | Phase::Closing | Phase::Awaiting => Ok(()),
         }
     }
 
     fn start_shutdown(&self, this: This<'_>, py: Python<'_>) -> PyResult<()> {
         self.enter(Phase::Flushing);
-        self.set_timer(this, py, &self.shutdown_timeout, "_check_shutdown_timeout")?;
         this.state.with(|state| state.stream.endpoint.resume_reading());
         StreamTransport::watch(this, py)?;
-        self.pump(this, py)
+        self.pump(this, py)?;
+        // Mostly all is the kernel's by now.
+        if matches!(self.phase(), Phase::Flushing | Phase::Closing) && !this.is_lost() {
+            self.set_timer(this, py, &self.shutdown_timeout, "_check_shutdown_timeout")?;
+        }
+        Ok(())
+    }
+
+    /// One step further, if what was to be said before is said.
+    pub(super) fn go_on_ending(&self, this: This<'_>, py: Python<'_>) -> PyResult<()> {
+        let (phase, waits) = self.progress.with(|progress| (progress.phase, !progress.backlog.is_empty()));
+        match phase {
+            Phase::Flushing if !waits && !this.is_lost() => self.shut_down(this, py),
+            Phase::Closing if this.state.with(|state| state.stream.is_drained()) => {
+                self.await_answer(this, py)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn await_answer(&self, this: This<'_>, py: Python<'_>) -> PyResult<()> {
+        self.enter(Phase::Awaiting);
+        this.state.with(|state| state.stream.write_eof());
+        StreamTransport::follow_up(this, py)?;
+        if this.is_lost() {
+            return Ok(());
+        }
+        self.set_timer(this, py, &self.answer_timeout, "_check_shutdown_timeout")
     }
 
     /// The peer has ended its side of the socket, perhaps without a word.
@@ -40,7 +71,7 @@ impl Tls {
         match self.phase() {
             Phase::Handshaking => self.handshake_failed(this, py, PyConnectionResetError::new_err(())),
             Phase::Open | Phase::Flushing => self.advance(this, py),
-            Phase::Closing => self.finish(this, py),
+            Phase::Closing | Phase::Awaiting => self.finish(this, py),
         }
     }
 
@@ -82,7 +113,7 @@ impl Tls {
         match outcome {
             _ if this.is_lost() => Ok(()),
             Ok(_) => self.finish(this, py),
-            Err(error) if is_again(py, &error) => Ok(()),
+            Err(error) if is_again(py, &error) => self.go_on_ending(this, py),
             Err(error) => StreamTransport::fatal_error(this, py, error, "Fatal error on transport"),
         }
     }
@@ -92,7 +123,7 @@ impl Tls {
         let mut scratch = [0; 4096];
         while self.session.readable(py)? > 0 {
             match self.session.read(py, &mut scratch) {
-                Ok((_, Stop::Ended)) if self.phase() == Phase::Closing => return self.finish(this, py),
+                Ok((_, Stop::Ended)) if self.phase() >= Phase::Closing => return self.finish(this, py),
                 Ok((0, _) | (_, Stop::Ended)) => return Ok(()),
                 Ok(_) => {}
                 Err(error) => return self.fail(this, py, error),
@@ -126,8 +157,8 @@ impl Tls {
         let callback = this.object().bind(py).getattr(name)?;
         let timer =
             this.owner.bind(py).call_method1(intern!(py, "call_later"), (delay.bind(py), callback))?;
-        let old = self.progress.with(|progress| progress.timer.replace(timer.into()));
-        drop(old);
+        self.cancel_timer(py)?;
+        self.progress.with(|progress| progress.timer = Some(timer.into()));
         Ok(())
     }
 

@@ -6,15 +6,17 @@
 //!
 //! ```text
 //! Handshaking ── done ──▶ Open ── close(), or the peer's end ──▶ Flushing ── all is encrypted ──▶ Closing
+//!                                                                          ── all is sent ──▶ Awaiting
 //! ```
 //!
-//! The connection is over when the socket is ([`Tls::lost`]), which may be at any time. In `Flushing` and `Closing` what
+//! The connection is over when the socket is ([`Tls::lost`]), which may be at any time. From `Flushing` on what
 //! still comes is read, since the peer may be unable to end before it is rid of it, and dropped.
 
 mod ending;
 mod path;
 mod session;
 mod setup;
+mod shown;
 
 use std::collections::VecDeque;
 
@@ -30,7 +32,7 @@ use crate::event_loop::{Item, ItemKind, LoopCore};
 use crate::ffi::call::call_method;
 use crate::ffi::cell::LoopCell;
 use crate::ffi::intern::intern;
-use crate::ffi::openssl::{Stop, Wrote};
+use crate::ffi::openssl::Stop;
 use crate::ffi::raise::value_of;
 use crate::ffi::{Bytes, Instance, Object, owned};
 use crate::io::transport::Transport;
@@ -51,14 +53,16 @@ const FAILED: &str = "Fatal error on SSL protocol";
 type This<'a> = &'a Instance<StreamTransport>;
 
 /// Where the connection stands. It goes down this list, and never back.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd)]
 enum Phase {
     Handshaking,
     Open,
     /// Nobody writes any more; what was written goes out.
     Flushing,
-    /// That we end is said, and the peer's answer awaited.
+    /// That we end is said, and on its way.
     Closing,
+    /// The kernel has that too, and the peer's answer is awaited.
+    Awaiting,
 }
 
 /// What changes.
@@ -92,11 +96,12 @@ pub(crate) struct Tls {
     context: Object,
     handshake_timeout: Object,
     shutdown_timeout: Object,
+    answer_timeout: Object,
     progress: LoopCell<Progress>,
 }
 
 owned!(Tls {
-    visits: session, context, handshake_timeout, shutdown_timeout;
+    visits: session, context, handshake_timeout, shutdown_timeout, answer_timeout;
     clears: progress;
     ignores: server_side, reports;
 });
@@ -128,21 +133,7 @@ impl Tls {
     }
 
     pub(super) fn is_closing(&self) -> bool {
-        matches!(self.phase(), Phase::Flushing | Phase::Closing)
-    }
-
-    /// What `get_extra_info` tells of TLS; all but the context when the handshake is over.
-    pub(super) fn extra_info(&self, py: Python<'_>, name: &str) -> PyResult<Option<Object>> {
-        let object = self.session.object();
-        Ok(match name {
-            "sslcontext" => Some(self.context.clone_ref(py)),
-            _ if self.phase() == Phase::Handshaking => None,
-            "ssl_object" => Some(object.clone_ref(py)),
-            "peercert" => Some(call_method(py, object, intern!(py, "getpeercert"), &[])?),
-            "cipher" => Some(call_method(py, object, intern!(py, "cipher"), &[])?),
-            "compression" => Some(call_method(py, object, intern!(py, "compression"), &[])?),
-            _ => None,
-        })
+        self.phase() >= Phase::Flushing
     }
 
     fn log(&self, this: This<'_>, py: Python<'_>, text: &str) -> PyResult<()> {
@@ -245,7 +236,8 @@ impl Tls {
     }
 
     pub(super) fn resumed(&self, this: This<'_>, py: Python<'_>) -> PyResult<()> {
-        if self.progress.with(|progress| progress.ended) || self.session.has_input(py)? {
+        let has_ended = self.progress.with(|progress| progress.ended);
+        if has_ended || self.session.received(py)? > 0 || self.session.readable(py)? > 0 {
             this.owner.get(py).push(Item::Other(&GO_ON, this.object().clone_ref(py)));
         }
         Ok(())
@@ -262,7 +254,7 @@ impl Tls {
                     Ok(moved) => moved,
                     Err(Failure(error, _)) => return self.fail(this, py, error),
                 },
-                Phase::Flushing | Phase::Closing => {
+                Phase::Flushing | Phase::Closing | Phase::Awaiting => {
                     self.discard(this, py)?;
                     false
                 }
@@ -329,21 +321,22 @@ impl Tls {
     /// At least one byte.
     pub(super) fn written(&self, this: This<'_>, py: Python<'_>, written: Written<'_>) -> PyResult<()> {
         let (phase, waits) = self.progress.with(|progress| (progress.phase, !progress.backlog.is_empty()));
-        if matches!(phase, Phase::Flushing | Phase::Closing) {
-            return this.warn_of_dropped(py);
-        }
         let at_once = phase == Phase::Open && !waits && this.has_room();
+        let mut done = 0;
         if at_once && written.bytes().len() <= SLICE {
             match self.session.write(py, written.bytes()) {
-                Ok(Wrote::All) => return self.flush(this, py),
-                Ok(Wrote::Nothing) => {}
+                Ok(count) if count == written.bytes().len() => return self.flush(this, py),
+                Ok(count) => done = count,
                 Err(error) => return self.fail(this, py, error),
             }
         }
         // It waits before any of it is sent: who is told to pause may write, and that comes later.
-        let (chunk, _) = written.rest(0);
+        let (chunk, done) = written.rest(done);
         let behind = self.progress.with(|progress| {
-            progress.behind += chunk.as_ref().len();
+            progress.behind += chunk.as_ref().len() - done;
+            if progress.backlog.is_empty() {
+                progress.encrypted = done;
+            }
             progress.backlog.push_back(chunk);
             progress.behind
         });
@@ -362,10 +355,10 @@ impl Tls {
             let Some((first, from)) = first else { break };
             let until = first.as_ref().len().min(from + SLICE);
             let encrypted = self.session.write(py, &first.as_ref()[from..until]);
-            let wrote = matches!(encrypted, Ok(Wrote::All));
+            let count = *encrypted.as_ref().unwrap_or(&0);
             let behind = self.progress.with(|progress| {
-                progress.encrypted = if wrote { until } else { from };
-                progress.behind -= progress.encrypted - from;
+                progress.encrypted = from + count;
+                progress.behind -= count;
                 if progress.encrypted < first.as_ref().len() {
                     progress.backlog.push_front(first);
                 } else {
@@ -375,14 +368,13 @@ impl Tls {
             });
             this.state.with(|state| state.stream.set_behind(behind));
             match encrypted {
-                Ok(Wrote::All) => self.flush(this, py)?,
-                Ok(Wrote::Nothing) => return self.flush(this, py),
+                Ok(count) if from + count == until => self.flush(this, py)?,
+                // Something has to be read first.
+                Ok(_) => return self.flush(this, py),
                 Err(error) => return self.fail(this, py, error),
             }
         }
-        let is_flushed =
-            self.progress.with(|progress| progress.phase == Phase::Flushing && progress.backlog.is_empty());
-        if is_flushed && !this.is_lost() { self.shut_down(this, py) } else { Ok(()) }
+        self.go_on_ending(this, py)
     }
 
     /// Sends what OpenSSL has written.

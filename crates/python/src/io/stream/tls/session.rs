@@ -7,7 +7,7 @@ use super::path::{self, Path};
 use crate::ffi::call::call_method;
 use crate::ffi::cell::LoopCell;
 use crate::ffi::intern::intern;
-use crate::ffi::openssl::{self, Stop, Wrote};
+use crate::ffi::openssl::{self, Stop};
 use crate::ffi::{Object, Traverse, Visit, Visited, owned};
 
 /// The longest record's plaintext.
@@ -141,15 +141,14 @@ impl Session {
         }
     }
 
-    /// Encrypts bytes, of which there is at least one.
-    pub(super) fn write(&self, py: Python<'_>, bytes: &[u8]) -> PyResult<Wrote> {
-        let wrote = match self {
-            Self::OpenSsl(session) => session.write(py, bytes),
+    /// Encrypts bytes, of which there is at least one. How many, if something has to be read before the rest.
+    pub(super) fn write(&self, py: Python<'_>, bytes: &[u8]) -> PyResult<usize> {
+        match self {
+            Self::OpenSsl(session) => match session.write(py, bytes) {
+                Err(error) if is_again(py, &error) => Ok(0),
+                wrote => wrote,
+            },
             Self::Ssl(session) => session.write(py, bytes),
-        };
-        match wrote {
-            Err(error) if is_again(py, &error) => Ok(Wrote::Nothing),
-            wrote => wrote,
         }
     }
 
@@ -161,11 +160,11 @@ impl Session {
         }
     }
 
-    /// Whether something from the peer was not read.
-    pub(super) fn has_input(&self, py: Python<'_>) -> PyResult<bool> {
+    /// How much from the peer was not read: ciphertext, and what is left of a record.
+    pub(super) fn received(&self, py: Python<'_>) -> PyResult<usize> {
         match self {
-            Self::OpenSsl(session) => Ok(session.has_input()),
-            Self::Ssl(session) => Ok(session.readable(py)? > 0),
+            Self::OpenSsl(session) => Ok(session.received()),
+            Self::Ssl(session) => session.readable(py),
         }
     }
 }
@@ -205,14 +204,17 @@ impl Memory {
         Ok((count, Stop::Enough))
     }
 
-    fn write(&self, py: Python<'_>, bytes: &[u8]) -> PyResult<Wrote> {
-        let mut rest = bytes;
-        while !rest.is_empty() {
+    fn write(&self, py: Python<'_>, bytes: &[u8]) -> PyResult<usize> {
+        let mut done = 0;
+        while let Some(rest) = bytes.get(done..).filter(|rest| !rest.is_empty()) {
             let data = Object::from(pyo3::types::PyBytes::new(py, rest));
-            let count = call_method(py, &self.object, intern!(py, "write"), &[&data])?;
-            rest = rest.get(count.bind(py).extract::<usize>()?..).unwrap_or_default();
+            match call_method(py, &self.object, intern!(py, "write"), &[&data]) {
+                Ok(count) => done += count.bind(py).extract::<usize>()?,
+                Err(error) if is_again(py, &error) => break,
+                Err(error) => return Err(error),
+            }
         }
-        Ok(Wrote::All)
+        Ok(done.min(bytes.len()))
     }
 
     fn take_out(&self, py: Python<'_>) -> PyResult<Vec<u8>> {

@@ -16,24 +16,27 @@ pub(crate) struct Asked {
     host: Object,
     handshake_timeout: Object,
     shutdown_timeout: Object,
+    answer_timeout: Object,
 }
 
 owned!(Asked {
-    visits: context, host, handshake_timeout, shutdown_timeout;
+    visits: context, host, handshake_timeout, shutdown_timeout, answer_timeout;
     clears nothing;
     ignores: server_side;
 });
 
 impl Asked {
     pub(crate) fn of(tuple: &Bound<'_, PyAny>) -> PyResult<Self> {
-        type Parts<'py> = (Bound<'py, PyAny>, bool, Bound<'py, PyAny>, Bound<'py, PyAny>, Bound<'py, PyAny>);
-        let (context, server_side, host, handshake, shutdown): Parts<'_> = tuple.extract()?;
+        type One<'py> = Bound<'py, PyAny>;
+        type Parts<'py> = (One<'py>, bool, One<'py>, One<'py>, One<'py>, One<'py>);
+        let (context, server_side, host, handshake, shutdown, answer): Parts<'_> = tuple.extract()?;
         Ok(Self {
             context: context.into(),
             server_side,
             host: host.into(),
             handshake_timeout: handshake.into(),
             shutdown_timeout: shutdown.into(),
+            answer_timeout: answer.into(),
         })
     }
 }
@@ -70,6 +73,7 @@ impl Tls {
             context: asked.context.clone_ref(py),
             handshake_timeout: asked.handshake_timeout.clone_ref(py),
             shutdown_timeout: asked.shutdown_timeout.clone_ref(py),
+            answer_timeout: asked.answer_timeout.clone_ref(py),
             progress: LoopCell::new(progress),
         })
     }
