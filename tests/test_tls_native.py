@@ -14,7 +14,7 @@ import weakref
 import ironloop
 import pytest
 from conftest import needs_ironloop
-from support import HOST, PATIENCE, Echo, Recorder, serving, until
+from support import HOST, PATIENCE, Echo, Recorder, serving, turns, until
 
 
 async def connect(address, context, factory=Recorder, **options):
@@ -302,6 +302,35 @@ def test_what_has_come_before_a_pause_comes_after_it(run, server_tls, client_tls
             assert await client.received(len(data)) == data
             client.transport.close()
             await asyncio.wait_for(client.lost, PATIENCE)
+
+    run(main)
+
+
+def test_the_end_waits_for_a_protocol_that_is_paused(run, tls_path, server_tls, client_tls):
+    """Also if it has come together with data, as without TLS."""
+    if tls_path == "asyncio":
+        pytest.skip("it does not wait there, if it is in the same segment")
+
+    class Pausing(Recorder):
+        def data_received(self, data):
+            super().data_received(data)
+            self.transport.pause_reading()
+
+    def behave(peer):
+        peer.tls.write(b"all of it")
+        peer.say_end()
+        assert peer.read_to_end() == b""
+
+    async def main():
+        with raw_server(server_tls, behave) as address:
+            client = await connect(address, client_tls, Pausing)
+            await client.received(9)
+            await turns(5)
+            assert client.calls == ["made", "data"]
+            assert not client.transport.is_closing()
+            client.transport.resume_reading()
+            assert await asyncio.wait_for(client.lost, PATIENCE) is None
+            assert client.calls == ["made", "data", "eof", "lost"]
 
     run(main)
 

@@ -65,7 +65,11 @@ impl Tls {
     /// The peer has ended its side of the socket, perhaps without a word.
     pub(in super::super) fn ended(&self, this: This<'_>, py: Python<'_>) -> PyResult<()> {
         self.log(this, py, "received EOF")?;
-        self.progress.with(|progress| progress.ended = true);
+        self.progress.with(|progress| {
+            if progress.peer == Peer::Talks {
+                progress.peer = Peer::Left;
+            }
+        });
         this.state.with(|state| state.stream.endpoint.keep_open_after_eof());
         StreamTransport::narrow(this, py)?;
         match self.phase() {
@@ -103,8 +107,8 @@ impl Tls {
             return Ok(());
         }
         self.enter(Phase::Closing);
-        if self.progress.with(|progress| progress.ended) {
-            // The peer has left without a word, and gets none.
+        if self.peer() == Peer::Left {
+            // It gets no word either.
             return self.finish(this, py);
         }
         // Perhaps in a callback of the protocol's, and so in the connection's context already.
@@ -123,8 +127,11 @@ impl Tls {
         let mut scratch = [0; 4096];
         while self.session.readable(py)? > 0 {
             match self.session.read(py, &mut scratch) {
-                Ok((_, Stop::Ended)) if self.phase() >= Phase::Closing => return self.finish(this, py),
-                Ok((0, _) | (_, Stop::Ended)) => return Ok(()),
+                Ok((_, Stop::Ended)) => {
+                    self.peer_said_end();
+                    return if self.phase() >= Phase::Closing { self.finish(this, py) } else { Ok(()) };
+                }
+                Ok((0, _)) => return Ok(()),
                 Ok(_) => {}
                 Err(error) => return self.fail(this, py, error),
             }

@@ -65,6 +65,16 @@ enum Phase {
     Awaiting,
 }
 
+/// What the peer has said of its end. The protocol hears of it once it lets data come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Peer {
+    Talks,
+    /// That nothing more comes, in so many words.
+    SaidEnd,
+    /// It has ended its side of the socket without a word.
+    Left,
+}
+
 /// What changes.
 struct Progress {
     phase: Phase,
@@ -77,15 +87,14 @@ struct Progress {
     encrypted: usize,
     /// How much that is.
     behind: usize,
-    /// The peer has ended its side of the socket.
-    ended: bool,
+    peer: Peer,
     /// When the handshake began, in debug mode.
     began: Option<f64>,
 }
 
 owned!(in_cell Progress {
     clears: waiter, timer;
-    ignores: phase, backlog, encrypted, behind, ended, began;
+    ignores: phase, backlog, encrypted, behind, peer, began;
 });
 
 pub(crate) struct Tls {
@@ -126,6 +135,14 @@ pub(super) fn handshake_timed_out(this: This<'_>, py: Python<'_>) -> PyResult<()
 impl Tls {
     fn phase(&self) -> Phase {
         self.progress.with(|progress| progress.phase)
+    }
+
+    fn peer(&self) -> Peer {
+        self.progress.with(|progress| progress.peer)
+    }
+
+    fn peer_said_end(&self) {
+        self.progress.with(|progress| progress.peer = Peer::SaidEnd);
     }
 
     fn enter(&self, phase: Phase) {
@@ -236,7 +253,7 @@ impl Tls {
     }
 
     pub(super) fn resumed(&self, this: This<'_>, py: Python<'_>) -> PyResult<()> {
-        let has_ended = self.progress.with(|progress| progress.ended);
+        let has_ended = self.peer() != Peer::Talks;
         if has_ended || self.session.received(py)? > 0 || self.session.readable(py)? > 0 {
             this.owner.get(py).push(Item::Other(&GO_ON, this.object().clone_ref(py)));
         }
@@ -263,8 +280,7 @@ impl Tls {
                 break;
             }
         }
-        if self.progress.with(|progress| progress.ended) && self.phase() == Phase::Open && this.may_deliver()
-        {
+        if self.peer() != Peer::Talks && self.phase() == Phase::Open && this.may_deliver() {
             self.peer_has_ended(this, py)?;
         }
         // What was written while a peer changed its keys, and what the keys' change has to say.
@@ -294,10 +310,10 @@ impl Tls {
             }
             (count, stop)
         };
-        if stop == Stop::Ended && self.phase() == Phase::Open && !this.is_lost() {
-            self.peer_has_ended(this, py).map_err(failed)?;
+        if stop == Stop::Ended {
+            self.peer_said_end();
         }
-        Ok(count > 0 || stop == Stop::Ended)
+        Ok(count > 0 && stop == Stop::Enough)
     }
 
     /// The connection does not survive this.

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use pyo3::prelude::*;
 
 use super::session::Session;
-use super::{Phase, Progress, Tls};
+use super::{Peer, Phase, Progress, Tls};
 use crate::ffi::cell::LoopCell;
 use crate::ffi::{Object, owned};
 
@@ -63,7 +63,7 @@ impl Tls {
             backlog: VecDeque::new(),
             encrypted: 0,
             behind: 0,
-            ended: false,
+            peer: Peer::Talks,
             began: None,
         };
         Ok(Self {
