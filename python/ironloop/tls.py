@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 # who has not asked for it; asyncio waits for as long as the whole shutdown may take.
 ANSWER_TIMEOUT = 3.0
 
+
 def is_native(loop: asyncio.AbstractEventLoop) -> bool:
     """Whether TLS is the transport's own. Debug mode logs how it is done."""
     if sslproto.ssl is None:  # type: ignore[attr-defined]

@@ -1,7 +1,7 @@
 """What a connection with TLS shows under asyncio's private names.
 
 Programs look for the class of its transport, and reach through `transport._ssl_protocol` for the context, the
-certificate, the socket's own transport, and whether reading is paused. There is no such protocol of ours; this
+certificate, the socket's own transport, and whether reading is paused. We have no such protocol; this
 says what it would. Made when asked for, and never by us.
 """
 
@@ -25,8 +25,8 @@ _STATES = {
 class SSLStreamTransport(_Base):  # type: ignore[misc]
     """What the transport of a stream with TLS says it is (`__class__`); it is made of `StreamTransport`.
 
-    What is here is what it has beyond that. It reads nothing from the socket while it is paused, so the limits
-    of its read buffer are kept for who asks, and never met.
+    What is here is what it has beyond that. It reads nothing from the socket while it is paused, so
+    the limits of its read buffer are kept for who asks, and never met.
     """
 
     @property
@@ -52,7 +52,7 @@ class SSLStreamTransport(_Base):  # type: ignore[misc]
 
 
 class SSLProtocolView:
-    """As asyncio's `SSLProtocol` of the connection, for those who look; only the protocol above can be set."""
+    """As asyncio's `SSLProtocol` of the connection, for those who look; only the protocol can be set."""
 
     __slots__ = ("_app_transport",)
 
