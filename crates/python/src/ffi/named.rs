@@ -1,4 +1,4 @@
-//! `asyncio.Task(…)`, `asyncio.Future(…)`: calls of a class of asyncio's that is written in C, answered by us while asyncio's
+//! `asyncio.Task(…)`: calls of a class of asyncio's that is written in C, answered by us while asyncio's
 //! names are ours.
 //!
 //! The class stays what it is, under whatever name, and so do the classes below it: calls of the very class
