@@ -36,6 +36,7 @@ impl Blank {
 
     /// The object, of which so many bytes have been written.
     pub(crate) fn finish<'py>(self, py: Python<'py>, length: usize) -> PyResult<Bound<'py, PyBytes>> {
+        assert!(length <= self.0.bind(py).len()?, "more than there was room for");
         let mut bytes = self.0.into_ptr();
         // SAFETY: nobody else has the object, of which we own the reference. To resize it takes that, and leaves
         // one to what it became, or null with an error; `new` made it of exactly that class.

@@ -6,11 +6,8 @@ use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::PyByteArray;
 
+use super::blank::Blank;
 use super::{Arg, Object};
-
-unsafe extern "C" {
-    fn _PyBytes_Resize(bytes: *mut *mut ffi::PyObject, size: ffi::Py_ssize_t) -> std::ffi::c_int;
-}
 
 /// A `bytes` object, whose content never moves and never changes.
 pub(crate) struct Bytes(Object);
@@ -36,28 +33,9 @@ impl Bytes {
         size: usize,
         fill: impl FnOnce(&mut [u8]) -> PyResult<(usize, R)>,
     ) -> PyResult<(Self, R)> {
-        // SAFETY: the result is new, or an error is set.
-        let object = unsafe {
-            let made = ffi::PyBytes_FromStringAndSize(std::ptr::null(), size as ffi::Py_ssize_t);
-            Object::from_result(py, made)?
-        };
-        // SAFETY: nobody else has the object. Its content is whatever was there: `fill` writes and does not read.
-        let buffer = unsafe {
-            let start = ffi::PyBytes_AS_STRING(object.as_ptr()).cast::<u8>().cast_mut();
-            slice::from_raw_parts_mut(start, size)
-        };
-        let (count, result) = fill(buffer)?;
-        assert!(count <= size, "more than there was room for");
-        if count == size {
-            return Ok((Self(object), result));
-        }
-        let mut pointer = object.into_ptr();
-        // SAFETY: a bytes object that nobody else has; it is given up for the new one, or an error is set and it
-        // is gone.
-        unsafe {
-            _PyBytes_Resize(&raw mut pointer, count as ffi::Py_ssize_t);
-            Ok((Self(Object::from_result(py, pointer)?), result))
-        }
+        let mut blank = Blank::new(py, size)?;
+        let (count, result) = fill(blank.room())?;
+        Ok((Self(blank.finish(py, count)?.into()), result))
     }
 
     pub(crate) fn object(&self) -> &Object {
