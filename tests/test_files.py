@@ -507,6 +507,37 @@ def test_a_file_that_nobody_closes_warns_and_is_written(run, path):
     run(main)
 
 
+def test_a_file_closed_below_is_closed_and_nobody_elses_is_touched(run, cached, tmp_path):
+    ours, theirs = tmp_path / "ours", tmp_path / "theirs"
+    theirs.write_bytes(b"theirs" * 50_000)
+
+    async def main():
+        for touch in (
+            lambda file: file.read(100_000),
+            lambda file: file.read(-1),
+            lambda file: file.read(3),
+            lambda file: file.readinto(bytearray(50_000)),
+            lambda file: file.write(b"late"),
+            lambda file: file.truncate(1),
+        ):
+            ours.write_bytes(b"ours" * 50_000)
+            file = await files.open(ours, "r+b")
+            assert await file.read(4) == b"ours"
+            file.raw.close()
+            assert file.closed
+            # The next descriptors have its number, whichever that was.
+            others = [open(theirs, "r+b") for _ in range(4)]
+            with pytest.raises(ValueError, match="closed file"):
+                await touch(file)
+            await file.close()
+            for other in others:
+                with other:
+                    assert other.read(6) == b"theirs"
+        assert theirs.stat().st_size == 300_000
+
+    run(main)
+
+
 def test_a_descriptor_is_given_up(run, path):
     async def main():
         await files.write_bytes(path, b"0123456789")

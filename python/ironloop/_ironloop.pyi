@@ -186,7 +186,7 @@ class DatagramTransport(_FlowControlMixin, asyncio.DatagramTransport):
 class FileCore:
     def __new__(
         cls,
-        fd: int,
+        raw: Any,
         position: int,
         regular: bool,
         at_once: bool,

@@ -1,8 +1,9 @@
 """Files of bytes. What can be had at once is had so; else an operation takes its turn and asks threads.
 
-`FileCore` has a file's state: where it stands, what is read ahead, what waits to be written. A thread knows a
-descriptor and an offset, and never touches the state: that is done on the loop's thread, by the call's
-`commit`. A read takes nothing before all of it is there, so one that is cancelled moves nothing.
+`FileCore` has a file's state: where it stands, what is read ahead, what waits to be written. A thread knows
+Python's own file, which it asks for the descriptor, and an offset; it never touches the state: that is done
+on the loop's thread, by the call's `commit`. A read takes nothing before all of it is there, so one that is
+cancelled moves nothing.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from typing import Any, Self, TypeVar
 
 from ironloop import _ironloop
 from ironloop.files import workers
+from ironloop.files.lines import Lines
 from ironloop.files.turns import Turns, turn_of_the_loop
 
 _T = TypeVar("_T")
@@ -31,7 +33,7 @@ _LARGE = 64 << 10
 _PIECE = 256 << 10
 
 
-class File:
+class File(Lines[bytes]):
     """What buffered and unbuffered files have in common."""
 
     _plain = False
@@ -39,13 +41,12 @@ class File:
     def __init__(self, raw: io.FileIO, closer: Callable[[], object] | None = None) -> None:
         self._raw: io.FileIO | None = raw
         self._closer = closer or raw.close
-        fd = self._fd = raw.fileno()
-        regular, local, _ = _ironloop.file_kind(fd)
+        regular, local, _ = _ironloop.file_kind(raw.fileno())
         self._regular = regular
         self._reads, self._writes = raw.readable(), raw.writable()
         position = raw.tell() if regular else 0
         room = _ROOM if self._writes else 0
-        self._core = _ironloop.FileCore(fd, position, regular, local, room, self._plain, self._reads)
+        self._core = _ironloop.FileCore(raw, position, regular, local, room, self._plain, self._reads)
         self._turns = Turns(workers.disks if regular else workers.others)
 
     # What it is.
@@ -62,8 +63,8 @@ class File:
 
     @property
     def closed(self) -> bool:
-        """Whether it is closed."""
-        return self._turns.closed
+        """Whether it is closed, or Python's own file below is."""
+        return self._turns.closed or (self._raw is not None and self._raw.closed)
 
     @property
     def _file(self) -> io.FileIO:
@@ -128,25 +129,9 @@ class File:
             self._may_read("readline", "read")
             return await self._settled(self._core.readline, size)
 
-    async def readlines(self, hint: int | None = -1, /) -> list[bytes]:
-        """Reads lines until the end, or until they are `hint` bytes."""
-        lines: list[bytes] = []
-        count = 0
-        while line := await self.readline():
-            lines.append(line)
-            count += len(line)
-            if hint is not None and 0 < hint <= count:
-                break
-        return lines
-
     def __aiter__(self) -> Self:
         self._open("I/O operation on closed file.")
         return self
-
-    async def __anext__(self) -> bytes:
-        if line := await self.readline():
-            return line
-        raise StopAsyncIteration
 
     # Writing.
 
@@ -177,7 +162,7 @@ class File:
         if not self._turns.taken and not self._core.is_pending:
             return
         async with self._turns:
-            if self._turns.closed and (self._plain or not self._writes):
+            if self.closed and (self._plain or not self._writes):
                 raise ValueError("I/O operation on closed file.")
             self._open("flush of closed file")
             await self._flush()
@@ -187,7 +172,7 @@ class File:
         async with self._turns:
             self._open("I/O operation on closed file")
             await self._flush()
-            await self._turns.call(os.fdatasync if data_only else os.fsync, self._fd)
+            await self._turns.call(os.fdatasync if data_only else os.fsync, self._attached())
 
     async def truncate(self, size: int | None = None, /) -> int:
         """Makes the file so long, or end where it stands. Its length."""
@@ -195,7 +180,8 @@ class File:
             self._may_write("truncate of closed file", "truncate")
             await self._flush()
             size = self._core.position if size is None else size
-            await self._turns.call(os.ftruncate, self._fd, size, commit=lambda _: self._core.forget())
+            raw = self._attached()
+            await self._turns.call(raw.truncate, size, commit=lambda _: self._core.forget())
             return size
 
     # Where it stands.
@@ -236,15 +222,15 @@ class File:
         if self._turns.closed and self._raw is not None:
             return
         async with self._turns:
-            self._attached()
+            raw = self._attached()
             if self._turns.closed:
                 return
             self._turns.closed = True
             offset, data = self._core.pending()
-            if not data and not self._writes and self._at_hand():
+            if raw.closed or (not data and not self._writes and self._at_hand(raw)):
                 self._closer()
             else:
-                await self._turns.finish(_finish, self._fd, data, self._place(offset), self._closer)
+                await self._turns.finish(_finish, raw, data, self._place(offset), self._closer)
 
     def detach(self) -> io.FileIO:
         """Gives up the descriptor, to a blocking file of Python's that stands where this one does.
@@ -252,13 +238,13 @@ class File:
         What waits to be written is written: `flush` before, to have that wait elsewhere.
         """
         raw = self._attached()
-        if self._turns.closed:
+        if self.closed:
             raise ValueError("I/O operation on closed file")
         if self._turns.taken:
             raise RuntimeError("an operation on the file has not ended")
         self._write_out_now()
         if self._regular:
-            os.lseek(self._fd, self._core.position, os.SEEK_SET)
+            raw.seek(self._core.position)
         self._raw = None
         self._turns.closed = self._turns.taken = True
         return raw
@@ -283,7 +269,8 @@ class File:
             warnings.warn(f"unclosed file {self!r}", ResourceWarning, stacklevel=2, source=self)
         turns.closed = True
         try:
-            self._write_out_now()
+            if not self._raw.closed:
+                self._write_out_now()
         finally:
             self._closer()
 
@@ -297,7 +284,7 @@ class File:
 
     def _open(self, closed: str) -> io.FileIO:
         raw = self._attached()
-        if self._turns.closed:
+        if self.closed:
             raise ValueError("I/O operation on closed file" if self._plain else closed)
         return raw
 
@@ -320,9 +307,9 @@ class File:
             raise io.UnsupportedOperation("File not open for writing" if self._plain else what)
         self._open(closed)
 
-    def _at_hand(self) -> bool:
+    def _at_hand(self, raw: io.FileIO) -> bool:
         """Whether to close the file waits for nobody: it is here, and does not end with it."""
-        regular, local, links = _ironloop.file_kind(self._fd)
+        regular, local, links = _ironloop.file_kind(raw.fileno())
         return regular and local and links > 0
 
     async def _settled(self, step: Callable[..., _T | None], /, *arguments: Any) -> _T:
@@ -341,16 +328,10 @@ class File:
             await self._fetch(*lack)
 
     async def _fetch(self, offset: int, count: int) -> None:
-        core = self._core
-        if self._regular:
-            await self._turns.call(
-                _ironloop.read_at, self._fd, count, offset, commit=lambda data: core.feed(offset, data)
-            )
-        else:
-            # What comes is kept for the next, should this one be cancelled.
-            await self._turns.call(
-                os.read, self._fd, min(count, _PIECE), commit=lambda data: core.feed(offset, data)
-            )
+        # What comes is kept for the next, should this one be cancelled.
+        core, raw = self._core, self._attached()
+        place = offset if self._regular else None
+        await self._turns.call(_read, raw, count, place, commit=lambda data: core.feed(offset, data))
 
     async def _read(self, size: int) -> bytes:
         while (data := self._core.read(size)) is None:
@@ -366,7 +347,7 @@ class File:
         here = core.available
         offset = core.position + len(here)
         most = -1 if size < 0 else size - len(here)
-        data: bytes = await self._turns.call(_read_rest, self._fd, offset, most)
+        data: bytes = await self._turns.call(_read_rest, self._attached(), offset, most)
         core.moved(len(here) + len(data))
         return here + data if here else data
 
@@ -375,7 +356,7 @@ class File:
         if (count := self._core.write(data)) is not None:
             return count
         place = self._place(self._core.position)
-        return await self._turns.call(_write, self._fd, data, place, commit=self._wrote)  # type: ignore[no-any-return]
+        return await self._turns.call(_write, self._attached(), data, place, commit=self._wrote)  # type: ignore[no-any-return]
 
     def _wrote(self, outcome: tuple[int, OSError | None, int | None]) -> int:
         count, error, end = outcome
@@ -390,7 +371,8 @@ class File:
     async def _flush(self) -> None:
         if self._core.is_pending:
             offset, data = self._core.pending()
-            await self._turns.call(_write, self._fd, data, self._place(offset), commit=self._wrote_out)
+            raw, place = self._attached(), self._place(offset)
+            await self._turns.call(_write, raw, data, place, commit=self._wrote_out)
 
     def _wrote_out(self, outcome: tuple[int, OSError | None, int | None]) -> None:
         count, error, end = outcome
@@ -405,7 +387,7 @@ class File:
     def _write_out_now(self) -> None:
         offset, data = self._core.pending()
         if data:
-            self._wrote_out(_write(self._fd, data, self._place(offset)))
+            self._wrote_out(_write(self._attached(), data, self._place(offset)))
 
     def _place(self, offset: int) -> int | None:
         """Where to write; None: where the kernel says."""
@@ -467,36 +449,43 @@ class BinaryFile(File):
 # In threads.
 
 
-def _read_rest(fd: int, offset: int, most: int) -> bytes:
+def _read(raw: io.FileIO, count: int, offset: int | None) -> bytes:
+    """So many bytes from there; or, without a place, what comes next."""
+    if offset is None:
+        return os.read(raw.fileno(), min(count, _PIECE))
+    return _ironloop.read_at(raw.fileno(), count, offset)
+
+
+def _read_rest(raw: io.FileIO, offset: int, most: int) -> bytes:
     """So many bytes, or all up to the end."""
     if most >= 0:
-        return _ironloop.read_at(fd, most, offset)
+        return _ironloop.read_at(raw.fileno(), most, offset)
     pieces = []
     while True:
         # One more tells of the end.
-        count = max(os.fstat(fd).st_size - offset, 0) + 1
-        data = _ironloop.read_at(fd, max(count, io.DEFAULT_BUFFER_SIZE), offset)
+        count = max(os.fstat(raw.fileno()).st_size - offset, 0) + 1
+        data = _ironloop.read_at(raw.fileno(), max(count, io.DEFAULT_BUFFER_SIZE), offset)
         pieces.append(data)
         offset += len(data)
         if len(data) < count:
             return data if len(pieces) == 1 else b"".join(pieces)
 
 
-def _write(fd: int, data: Any, place: int | None) -> tuple[int, OSError | None, int | None]:
+def _write(raw: io.FileIO, data: Any, place: int | None) -> tuple[int, OSError | None, int | None]:
     """How much was written, the error that ended it, and where the file ends if that was asked."""
-    count, error = _ironloop.write_all(fd, data, place)
+    count, error = _ironloop.write_all(raw.fileno(), data, place)
     end = None
     if place is None:
         with contextlib.suppress(OSError):
-            end = os.lseek(fd, 0, os.SEEK_CUR)
+            end = os.lseek(raw.fileno(), 0, os.SEEK_CUR)
     return count, error, end
 
 
-def _finish(fd: int, data: bytes, place: int | None, closer: Callable[[], object]) -> None:
+def _finish(raw: io.FileIO, data: bytes, place: int | None, closer: Callable[[], object]) -> None:
     error = None
     try:
         if data:
-            _, error = _ironloop.write_all(fd, data, place)
+            _, error = _ironloop.write_all(raw.fileno(), data, place)
     finally:
         closer()
     if error is not None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import sys
 import tempfile
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 from ironloop.files import workers
 from ironloop.files.opening import Opening, keeping, wrapped
-from ironloop.files.threadpool import in_thread
+from ironloop.files.threadpool import AsyncBase, AsyncTextIOWrapper
 
 __all__ = ["NamedTemporaryFile", "SpooledTemporaryFile", "TemporaryDirectory", "TemporaryFile"]
 
@@ -79,51 +80,25 @@ class _NamedOpening(Opening[Any]):
         await workers.run(file._made.__exit__, None, None, None)
 
 
-class AsyncSpooledTemporaryFile:
-    """A file in memory, which becomes one of the disk when it is large."""
+class AsyncSpooledTemporaryFile(AsyncBase):
+    """A file in memory, which becomes one of the disk when it is large: then its methods need threads."""
 
-    def __init__(self, file: Any, loop: Any = None, executor: Any = None) -> None:
-        self._file = file
-        self._loop = loop
-        self._executor = executor
+    encoding = AsyncTextIOWrapper.encoding
+    errors = AsyncTextIOWrapper.errors
+    newlines = AsyncTextIOWrapper.newlines
 
-    @property
-    def closed(self) -> bool:
-        """Whether it is closed."""
-        return self._file.closed  # type: ignore[no-any-return]
-
-    @property
-    def encoding(self) -> Any:
-        """The encoding of its text."""
-        return self._file.encoding
-
-    @property
-    def mode(self) -> Any:
-        """How it was opened."""
-        return self._file.mode
-
-    @property
-    def name(self) -> Any:
-        """Its name, once it is on the disk."""
-        return self._file.name
-
-    @property
-    def newlines(self) -> Any:
-        """Which ends of lines were met so far."""
-        return self._file.newlines
-
-    async def _do(self, name: str, /, *args: Any) -> Any:
-        function = getattr(self._file, name)
+    async def _call(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
         if self._file._rolled:
-            return await in_thread(self._loop, self._executor, function, *args)
-        return function(*args)
+            return await super()._call(function, *args, **kwargs)
+        return function(*args, **kwargs)
 
     async def _put(self, name: str, argument: Any, size: int) -> Any:
         """What may make it go to the disk does so in a thread."""
         file = self._file
+        function = getattr(file, name)
         if not file._rolled and file._max_size and file._file.tell() + size > file._max_size:
-            return await in_thread(self._loop, self._executor, getattr(file, name), argument)
-        return await self._do(name, argument)
+            return await super()._call(function, argument)
+        return await self._call(function, argument)
 
     async def write(self, data: Any) -> Any:
         """Writes; how much."""
@@ -138,55 +113,15 @@ class AsyncSpooledTemporaryFile:
 
     async def rollover(self) -> None:
         """Goes to the disk."""
-        await in_thread(self._loop, self._executor, self._file.rollover)
+        await super()._call(self._file.rollover)
 
     async def fileno(self) -> Any:
         """The descriptor's number: then it goes to the disk."""
-        return await in_thread(self._loop, self._executor, self._file.fileno)
-
-    async def close(self) -> None:
-        """Closes it; it is gone."""
-        await self._do("close")
-
-    async def flush(self) -> None:
-        """Gives the kernel what waits to be written."""
-        await self._do("flush")
-
-    async def isatty(self) -> Any:
-        """False."""
-        return await self._do("isatty")
-
-    async def read(self, *size: Any) -> Any:
-        """Reads so much, or all."""
-        return await self._do("read", *size)
-
-    async def readline(self, *size: Any) -> Any:
-        """Reads a line."""
-        return await self._do("readline", *size)
-
-    async def readlines(self, *hint: Any) -> Any:
-        """Reads lines."""
-        return await self._do("readlines", *hint)
-
-    async def seek(self, *place: Any) -> Any:
-        """Goes there."""
-        return await self._do("seek", *place)
-
-    async def tell(self) -> Any:
-        """Where it stands."""
-        return await self._do("tell")
+        return await super()._call(self._file.fileno)
 
     async def truncate(self, size: int | None = None) -> Any:
         """Makes it so long."""
-        return await in_thread(self._loop, self._executor, self._file.truncate, size)
-
-    def __aiter__(self) -> AsyncSpooledTemporaryFile:
-        return self
-
-    async def __anext__(self) -> Any:
-        if line := await self.readline():
-            return line
-        raise StopAsyncIteration
+        return await super()._call(self._file.truncate, size)
 
 
 def SpooledTemporaryFile(

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple, Self
 
 from ironloop import _ironloop
 from ironloop.files.file import BinaryFile
+from ironloop.files.lines import Lines
 
 _CHUNK = 8192
 
@@ -43,7 +44,7 @@ class _Chunk(NamedTuple):
     bytes: bytes
 
 
-class TextFile:
+class TextFile(Lines[str]):
     """A file of text."""
 
     def __init__(
@@ -179,17 +180,6 @@ class TextFile:
                 looked = max(here - 1, 0)
             return self._take(end if size < 0 else min(end, self._used + size))
 
-    async def readlines(self, hint: int | None = -1, /) -> list[str]:
-        """Reads lines until the end, or until they are `hint` characters."""
-        lines: list[str] = []
-        count = 0
-        while line := await self.readline():
-            lines.append(line)
-            count += len(line)
-            if hint is not None and 0 < hint <= count:
-                break
-        return lines
-
     def __aiter__(self) -> Self:
         self._open()
         return self
@@ -197,9 +187,7 @@ class TextFile:
     async def __anext__(self) -> str:
         if not self._turns.taken and (end := self._line_end(self._used)):
             return self._take(end)
-        if line := await self.readline():
-            return line
-        raise StopAsyncIteration
+        return await super().__anext__()
 
     # Writing.
 
@@ -269,7 +257,7 @@ class TextFile:
                 if cookie != 0:
                     raise io.UnsupportedOperation("can't do nonzero end-relative seeks")
                 await buffer._flush()
-                end: int = await self._turns.call(os.lseek, buffer._fd, 0, os.SEEK_END, commit=buffer._went)
+                end: int = await self._turns.call(buffer.raw.seek, 0, os.SEEK_END, commit=buffer._went)
                 self._restart(end, None)
                 return end
             elif whence != os.SEEK_SET:

@@ -13,6 +13,7 @@ from functools import partial, singledispatch
 from typing import Any, Self
 
 from ironloop.files import workers
+from ironloop.files.lines import Lines
 from ironloop.files.opening import open
 
 __all__ = ("open", "stderr", "stderr_bytes", "stdin", "stdin_bytes", "stdout", "stdout_bytes", "wrap")
@@ -33,8 +34,7 @@ async def in_thread(
 
 def _delegated(name: str) -> Any:
     async def method(self: AsyncBase, *args: Any, **kwargs: Any) -> Any:
-        function = getattr(self._file, name)
-        return await in_thread(self._loop, self._executor, function, *args, **kwargs)
+        return await self._call(getattr(self._file, name), *args, **kwargs)
 
     method.__name__ = name
     return method
@@ -48,7 +48,7 @@ def _direct(name: str) -> Any:
     return method
 
 
-class AsyncBase:
+class AsyncBase(Lines[Any]):
     """A file of Python's whose methods run in threads."""
 
     _file: Any
@@ -61,13 +61,8 @@ class AsyncBase:
     def __repr__(self) -> str:
         return f"{super().__repr__()} wrapping {self._file!r}"
 
-    def __aiter__(self) -> Self:
-        return self
-
-    async def __anext__(self) -> Any:
-        if line := await self.readline():
-            return line
-        raise StopAsyncIteration
+    async def _call(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+        return await in_thread(self._loop, self._executor, function, *args, **kwargs)
 
     async def __aenter__(self) -> Self:
         return self

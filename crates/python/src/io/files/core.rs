@@ -8,6 +8,7 @@ use ironloop_driver::file;
 use ironloop_engine::FileBuffer;
 use ironloop_engine::file::{Lack, Want};
 use pyo3::exceptions::PyValueError;
+use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
@@ -15,6 +16,7 @@ use super::budget::{self, AT_ONCE};
 use crate::ffi::blank::Blank;
 use crate::ffi::buffer::Buffer;
 use crate::ffi::cell::LoopCell;
+use crate::ffi::intern::intern;
 
 /// From this on bytes go past the buffer.
 const DIRECT: usize = 16 << 10;
@@ -26,7 +28,9 @@ type Answer<'py> = Option<Bound<'py, PyBytes>>;
 
 #[pyclass(frozen, module = "ironloop._ironloop")]
 pub(super) struct FileCore {
-    fd: RawFd,
+    /// Python's own file, which has the descriptor and may be closed by anybody: so it is asked for its number
+    /// before each system call.
+    raw: Py<PyAny>,
     /// Unbuffered: each read is one of the kernel's, and nothing stays ahead of it.
     plain: bool,
     readable: bool,
@@ -48,7 +52,7 @@ impl FileCore {
     /// may be written. `plain`: without a buffer.
     #[new]
     fn new(
-        fd: RawFd,
+        raw: Py<PyAny>,
         position: u64,
         regular: bool,
         at_once: bool,
@@ -60,7 +64,7 @@ impl FileCore {
         let buffer = FileBuffer::new(position, room, !plain);
         let at_once = at_once && regular;
         Self {
-            fd,
+            raw,
             plain,
             readable,
             regular,
@@ -68,6 +72,10 @@ impl FileCore {
             room,
             state: LoopCell::new(State { buffer, lack: None }),
         }
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.raw)
     }
 
     /// So many bytes, fewer at the end; all that there are if it is negative.
@@ -94,7 +102,7 @@ impl FileCore {
 
     /// What comes next, as far as it is known, without taking it.
     fn peek<'py>(&self, py: Python<'py>) -> PyResult<Answer<'py>> {
-        let found = self.look(Want::Some(1));
+        let found = self.look(py, Want::Some(1))?;
         let copy = |state: &mut State| PyBytes::new(py, state.buffer.available());
         Ok(found.map(|_| self.state.with(copy)))
     }
@@ -106,11 +114,11 @@ impl FileCore {
         let want = if self.plain { Want::Some(most) } else { Want::Whole(most) };
         let room = into.bytes_mut();
         if self.goes_past(want) {
-            if let Poured::Enough(count) = self.pour(py, want, room) {
+            if let Poured::Enough(count) = self.pour(py, want, room)? {
                 return Ok(Some(count));
             }
         }
-        let Some(count) = self.look(want) else { return Ok(None) };
+        let Some(count) = self.look(py, want)? else { return Ok(None) };
         self.state.with(|state| room[..count].copy_from_slice(&state.buffer.available()[..count]));
         self.took(count);
         Ok(Some(count))
@@ -121,6 +129,7 @@ impl FileCore {
         if self.room == 0 {
             return Ok(None);
         }
+        self.number(bytes.py())?;
         let bytes = Buffer::readable(bytes)?;
         let taken = self.state.with(|state| state.buffer.write(bytes.bytes()));
         Ok(taken.then(|| bytes.len()))
@@ -207,14 +216,14 @@ enum Poured {
 impl FileCore {
     fn answer<'py>(&self, py: Python<'py>, want: Want) -> PyResult<Answer<'py>> {
         if self.goes_past(want) {
-            if let Some(most) = self.extent(want) {
+            if let Some(most) = self.extent(py, want)? {
                 let mut blank = Blank::new(py, most)?;
-                if let Poured::Enough(count) = self.pour(py, want, blank.room()) {
+                if let Poured::Enough(count) = self.pour(py, want, blank.room())? {
                     return blank.finish(py, count).map(Some);
                 }
             }
         }
-        let Some(count) = self.look(want) else { return Ok(None) };
+        let Some(count) = self.look(py, want)? else { return Ok(None) };
         let copy = |state: &mut State| PyBytes::new(py, &state.buffer.available()[..count]);
         let answer = self.state.with(copy);
         self.took(count);
@@ -222,8 +231,9 @@ impl FileCore {
     }
 
     /// How many bytes of what is ahead answer it, reading at once what is not there yet.
-    fn look(&self, want: Want) -> Option<usize> {
-        self.state.with(|state| {
+    fn look(&self, py: Python<'_>, want: Want) -> PyResult<Option<usize>> {
+        let fd = self.number(py)?;
+        Ok(self.state.with(|state| {
             state.lack = None;
             if !self.readable || !state.buffer.pending().1.is_empty() || !budget::is_left() {
                 return None;
@@ -235,14 +245,19 @@ impl FileCore {
                 };
                 // All of a file is read past the buffer, or by a thread.
                 let may_fill = self.at_once && want != Want::All && lack.count <= AT_ONCE;
-                let read = |room: &mut [u8]| file::read_now(self.fd, room, lack.offset);
+                let read = |room: &mut [u8]| file::read_now(fd, room, lack.offset);
                 if !may_fill || state.buffer.fill(lack, read).is_err() {
                     state.lack = Some(lack);
                     return None;
                 }
                 budget::spend(lack.count);
             }
-        })
+        }))
+    }
+
+    /// The descriptor's number as of now.
+    fn number(&self, py: Python<'_>) -> PyResult<RawFd> {
+        self.raw.bind(py).call_method0(intern!(py, "fileno"))?.extract()
     }
 
     fn took(&self, count: usize) {
@@ -273,28 +288,30 @@ impl FileCore {
     }
 
     /// How many bytes it may be. Nothing if they are a thread's.
-    fn extent(&self, want: Want) -> Option<usize> {
+    fn extent(&self, py: Python<'_>, want: Want) -> PyResult<Option<usize>> {
         let most = match want {
-            Want::Whole(count) | Want::Some(count) | Want::Line(count) => count,
+            Want::Whole(count) | Want::Some(count) | Want::Line(count) => Some(count),
             Want::All => {
-                let size = file::size(self.fd).ok()?;
+                let Ok(size) = file::size(self.number(py)?) else { return Ok(None) };
                 let state = |state: &mut State| (state.buffer.position(), state.buffer.available().len());
                 let (position, here) = self.state.with(state);
                 // One more tells of the end. A file may have become shorter than what is here.
-                usize::try_from(size.saturating_sub(position)).ok()?.max(here).checked_add(1)?
+                let rest = usize::try_from(size.saturating_sub(position)).ok();
+                rest.and_then(|rest| rest.max(here).checked_add(1))
             }
         };
-        (most <= AT_ONCE + DIRECT).then_some(most)
+        Ok(most.filter(|most| *most <= AT_ONCE + DIRECT))
     }
 
     /// Reads what is cached straight to where it is wanted.
-    fn pour(&self, py: Python<'_>, want: Want, room: &mut [u8]) -> Poured {
+    fn pour(&self, py: Python<'_>, want: Want, room: &mut [u8]) -> PyResult<Poured> {
+        let fd = self.number(py)?;
         let (here, offset) = self.state.with(|state| {
             let available = state.buffer.available();
             room[..available.len()].copy_from_slice(available);
             (available.len(), state.buffer.position() + available.len() as u64)
         });
-        let (fd, plain, rest) = (self.fd, self.plain, &mut room[here..]);
+        let (plain, rest) = (self.plain, &mut room[here..]);
         let read = |rest: &mut [u8]| {
             let mut count = 0;
             while count < rest.len() {
@@ -316,7 +333,7 @@ impl FileCore {
                 Want::Some(_) => count > 0,
                 Want::Whole(_) | Want::Line(_) => count == rest.len(),
             };
-        self.state.with(|state| {
+        Ok(self.state.with(|state| {
             if enough {
                 state.buffer.moved((here + count) as u64);
                 return Poured::Enough(here + count);
@@ -326,6 +343,6 @@ impl FileCore {
                 state.buffer.feed(offset, &rest[..count]);
             }
             Poured::Ahead
-        })
+        }))
     }
 }
