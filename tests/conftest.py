@@ -57,7 +57,14 @@ def loop_name(request: pytest.FixtureRequest) -> str:
 
 
 # Where TLS is what is tested, ironloop does it by each path that it has.
-TLS_MODULES = ("test_tls", "test_tls_contexts", "test_tls_ending", "test_tls_native", "test_start_tls")
+TLS_MODULES = (
+    "test_tls",
+    "test_tls_closing",
+    "test_tls_contexts",
+    "test_tls_ending",
+    "test_tls_native",
+    "test_start_tls",
+)
 TLS_PATHS = ("openssl", "ssl", "asyncio")
 
 
@@ -200,20 +207,30 @@ def authority() -> trustme.CA:
     return trustme.CA()
 
 
-@pytest.fixture(scope="session")
-def server_tls(authority: trustme.CA) -> ssl.SSLContext:
+def server_context(authority: trustme.CA) -> ssl.SSLContext:
     """A server's context, with a certificate for ``localhost`` and 127.0.0.1."""
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     authority.issue_cert("localhost", "127.0.0.1").configure_cert(context)
     return context
 
 
-@pytest.fixture(scope="session")
-def client_tls(authority: trustme.CA) -> ssl.SSLContext:
+def client_context(authority: trustme.CA) -> ssl.SSLContext:
     """A client's context that trusts the authority, and only that."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     authority.configure_trust(context)
     return context
+
+
+@pytest.fixture(scope="session")
+def server_tls(authority: trustme.CA) -> ssl.SSLContext:
+    """All tests' one: who changes a context makes one of its own."""
+    return server_context(authority)
+
+
+@pytest.fixture(scope="session")
+def client_tls(authority: trustme.CA) -> ssl.SSLContext:
+    """The same for clients."""
+    return client_context(authority)
 
 
 @pytest.fixture(scope="session")

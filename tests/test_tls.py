@@ -9,14 +9,7 @@ import ssl
 import pytest
 import trustme
 from support import HOST, Echo, Recorder, others_end, reset, serving
-
-
-async def connect(address, client_tls, factory=Recorder, **options):
-    options = {"server_hostname": "localhost", **options}
-    _, protocol = await asyncio.get_running_loop().create_connection(
-        factory, *address, ssl=client_tls, **options
-    )
-    return protocol
+from tls_support import connect
 
 
 async def close(protocol):

@@ -8,36 +8,7 @@ import threading
 
 import pytest
 from support import HOST, PATIENCE, Echo, Recorder, open_descriptors, reset, serving, until
-
-
-async def connect(address, context, factory=Recorder, **options):
-    _, protocol = await asyncio.get_running_loop().create_connection(
-        factory, *address, ssl=context, server_hostname="localhost", **options
-    )
-    return protocol
-
-
-@contextlib.contextmanager
-def blocking_server(context, behave):
-    """One TLS connection, served in a thread by blocking calls: ``behave(tls_socket)``, and no more."""
-    errors = []
-
-    def serve():
-        try:
-            plain, _ = listener.accept()
-            plain.settimeout(PATIENCE)
-            with plain, context.wrap_socket(plain, server_side=True, suppress_ragged_eofs=False) as tls:
-                behave(tls)
-        except Exception as error:
-            errors.append(error)
-
-    with socket.create_server((HOST, 0)) as listener:
-        thread = threading.Thread(target=serve)
-        thread.start()
-        yield listener.getsockname()
-        thread.join(PATIENCE)
-    assert not thread.is_alive()
-    assert not errors, errors
+from tls_support import blocking_server, connect
 
 
 def test_the_end_without_close_notify_is_an_end_too(run, server_tls, client_tls):
