@@ -31,6 +31,15 @@ pub(super) enum Whole {
     Nonsense,
 }
 
+/// What begins at a place.
+enum Record {
+    /// Less than a header.
+    Unknown,
+    /// A record's header, with so many bytes to follow.
+    Of(usize),
+    Nonsense,
+}
+
 impl Wire {
     pub(super) fn new() -> Self {
         Self { kept: Vec::new(), read: 0, lent: ptr::null(), lent_len: 0, out: Vec::new() }
@@ -96,23 +105,25 @@ impl Wire {
         kept.get(at).or_else(|| self.lent().get(at.wrapping_sub(kept.len()))).copied()
     }
 
-    /// The length of the record that begins there, without its header; nothing if that is not there yet.
-    fn record(&self, at: usize) -> Option<usize> {
-        let [kind, major, _, high, low] = {
-            let mut header = [0; HEADER];
-            for (place, byte) in header.iter_mut().enumerate() {
-                *byte = self.byte(at + place)?;
-            }
-            header
-        };
+    fn record(&self, at: usize) -> Record {
+        let mut header = [0; HEADER];
+        for (place, byte) in header.iter_mut().enumerate() {
+            let Some(there) = self.byte(at + place) else { return Record::Unknown };
+            *byte = there;
+        }
+        let [kind, major, _, high, low] = header;
         let len = usize::from(high) << 8 | usize::from(low);
         let is_tls = (20..=24).contains(&kind) && major == 3 && len <= LONGEST;
-        Some(if is_tls { len } else { usize::MAX })
+        if is_tls { Record::Of(len) } else { Record::Nonsense }
     }
 
     /// Whether there is a record to be read, or what OpenSSL will call none.
     pub(super) fn has_record(&self) -> bool {
-        self.record(0).is_some_and(|len| len == usize::MAX || self.len() >= HEADER + len)
+        match self.record(0) {
+            Record::Unknown => false,
+            Record::Of(len) => self.len() >= HEADER + len,
+            Record::Nonsense => true,
+        }
     }
 
     /// The records that are whole, as far as they turn into about `limit` bytes.
@@ -120,11 +131,11 @@ impl Wire {
         let (mut at, mut sum) = (0, 0);
         while sum < limit {
             match self.record(at) {
-                Some(usize::MAX) if at == 0 => return Whole::Nonsense,
-                Some(len) if len != usize::MAX && at + HEADER + len <= self.len() => {
+                Record::Of(len) if at + HEADER + len <= self.len() => {
                     at += HEADER + len;
                     sum += len;
                 }
+                Record::Nonsense if at == 0 => return Whole::Nonsense,
                 _ => break,
             }
         }
