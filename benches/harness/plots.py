@@ -7,6 +7,7 @@ begin at 1, the base, and the axis is logarithmic: twice and half are as far fro
 from __future__ import annotations
 
 import re
+import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -128,7 +129,7 @@ def _bars(axes, plot: Plot, columns: Sequence[str]) -> None:
     axes.set_axisbelow(True)
     if table.base:
         axes.axvline(1.0, color=COLOURS.get(table.base, "#222222"), linewidth=1, label=f"{table.base} (1)")
-    axes.set_title(plot.title, fontsize=9, loc="left")
+    axes.set_title(textwrap.fill(plot.title, 100), fontsize=9, loc="left", x=-0.2)
     axes.legend(
         loc="upper center", bbox_to_anchor=(0.5, -0.6 / axes.figure.get_figheight()), ncols=5, frameon=False
     )
