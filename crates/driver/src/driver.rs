@@ -8,25 +8,30 @@
 //! keep bytes and datagrams in order, and to which a number that is nobody's is an error and no more. Bytes
 //! have left the program when a send returns.
 //!
-//! Reactor and transports ask their loop's driver, and nobody else. There is one kind, the kernel by epoll. A
-//! simulated one would answer `now` and `wait` in virtual time; one by io_uring would keep a ring beside its
-//! poller.
+//! Reactor and transports ask their loop's driver, and nobody else. There are two kinds: the kernel by epoll,
+//! and a [simulated](Simulated) one, whose descriptors are the kernel's and whose time is its own: there
+//! sockets of the internet are UNIX sockets in [disguise](crate::disguise). One by
+//! io_uring would keep a ring beside its poller.
 
 use std::io::{self, IoSlice};
 use std::os::fd::RawFd;
+use std::sync::Arc;
 
 use crate::address::{Address, Family};
 use crate::event::Events;
 use crate::poller::{Poller, Timeout};
+use crate::simulated::Simulated;
 use crate::socket::{Accepted, Follow};
-use crate::{clock, datagram, socket};
+use crate::{clock, datagram, disguise, socket};
 
 /// What a loop runs on.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub enum Driver {
     /// Linux: epoll, and system calls.
     #[default]
     Kernel,
+    /// The same in a world where time passes when nothing else can happen.
+    Simulated(Arc<Simulated>),
 }
 
 /// Time and waiting.
@@ -37,13 +42,24 @@ impl Driver {
     pub fn now(&self) -> i64 {
         match self {
             Self::Kernel => clock::now(),
+            Self::Simulated(world) => world.now(),
+        }
+    }
+
+    /// The world of a simulation.
+    #[must_use]
+    #[inline]
+    pub fn world(&self) -> Option<&Simulated> {
+        match self {
+            Self::Kernel => None,
+            Self::Simulated(world) => Some(world),
         }
     }
 
     /// A new set of watched descriptors.
     pub fn poller(&self) -> io::Result<Poller> {
         match self {
-            Self::Kernel => Poller::new(),
+            Self::Kernel | Self::Simulated(_) => Poller::new(),
         }
     }
 
@@ -53,6 +69,7 @@ impl Driver {
     pub fn wait(&self, poller: &Poller, events: &mut Events, timeout: Timeout) -> io::Result<()> {
         match self {
             Self::Kernel => poller.wait(events, timeout),
+            Self::Simulated(world) => world.wait(poller, events, timeout),
         }
     }
 }
@@ -64,6 +81,7 @@ impl Driver {
     pub fn accept(&self, listener: RawFd) -> io::Result<Accepted> {
         match self {
             Self::Kernel => socket::accept(listener),
+            Self::Simulated(_) => disguise::accept(listener),
         }
     }
 
@@ -72,6 +90,7 @@ impl Driver {
     pub fn receive(&self, fd: RawFd, buffer: &mut [u8]) -> io::Result<usize> {
         match self {
             Self::Kernel => socket::receive(fd, buffer),
+            Self::Simulated(world) => world.receive(fd, buffer),
         }
     }
 
@@ -80,6 +99,7 @@ impl Driver {
     pub fn send(&self, fd: RawFd, bytes: &[u8], follow: Follow) -> io::Result<usize> {
         match self {
             Self::Kernel => socket::send(fd, bytes, follow),
+            Self::Simulated(world) => world.sent(fd, socket::send(fd, bytes, follow)),
         }
     }
 
@@ -88,6 +108,7 @@ impl Driver {
     pub fn send_vectored(&self, fd: RawFd, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         match self {
             Self::Kernel => socket::send_vectored(fd, slices),
+            Self::Simulated(world) => world.sent(fd, socket::send_vectored(fd, slices)),
         }
     }
 
@@ -95,21 +116,21 @@ impl Driver {
     #[inline]
     pub fn push(&self, fd: RawFd) -> io::Result<()> {
         match self {
-            Self::Kernel => socket::push(fd),
+            Self::Kernel | Self::Simulated(_) => socket::push(fd),
         }
     }
 
     /// Tells the peer that nothing more will be sent.
     pub fn shutdown_write(&self, fd: RawFd) -> io::Result<()> {
         match self {
-            Self::Kernel => socket::shutdown_write(fd),
+            Self::Kernel | Self::Simulated(_) => socket::shutdown_write(fd),
         }
     }
 
     /// Sends small segments at once; an error for what is not TCP.
     pub fn set_nodelay(&self, fd: RawFd) -> io::Result<()> {
         match self {
-            Self::Kernel => socket::set_nodelay(fd),
+            Self::Kernel | Self::Simulated(_) => socket::set_nodelay(fd),
         }
     }
 
@@ -117,6 +138,7 @@ impl Driver {
     pub fn local_address(&self, fd: RawFd) -> io::Result<Option<Address>> {
         match self {
             Self::Kernel => socket::local_address(fd),
+            Self::Simulated(_) => disguise::local_address(fd),
         }
     }
 
@@ -125,6 +147,7 @@ impl Driver {
     pub fn accepted_address(&self, listener: RawFd) -> Option<Address> {
         match self {
             Self::Kernel => socket::accepted_address(listener),
+            Self::Simulated(_) => disguise::accepted_address(listener),
         }
     }
 
@@ -132,6 +155,7 @@ impl Driver {
     pub fn peer_address(&self, fd: RawFd) -> io::Result<Option<Address>> {
         match self {
             Self::Kernel => socket::peer_address(fd),
+            Self::Simulated(_) => disguise::peer_address(fd),
         }
     }
 }
@@ -142,6 +166,7 @@ impl Driver {
     pub fn family(&self, fd: RawFd) -> io::Result<Option<Family>> {
         match self {
             Self::Kernel => datagram::family(fd),
+            Self::Simulated(_) => disguise::family(fd),
         }
     }
 
@@ -150,6 +175,7 @@ impl Driver {
     pub fn receive_from(&self, fd: RawFd, buffer: &mut [u8]) -> io::Result<(usize, Option<Address>)> {
         match self {
             Self::Kernel => datagram::receive_from(fd, buffer),
+            Self::Simulated(_) => disguise::receive_from(fd, buffer),
         }
     }
 
@@ -160,6 +186,7 @@ impl Driver {
         match (self, address) {
             (Self::Kernel, Some(address)) => datagram::send_to(fd, bytes, address),
             (Self::Kernel, None) => datagram::send(fd, bytes),
+            (Self::Simulated(_), address) => disguise::send_datagram(fd, bytes, address),
         }
     }
 }

@@ -8,6 +8,19 @@ use crate::sys::epoll;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Token(pub u64);
 
+impl Token {
+    /// The notifier, by which other threads wake the loop.
+    pub const NOTIFIER: Self = Self(u64::MAX);
+    /// The descriptor that signals are written to.
+    pub const SIGNALS: Self = Self(u64::MAX - 1);
+
+    /// Whether it is one of those, and comes when it comes.
+    #[must_use]
+    pub fn is_wake_up(self) -> bool {
+        self.0 >= Self::SIGNALS.0
+    }
+}
+
 /// What to watch a descriptor for. Errors and hang-ups are always reported.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Interest {
@@ -87,6 +100,11 @@ impl Events {
     #[must_use]
     pub fn get(&self, index: usize) -> Option<Event> {
         self.0.get(index)
+    }
+
+    /// What was reported at once changes places, but for wake-ups: by a choice from so many each time.
+    pub(crate) fn shuffle(&mut self, choose: impl FnMut(u32) -> u32) {
+        self.0.shuffle(choose);
     }
 
     /// Forgets the last wait's events.

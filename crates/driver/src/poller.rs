@@ -31,6 +31,12 @@ impl Poller {
         Epoll::new().map(Self)
     }
 
+    /// Its own descriptor: another loop may wait for it. [`renew`](Self::renew) makes a new one of it.
+    #[must_use]
+    pub fn as_raw_fd(&self) -> RawFd {
+        self.0.as_raw_fd()
+    }
+
     /// Starts to watch `fd`; fails with `EEXIST` where it is watched already.
     pub fn add(&self, fd: RawFd, token: Token, interest: Interest, trigger: Trigger) -> io::Result<()> {
         self.0.add(fd, token, interest, trigger)
@@ -64,6 +70,7 @@ impl Poller {
     }
 
     /// Waits and fills `events`. A signal ends the wait with [`io::ErrorKind::Interrupted`].
+    #[inline]
     pub fn wait(&self, events: &mut Events, timeout: Timeout) -> io::Result<()> {
         self.0.wait(&mut events.0, timeout)
     }

@@ -109,6 +109,11 @@ impl Endpoint {
         self.flow.paused
     }
 
+    /// Another has told the protocol to write less, and will not tell it more.
+    pub fn take_over_paused_writing(&mut self) {
+        self.flow.paused = true;
+    }
+
     /// Nothing more is read; what waits is still sent. True if this changed anything.
     pub(crate) fn close(&mut self) -> bool {
         let change = self.phase == Phase::Open;

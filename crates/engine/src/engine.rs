@@ -97,6 +97,22 @@ impl<R: From<T>, T> Engine<R, T> {
         self.ready.cut();
     }
 
+    /// Has those of the batch that may move change places: [`ReadyQueue::shuffle`].
+    pub fn shuffle(&mut self, may_move: impl Fn(&R) -> bool, choose: impl FnMut(usize) -> usize) {
+        self.ready.shuffle(may_move, choose);
+    }
+
+    /// How many items the batch has.
+    #[must_use]
+    pub fn batch(&self) -> usize {
+        self.ready.batch()
+    }
+
+    /// How equal deadlines are told apart from now on: [`TimerHeap::set_tie`].
+    pub fn set_tie(&mut self, tie: u64) {
+        self.timers.set_tie(tie);
+    }
+
     /// The batch's next item.
     #[inline]
     pub fn pop(&mut self) -> Option<R> {
@@ -108,9 +124,20 @@ impl<R: From<T>, T> Engine<R, T> {
         self.afterwards.pop_front()
     }
 
+    /// How many items are ready, and how many timers wait.
+    #[must_use]
+    pub fn depth(&self) -> (usize, usize) {
+        (self.afterwards.len() + self.ready.len(), self.timers.len())
+    }
+
     /// What is ready, in order.
     pub fn ready(&self) -> impl Iterator<Item = &R> {
         self.afterwards.iter().chain(self.ready.iter())
+    }
+
+    /// What is scheduled and when, in no order.
+    pub fn timers(&self) -> impl Iterator<Item = (Deadline, &T)> {
+        self.timers.entries()
     }
 
     /// What is scheduled, in no order.

@@ -81,6 +81,11 @@ impl<T> Inbox<T> {
         self.lock().closed = true;
     }
 
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.lock().closed
+    }
+
     pub fn open(&self) {
         self.lock().closed = false;
     }

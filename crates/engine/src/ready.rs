@@ -31,6 +31,11 @@ impl<T> ReadyQueue<T> {
     }
 
     #[must_use]
+    pub fn len(&self) -> usize {
+        self.items.len()
+    }
+
+    #[must_use]
     pub fn is_empty(&self) -> bool {
         self.items.is_empty()
     }
@@ -38,6 +43,22 @@ impl<T> ReadyQueue<T> {
     /// All that stands in the queue now is the batch.
     pub fn cut(&mut self) {
         self.batch = self.items.len();
+    }
+
+    /// Of the batch, those that may move change places among each other: by a choice from so many each time,
+    /// of which 0 leaves all in order.
+    pub fn shuffle(&mut self, may_move: impl Fn(&T) -> bool, mut choose: impl FnMut(usize) -> usize) {
+        let places: Vec<_> = (0..self.batch).filter(|place| may_move(&self.items[*place])).collect();
+        for (index, place) in places.iter().enumerate() {
+            let other = places[index + choose(places.len() - index)];
+            self.items.swap(*place, other);
+        }
+    }
+
+    /// How many items the batch has.
+    #[must_use]
+    pub fn batch(&self) -> usize {
+        self.batch
     }
 
     /// The batch's next item.
@@ -75,6 +96,22 @@ mod tests {
         queue.cut();
         assert_eq!(queue.pop(), Some(3));
         assert_eq!(queue.pop(), None);
+    }
+
+    #[test]
+    fn what_may_move_changes_places_and_nothing_else() {
+        let mut queue = ReadyQueue::default();
+        (0..6).for_each(|n| queue.push(n));
+        queue.cut();
+        queue.push(8);
+        queue.shuffle(|n| n % 2 == 0, |of| of - 1);
+        let mut order = Vec::new();
+        order.extend(std::iter::from_fn(|| queue.pop()));
+        assert_eq!(order, [4, 1, 0, 3, 2, 5]);
+        (0..6).for_each(|n| queue.push(n));
+        queue.cut();
+        queue.shuffle(|_| true, |_| 0);
+        assert_eq!(queue.take(), [8, 0, 1, 2, 3, 4, 5]);
     }
 
     #[test]

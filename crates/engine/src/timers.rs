@@ -25,6 +25,8 @@ pub struct TimerHeap<T> {
     fresh: Vec<Entry>,
     items: Slots<T>,
     arrivals: u64,
+    /// Turned in the arrival's number of what is pushed: by it a simulation changes the order of equals.
+    tie: u64,
     dead: usize,
 }
 
@@ -56,7 +58,14 @@ impl PartialOrd for Entry {
 
 impl<T> Default for TimerHeap<T> {
     fn default() -> Self {
-        Self { heap: BinaryHeap::new(), fresh: Vec::new(), items: Slots::default(), arrivals: 0, dead: 0 }
+        Self {
+            heap: BinaryHeap::new(),
+            fresh: Vec::new(),
+            items: Slots::default(),
+            arrivals: 0,
+            tie: 0,
+            dead: 0,
+        }
     }
 }
 
@@ -65,8 +74,13 @@ impl<T> TimerHeap<T> {
     pub fn push(&mut self, deadline: Deadline, item: T) -> Slot {
         self.arrivals += 1;
         let slot = self.items.insert(item);
-        self.fresh.push(Entry { deadline, arrival: self.arrivals, slot });
+        self.fresh.push(Entry { deadline, arrival: self.arrivals ^ self.tie, slot });
         slot
+    }
+
+    /// From now on equal deadlines are in the order of their numbers of arrival with these bits turned.
+    pub fn set_tie(&mut self, tie: u64) {
+        self.tie = tie;
     }
 
     /// Takes an item out, unless it was due before.
@@ -155,9 +169,21 @@ impl<T> TimerHeap<T> {
         self.items.is_empty()
     }
 
+    /// How many wait.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.items.len()
+    }
+
     /// What waits, in no order.
     pub fn iter(&self) -> impl Iterator<Item = &T> {
         self.items.iter()
+    }
+
+    /// The same with the deadlines.
+    pub fn entries(&self) -> impl Iterator<Item = (Deadline, &T)> {
+        let entries = self.heap.iter().chain(&self.fresh);
+        entries.filter_map(|entry| Some((entry.deadline, self.items.get(entry.slot)?)))
     }
 
     /// Empties the heap and hands over all that it held.
@@ -189,6 +215,16 @@ mod tests {
         assert_eq!(due(&mut timers, 19), [2]);
         assert_eq!(due(&mut timers, 30), [3, 4, 5, 1]);
         assert_eq!(timers.next_deadline(), Some(31));
+    }
+
+    #[test]
+    fn with_bits_turned_equals_come_in_another_order_and_others_do_not() {
+        let mut timers = TimerHeap::default();
+        timers.set_tie(1);
+        for (deadline, name) in [(10, 1), (20, 2), (20, 3), (20, 4), (30, 5)] {
+            timers.push(deadline, name);
+        }
+        assert_eq!(due(&mut timers, 30), [1, 3, 2, 4, 5]);
     }
 
     #[test]

@@ -8,17 +8,21 @@
 #![forbid(unsafe_code)]
 
 mod accept;
+mod pulse;
 mod reactor;
 mod registration;
 mod remote;
 mod reported;
 mod sources;
+mod stretch;
 mod watch;
 
-pub use accept::{Accept, Batch};
+pub use accept::{Accept, Arrivals, Batch};
+pub use pulse::{Beat, Doing, Pulse};
 pub use reactor::{Approach, Closed, EVENTS, Event, Reactor};
 pub use registration::Registration;
 pub use remote::{Remote, Thread};
 pub use reported::Reported;
 pub use sources::{Sources, Wanted};
-pub use watch::{Known, Refusal, Side, Watch, Watcher};
+pub use stretch::{Finding, Stretch};
+pub use watch::{Known, Line, Refusal, Side, Watch, Watcher};

@@ -6,10 +6,12 @@ use std::mem;
 use std::sync::Arc;
 
 use ironloop_driver::{
-    Driver, Events, Interest, Notifier, Poller, RawFd, Ready, Timeout, Token, Trigger, Watched,
+    Driver, Events, Interest, Notifier, Order, Poller, RawFd, Ready, Simulated, Timeout, Token, Trigger,
+    Watched,
 };
 use ironloop_engine::{Deadline, Engine, Plan, Sleep, Slot};
 
+use crate::pulse::Pulse;
 use crate::remote::Remote;
 use crate::reported::Reported;
 use crate::sources::Sources;
@@ -20,15 +22,14 @@ pub const EVENTS: usize = 1024;
 /// A busy loop that watches nothing still looks at the kernel now and then.
 const MOST_TURNS_WITHOUT_POLL: u32 = 64;
 
-/// The token of the notifier; all but this and the next are packed slots.
-const NOTIFIER: Token = Token(u64::MAX);
-
-/// The token of the descriptor that signals are written to.
-const SIGNALS: Token = Token(u64::MAX - 1);
-
 /// An item that stands for what the kernel has reported of a source.
 pub trait Event {
     fn event(slot: Slot, ready: Ready) -> Self;
+
+    /// Whether it is a step of a task, which a simulation may have come before or after another's.
+    fn is_step(&self) -> bool {
+        false
+    }
 }
 
 /// How a turn asks the kernel.
@@ -57,8 +58,8 @@ pub struct Reactor<R, T, S> {
     remote: Arc<Remote<R>>,
     /// Where signals are read from, once that is watched.
     signals: Option<RawFd>,
-    /// How many items were performed: the number of the one that runs.
-    performed: u64,
+    /// The remote's: at hand here, as it counts each item.
+    pulse: Arc<Pulse>,
     /// Sockets that were read until nothing was left, since the last wait.
     emptied: usize,
     /// Whether all that the last turn was told of was sockets with data, and all of that data was read.
@@ -74,15 +75,17 @@ pub struct Reactor<R, T, S> {
 impl<R: Event + From<T>, T, S> Reactor<R, T, S> {
     pub fn new(driver: Driver) -> io::Result<Self> {
         let poller = driver.poller()?;
-        let notifier = Notifier::new(&poller, NOTIFIER)?;
+        let remote = Arc::new(Remote::new(Notifier::new(&poller, Token::NOTIFIER)?));
+        let mut engine = Engine::default();
+        engine.set_tie(driver.world().map_or(0, Simulated::tie));
         Ok(Self {
-            engine: Engine::default(),
+            engine,
             sources: Sources::default(),
             driver,
             poller: Some(Arc::new(poller)),
-            remote: Arc::new(Remote::new(notifier)),
+            pulse: Arc::clone(remote.pulse()),
+            remote,
             signals: None,
-            performed: 0,
             emptied: 0,
             answered: false,
             turns_since_poll: 0,
@@ -184,8 +187,8 @@ impl<R: Event + From<T>, T, S> Reactor<R, T, S> {
         let mut all_known = true;
         for event in (0..events.len()).filter_map(|index| events.get(index)) {
             match event.token {
-                NOTIFIER => {}
-                SIGNALS => self.drain_signals(),
+                Token::NOTIFIER => {}
+                Token::SIGNALS => self.drain_signals(),
                 Token(slot) => {
                     let slot = Slot::unpack(slot);
                     all_known &= self.sources.get(slot).is_some();
@@ -204,8 +207,8 @@ impl<R: Event + From<T>, T, S> Reactor<R, T, S> {
         let (mut woken, mut all_known) = (false, true);
         for event in (0..events.len()).filter_map(|index| events.get(index)) {
             match event.token {
-                NOTIFIER => woken = true,
-                SIGNALS => {
+                Token::NOTIFIER => woken = true,
+                Token::SIGNALS => {
                     self.drain_signals();
                     woken = true;
                 }
@@ -274,20 +277,30 @@ impl<R: Event + From<T>, T, S> Reactor<R, T, S> {
     /// Cuts the batch.
     #[inline]
     pub fn cut(&mut self) {
+        self.pulse.count_turn();
         self.engine.begin();
+        if let Driver::Simulated(world) = &self.driver {
+            leave_to_chance(&mut self.engine, world);
+        }
     }
 
     /// The batch's next item.
     #[inline]
     pub fn pop(&mut self) -> Option<R> {
-        self.performed += 1;
+        self.pulse.count_item();
         self.engine.pop()
     }
 
     /// The number of the item that runs.
     #[must_use]
     pub fn performed(&self) -> u64 {
-        self.performed
+        self.pulse.performed()
+    }
+
+    /// The number of the turn.
+    #[must_use]
+    pub fn turn(&self) -> u64 {
+        self.pulse.turns()
     }
 
     /// A socket that was reported to have data has none any more.
@@ -307,6 +320,15 @@ impl<R: Event + From<T>, T, S> Reactor<R, T, S> {
     }
 }
 
+/// In a simulation: what the turn costs, and in which order the steps of different tasks come.
+#[cold]
+fn leave_to_chance<R: Event + From<T>, T>(engine: &mut Engine<R, T>, world: &Simulated) {
+    world.note_turn(engine.batch());
+    if world.order() == Some(Order::Tasks) {
+        engine.shuffle(R::is_step, |of| world.choose(u32::try_from(of).unwrap_or(u32::MAX)) as usize);
+    }
+}
+
 /// What a reactor held.
 pub struct Closed<R, S> {
     pub items: Vec<R>,
@@ -315,5 +337,5 @@ pub struct Closed<R, S> {
 }
 
 fn signals_watched(fd: RawFd) -> Watched {
-    Watched { fd, token: SIGNALS, interest: Interest::READABLE, trigger: Trigger::Edge }
+    Watched { fd, token: Token::SIGNALS, interest: Interest::READABLE, trigger: Trigger::Edge }
 }

@@ -3,10 +3,12 @@
 use std::collections::VecDeque;
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use ironloop_driver::{Notifier, Watched};
 use ironloop_engine::{Delivery, Inbox, Sleep};
+
+use crate::pulse::Pulse;
 
 /// Names a thread; how is for the binding to say. Never 0.
 pub type Thread = u64;
@@ -20,11 +22,18 @@ pub struct Remote<R> {
     notifier: Mutex<Option<Notifier>>,
     /// The thread that runs the loop; 0 while none does.
     thread: AtomicU64,
+    /// What a watchdog looks at.
+    pulse: Arc<Pulse>,
 }
 
 impl<R> Remote<R> {
     pub(crate) fn new(notifier: Notifier) -> Self {
-        Self { inbox: Inbox::default(), notifier: Mutex::new(Some(notifier)), thread: AtomicU64::new(0) }
+        Self {
+            inbox: Inbox::default(),
+            notifier: Mutex::new(Some(notifier)),
+            thread: AtomicU64::new(0),
+            pulse: Arc::default(),
+        }
     }
 
     /// Leaves an item, and wakes the loop if it sleeps. `Some` is the item of a loop that is closed. An
@@ -51,6 +60,12 @@ impl<R> Remote<R> {
         }
     }
 
+    /// Whether nothing arrives any more.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.inbox.is_closed()
+    }
+
     /// The thread that runs the loop.
     #[inline]
     #[must_use]
@@ -61,6 +76,13 @@ impl<R> Remote<R> {
     /// For the thread that begins to run the loop, or ends.
     pub fn set_thread(&self, thread: Option<Thread>) {
         self.thread.store(thread.unwrap_or(0), Ordering::Relaxed);
+    }
+
+    /// What the loop's thread does, for whoever watches it.
+    #[inline(always)]
+    #[must_use]
+    pub fn pulse(&self) -> &Arc<Pulse> {
+        &self.pulse
     }
 
     /// Whether somebody has left something.

@@ -131,7 +131,7 @@ impl<S> Sources<S> {
     }
 
     /// The same of a descriptor that is closed next and has no copy: the kernel need not be told.
-    pub(crate) fn leave_slot(&mut self, fd: RawFd, slot: Slot) -> Option<S> {
+    pub fn leave_slot(&mut self, fd: RawFd, slot: Slot) -> Option<S> {
         if self.slot(fd) == Some(slot) { self.forget(fd) } else { None }
     }
 

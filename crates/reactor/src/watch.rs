@@ -14,7 +14,36 @@ pub enum Watcher<C, O> {
     /// Runs as long as the descriptor is ready (`add_reader`, `add_writer`).
     Callback(C),
     /// Completed once each, in order (`sock_recv`…).
-    Operations(VecDeque<O>),
+    Operations(Line<O>),
+}
+
+/// At least one who waits. Mostly it is one: then there is nothing to allocate.
+pub struct Line<O> {
+    first: O,
+    others: VecDeque<O>,
+}
+
+impl<O> Line<O> {
+    fn of(first: O) -> Self {
+        Self { first, others: VecDeque::new() }
+    }
+
+    fn push_front(&mut self, operation: O) {
+        self.others.push_front(std::mem::replace(&mut self.first, operation));
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = &O> {
+        std::iter::once(&self.first).chain(&self.others)
+    }
+}
+
+impl<O> IntoIterator for Line<O> {
+    type Item = O;
+    type IntoIter = std::iter::Chain<std::iter::Once<O>, std::collections::vec_deque::IntoIter<O>>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        std::iter::once(self.first).chain(self.others)
+    }
 }
 
 /// The reading or the writing side.
@@ -212,10 +241,10 @@ impl<C, O> Watch<C, O> {
     pub fn enlist(&mut self, side: Side, operation: O) -> Watcher<C, O> {
         let watcher = self.watcher_mut(side);
         if let Watcher::Operations(operations) = watcher {
-            operations.push_back(operation);
+            operations.others.push_back(operation);
             return Watcher::Nobody;
         }
-        std::mem::replace(watcher, Watcher::Operations(VecDeque::from([operation])))
+        std::mem::replace(watcher, Watcher::Operations(Line::of(operation)))
     }
 
     /// Puts an operation that was refused before those that wait. A callback that has taken the side
@@ -226,7 +255,7 @@ impl<C, O> Watch<C, O> {
             operations.push_front(operation);
             return Watcher::Nobody;
         }
-        std::mem::replace(watcher, Watcher::Operations(VecDeque::from([operation])))
+        std::mem::replace(watcher, Watcher::Operations(Line::of(operation)))
     }
 
     /// The next operation of a side that may be tried.
@@ -236,11 +265,13 @@ impl<C, O> Watch<C, O> {
         if *readiness == Readiness::Waiting {
             return None;
         }
-        let operation = operations.pop_front();
-        if operations.is_empty() {
-            *watcher = Watcher::Nobody;
+        if let Some(next) = operations.others.pop_front() {
+            return Some(std::mem::replace(&mut operations.first, next));
         }
-        operation
+        match std::mem::take(watcher) {
+            Watcher::Operations(last) => Some(last.first),
+            Watcher::Nobody | Watcher::Callback(_) => None,
+        }
     }
 
     /// A watch with the callbacks of this one, and without its operations.
@@ -258,11 +289,15 @@ impl<C, O> Watch<C, O> {
         let mut taken = Vec::new();
         for side in [Side::Reader, Side::Writer] {
             let watcher = self.watcher_mut(side);
-            let Watcher::Operations(operations) = watcher else { continue };
-            let (out, rest): (VecDeque<_>, VecDeque<_>) =
-                std::mem::take(operations).into_iter().partition(&is_taken);
+            if !matches!(watcher, Watcher::Operations(_)) {
+                continue;
+            }
+            let Watcher::Operations(operations) = std::mem::take(watcher) else { continue };
+            let (out, mut others): (VecDeque<_>, VecDeque<_>) = operations.into_iter().partition(&is_taken);
             taken.extend(out);
-            *watcher = if rest.is_empty() { Watcher::Nobody } else { Watcher::Operations(rest) };
+            if let Some(first) = others.pop_front() {
+                *watcher = Watcher::Operations(Line { first, others });
+            }
         }
         taken
     }

@@ -33,6 +33,15 @@ impl EventList {
         self.list.clear();
     }
 
+    pub(crate) fn shuffle(&mut self, mut choose: impl FnMut(u32) -> u32) {
+        self.list.sort_by_key(|event| Token(event.u64).is_wake_up());
+        let count = self.list.iter().take_while(|event| !Token(event.u64).is_wake_up()).count();
+        for index in 0..count {
+            let left = u32::try_from(count - index).unwrap_or(u32::MAX);
+            self.list.swap(index, index + choose(left) as usize);
+        }
+    }
+
     pub(crate) fn get(&self, index: usize) -> Option<Event> {
         let raw = self.list.get(index)?;
         let bits = raw.events as i32;
@@ -55,6 +64,10 @@ impl Epoll {
             let fd = check(libc::epoll_create1(libc::EPOLL_CLOEXEC))?;
             Ok(Self(OwnedFd::from_raw_fd(fd)))
         }
+    }
+
+    pub(crate) fn as_raw_fd(&self) -> RawFd {
+        self.0.as_raw_fd()
     }
 
     pub(crate) fn add(
@@ -94,6 +107,7 @@ impl Epoll {
         check(unsafe { libc::epoll_ctl(self.0.as_raw_fd(), operation, fd, &raw mut event) }).map(drop)
     }
 
+    #[inline]
     pub(crate) fn wait(&self, events: &mut EventList, timeout: Timeout) -> io::Result<()> {
         events.clear();
         let count = match timeout {

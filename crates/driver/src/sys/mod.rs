@@ -6,9 +6,13 @@ pub(crate) mod eventfd;
 pub(crate) mod file;
 pub(crate) mod fork;
 pub(crate) mod inotify;
+pub(crate) mod lookup;
+pub(crate) mod memory;
+pub(crate) mod quiet;
 pub(crate) mod socket;
 pub(crate) mod stack;
 pub(crate) mod thread;
+pub(crate) mod timerfd;
 
 use std::io;
 

@@ -116,6 +116,25 @@ fn named(
     Ok(address(unsafe { storage.assume_init_ref() }, length as usize))
 }
 
+/// What a socket address of so many bytes says, if it is one of IPv4 or IPv6.
+///
+/// # Safety
+/// The address is null, or that many bytes of it may be read.
+pub(crate) unsafe fn internet_address_of(
+    raw: *const libc::sockaddr,
+    length: libc::socklen_t,
+) -> Option<SocketAddr> {
+    let length = (length as usize).min(size_of::<libc::sockaddr_storage>());
+    if raw.is_null() {
+        return None;
+    }
+    let mut storage = MaybeUninit::<libc::sockaddr_storage>::zeroed();
+    // SAFETY: so many bytes of the address may be read, as the caller promises, and fit; they do not overlap.
+    unsafe { ptr::copy_nonoverlapping(raw.cast::<u8>(), storage.as_mut_ptr().cast(), length) };
+    // SAFETY: zeroed, then filled.
+    internet_address(unsafe { storage.assume_init_ref() })
+}
+
 fn internet_address(storage: &libc::sockaddr_storage) -> Option<SocketAddr> {
     match libc::c_int::from(storage.ss_family) {
         libc::AF_INET => {

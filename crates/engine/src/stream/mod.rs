@@ -146,10 +146,24 @@ impl<C: AsRef<[u8]>> Stream<C> {
 
     /// So many bytes wait above, for room here. They count for flow control as if they were here.
     pub fn set_behind(&mut self, behind: usize) {
+        if self.endpoint.is_lost() {
+            return;
+        }
         if behind < self.behind {
             self.endpoint.flow.ease();
         }
         self.behind = behind;
+    }
+
+    /// Something that waits elsewhere was sent: the protocol may be able to write again.
+    pub fn ease(&mut self) {
+        self.endpoint.flow.ease();
+    }
+
+    /// Hands over what is outgoing, for another to send.
+    pub fn take_outgoing(&mut self) -> Outgoing<C> {
+        self.endpoint.flow.ease();
+        std::mem::take(&mut self.outgoing)
     }
 
     /// Asks for an end of file behind what is outgoing.
@@ -167,7 +181,10 @@ impl<C: AsRef<[u8]>> Stream<C> {
     /// The connection is over now. What was outgoing is handed over to be dropped; `None` if this changed
     /// nothing, else the protocol has to be told.
     pub fn abort(&mut self) -> Option<Outgoing<C>> {
-        self.endpoint.abort().then(|| std::mem::take(&mut self.outgoing))
+        self.endpoint.abort().then(|| {
+            self.behind = 0;
+            std::mem::take(&mut self.outgoing)
+        })
     }
 
     /// The protocol is about to be told of flow; what it writes meanwhile still goes out.

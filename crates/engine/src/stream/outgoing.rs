@@ -46,6 +46,12 @@ impl<C: AsRef<[u8]>> Outgoing<C> {
         }
     }
 
+    /// The chunks, of which none is sent in part.
+    pub fn into_chunks(self) -> impl Iterator<Item = C> {
+        debug_assert!(self.sent == 0);
+        self.chunks.into_iter()
+    }
+
     /// The unsent bytes, in order.
     pub fn slices(&self) -> impl Iterator<Item = &[u8]> {
         let skip = std::iter::once(self.sent).chain(std::iter::repeat(0));
