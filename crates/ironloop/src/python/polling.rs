@@ -1,0 +1,98 @@
+//! What a thread knows of the futures that it polls for Python: who has the seat, and that somebody looks into
+//! the mailbox afterwards. Kept in one place, since each poll asks for it.
+
+use std::cell::{Cell, RefCell};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::ptr;
+use std::task::Waker;
+use std::thread;
+
+use pyo3::prelude::*;
+
+use super::awaiting::Seat;
+use super::coroutine::Facts;
+use super::guest;
+
+struct Here {
+    /// The seat of the coroutine that is being polled here; null in other polls.
+    seat: Cell<*const RefCell<Seat>>,
+    /// How many polls are under way.
+    polls: Cell<u32>,
+    /// What was polled last, for reports of what took long.
+    last: Cell<Option<Facts>>,
+    /// Whether there ever was a mailbox in this thread.
+    has_mailbox: Cell<bool>,
+}
+
+thread_local! {
+    static HERE: Here = const {
+        Here {
+            seat: Cell::new(ptr::null()),
+            polls: Cell::new(0),
+            last: Cell::new(None),
+            has_mailbox: Cell::new(false),
+        }
+    };
+}
+
+/// Polls a coroutine's future, by this waker, with a seat. A panic is given back.
+pub(super) fn poll<R>(
+    py: Python<'_>,
+    facts: Facts,
+    seat: &RefCell<Seat>,
+    waker: &Waker,
+    poll: impl FnOnce() -> R,
+) -> thread::Result<R> {
+    seat.borrow_mut().top = waker.data().addr();
+    HERE.with(|here| {
+        let before = here.seat.replace(seat);
+        here.polls.set(here.polls.get() + 1);
+        here.last.set(Some(facts));
+        let polled = catch_unwind(AssertUnwindSafe(poll));
+        here.polls.set(here.polls.get() - 1);
+        here.seat.set(before);
+        if here.has_mailbox.get() {
+            guest::look(py);
+        }
+        polled
+    })
+}
+
+/// What runs here wakes whom it wants; the mailbox is looked into when it is over.
+pub(super) fn looks_afterwards<R>(py: Python<'_>, run: impl FnOnce() -> R) -> R {
+    struct Running<'a>(&'a Here);
+    impl Drop for Running<'_> {
+        fn drop(&mut self) {
+            self.0.polls.set(self.0.polls.get() - 1);
+        }
+    }
+    HERE.with(|here| {
+        here.polls.set(here.polls.get() + 1);
+        let running = Running(here);
+        let ran = run();
+        drop(running);
+        guest::look(py);
+        ran
+    })
+}
+
+/// What was polled last on this thread, if it was since this was asked before.
+pub(super) fn last() -> Option<Facts> {
+    HERE.with(|here| here.last.take())
+}
+
+/// Whether somebody looks into the mailbox soon.
+pub(super) fn is_under_way() -> bool {
+    HERE.with(|here| here.polls.get() > 0)
+}
+
+pub(super) fn has_mailbox() {
+    HERE.with(|here| here.has_mailbox.set(true));
+}
+
+/// Looks at the seat of the coroutine that is being polled.
+pub(super) fn with_seat<R>(look: impl FnOnce(&mut Seat) -> R) -> Option<R> {
+    let seat = HERE.with(|here| here.seat.get());
+    // SAFETY: `poll` lends it to this thread until the poll is over, and puts back what was there.
+    (!seat.is_null()).then(|| look(&mut unsafe { &*seat }.borrow_mut()))
+}
