@@ -2,6 +2,7 @@
 
 #![deny(unsafe_code)]
 
+mod door;
 mod event_loop;
 #[allow(unsafe_code)]
 mod ffi;
@@ -20,11 +21,13 @@ fn _ironloop(module: &Bound<'_, PyModule>) -> PyResult<()> {
     ffi::context::prepare(module.py())?;
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     event_loop::add_class(module)?;
+    event_loop::add_simulated_classes(module)?;
     event_loop::handle::add_classes(module)?;
     io::add_classes(module)?;
     io::files::add(module)?;
     module.add_function(wrap_pyfunction!(native_loop, module)?)?;
-    vocabulary(module)
+    vocabulary(module)?;
+    door::add(module)
 }
 
 /// A decorator that gives the Python half of the loop the native methods, of whatever wing.
@@ -55,6 +58,7 @@ fn vocabulary(module: &Bound<'_, PyModule>) -> PyResult<()> {
     waiting::locks::add(module)?;
     waiting::task_group::add(module)?;
     io::streams::add(module)?;
+    io::add_coroutines(module)?;
     let (future, task) = (ffi::imports::stock_future(py)?, ffi::imports::stock_task(py)?);
     let misfit = ffi::fields::probe::misfit(future, task)?;
     module.add("misfit", &misfit)?;

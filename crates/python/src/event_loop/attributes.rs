@@ -8,42 +8,49 @@ use super::handle_view::HandleView;
 use super::item::{Item, Timer};
 use super::loop_core::LoopCore;
 use super::parts::Parts;
+use super::recorder;
 use super::running;
+use super::simulated;
 use crate::ffi::ending::outlive_interpreter;
 use crate::ffi::{Object, traverse_class, view};
 
 #[pymethods]
 impl LoopCore {
     #[new]
-    #[pyo3(signature = (*_args, **_kwargs))]
+    #[pyo3(signature = (*_args, clock = None, **_kwargs))]
     fn new(
         _args: &Bound<'_, pyo3::types::PyTuple>,
+        clock: Option<&Bound<'_, PyAny>>,
         _kwargs: Option<&Bound<'_, pyo3::types::PyDict>>,
     ) -> PyResult<Self> {
         outlive_interpreter();
-        Self::make()
+        Self::make(simulated::driver_of(clock)?)
     }
 
     /// Drops all that is scheduled and watched, and closes the loop's descriptors.
-    fn _dispose(&self) {
-        self.dispose();
+    fn _dispose(&self, py: Python<'_>) {
+        self.dispose(py);
+        recorder::listen_no_more(py);
     }
 
+    /// Whether the loop runs now. Counterpart: asyncio's loop.is_running.
     #[pyo3(name = "is_running")]
     fn py_is_running(&self) -> bool {
         self.is_running()
     }
 
+    /// Whether `close` was called. Counterpart: asyncio's loop.is_closed.
     #[pyo3(name = "is_closed")]
     fn py_is_closed(&self) -> bool {
         self.is_closed()
     }
 
+    /// Whether the loop is in debug mode. Counterpart: asyncio's loop.get_debug.
     fn get_debug(&self) -> bool {
         self.is_debug()
     }
 
-    /// The running turn is the last one.
+    /// Ends `run_forever` after the running turn. Counterpart: asyncio's loop.stop.
     fn stop(&self) {
         self.keep(Parts::GOES_ON, false);
     }
@@ -100,6 +107,12 @@ impl LoopCore {
         }
     }
 
+    /// Whether its time is a simulation's.
+    #[getter]
+    fn _is_simulated(&self) -> bool {
+        self.driver.world().is_some()
+    }
+
     /// Whether tasks and futures are ironloop's own.
     #[getter]
     fn _native(&self) -> bool {
@@ -144,6 +157,14 @@ impl LoopCore {
         drop(old);
     }
 
+    /// From now on `hearer(what)` is called after each item: with the task that has made a step, else with what
+    /// the item is called. What it raises ends the run. None: nobody is told.
+    fn _hear(&self, hearer: Option<Bound<'_, PyAny>>) {
+        self.keep(Parts::UNHEARD, hearer.is_none());
+        let old = self.hearer.with(|known| std::mem::replace(known, hearer.map(Object::from)));
+        drop(old);
+    }
+
     /// The handles that the next turn runs, in order. A task's turn has none: one is made for those who look.
     fn _ready_handles(slf: &Bound<'_, Self>) -> PyResult<Vec<Py<PyAny>>> {
         let py = slf.py();
@@ -162,6 +183,19 @@ impl LoopCore {
         handles.iter().map(|handle| handle.as_py().clone_ref(py)).collect()
     }
 
+    /// When each timer is due, in seconds on the loop's clock, and what it is for: its handle, the future of a
+    /// sleep, who has a timeout; None of Rust code's.
+    fn _timers(&self, py: Python<'_>) -> Vec<(f64, Py<PyAny>)> {
+        let timers: Vec<(f64, Object)> = self.state.with(|state| {
+            let timers = state.reactor.engine.timers();
+            let shown = |timer: &Timer| {
+                timer.object().map_or_else(|| Object::none(py), |object| object.clone_ref(py))
+            };
+            timers.map(|(due, timer)| (deadline::seconds(due), shown(timer))).collect()
+        });
+        timers.into_iter().map(|(due, object)| (due, object.as_py().clone_ref(py))).collect()
+    }
+
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         // A running loop is no garbage, nor is what it holds: the collector need not walk it all each time.
         if self.is_running() {
@@ -171,6 +205,6 @@ impl LoopCore {
     }
 
     fn __clear__(&self) {
-        self.dispose();
+        Python::attach(|py| self.dispose(py));
     }
 }

@@ -50,7 +50,7 @@ pub(super) fn methods() -> Vec<pyo3::ffi::PyMethodDef> {
     vec![method_of!(
         LoopCore,
         c"time",
-        c"time($self)\n--\n\nThe loop's clock, in seconds: time.monotonic(). (asyncio: loop.time)",
+        c"time($self)\n--\n\nThe loop's clock, in seconds, what time.monotonic() says. Counterpart: asyncio's loop.time.",
         time
     )]
 }

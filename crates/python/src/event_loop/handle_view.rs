@@ -5,12 +5,12 @@ use pyo3::prelude::*;
 
 use super::item::Item;
 use super::loop_core::LoopCore;
-use crate::event_loop::handle::{Callback, Handle};
+use crate::event_loop::handle::{AnyHandle, Handle};
 use crate::event_loop::task::{Task, wakeup_of};
 use crate::ffi::derived::{Own, track};
 use crate::ffi::intern::intern;
 use crate::ffi::observer::AnyObserver;
-use crate::ffi::{Instance, Native, Object, Scope};
+use crate::ffi::{Instance, Object, Scope};
 
 /// What is ready, as one sees it.
 pub(super) enum HandleView {
@@ -31,7 +31,13 @@ impl HandleView {
             Item::Call(_) | Item::CallFromThread(_) | Item::Timer(_) | Item::Foreign(_) => {
                 item.object().map(|object| Self::Handle(object.clone_ref(py)))
             }
-            Item::Event(..) | Item::Other(..) => None,
+            Item::Event(..)
+            | Item::Other(..)
+            | Item::Run(_)
+            | Item::End(_)
+            | Item::Unwatch(..)
+            | Item::Home(_)
+            | Item::Blocked => None,
         }
     }
 
@@ -51,8 +57,7 @@ impl HandleView {
 }
 
 fn made_for(slf: &Bound<'_, LoopCore>, function: &Object, argument: &Object) -> PyResult<Instance<Handle>> {
-    let callback = Callback::of_done(slf, function, argument, Scope::copy_current(slf.py())?);
-    let made = Handle::class().instantiate(slf.py(), Handle(callback))?;
+    let made = Handle::of_done(slf, function, argument, Scope::copy_current(slf.py())?)?;
     // It is for others to keep.
     track(made.object());
     Ok(made)
@@ -77,7 +82,7 @@ impl LoopCore {
 
     fn failed(slf: &Bound<'_, Self>, handle: &Instance<Handle>, error: PyErr) -> PyResult<()> {
         let told = Self::callback_failed(slf, handle.object(), error);
-        handle.0.spend();
+        handle.callback().spend(slf.py());
         told
     }
 }

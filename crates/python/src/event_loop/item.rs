@@ -4,15 +4,17 @@
 //! else is of a [`ItemKind`], a static of the module that makes it, so that a new one touches no file of the
 //! loop.
 
-use ironloop_driver::Ready;
+use ironloop_abi::what;
+use ironloop_driver::{RawFd, Ready};
 use ironloop_engine::Slot;
 use ironloop_reactor::Event;
 use pyo3::prelude::*;
 
 use super::loop_core::LoopCore;
 use crate::event_loop::future::{self, Future};
-use crate::event_loop::handle::{Handle, ThreadSafeHandle, TimerHandle};
+use crate::event_loop::handle::{AnyHandle, Handle, ThreadSafeHandle, TimerHandle};
 use crate::event_loop::task::Task;
+use crate::ffi::callback::Callback;
 use crate::ffi::derived::{Own, track};
 use crate::ffi::observer::AnyObserver;
 use crate::ffi::{Instance, Object, Traverse, Visit, Visited};
@@ -45,6 +47,16 @@ pub(crate) enum Item {
     /// An observer is to be told of a future that is done.
     Notify(AnyObserver, Object),
     Other(&'static ItemKind, Object),
+    /// What waits in this slot was woken, or its time has come.
+    Run(Slot),
+    /// Another thread has given up what waits in this slot.
+    End(Slot),
+    /// The same of a descriptor that is watched.
+    Unwatch(RawFd, Slot),
+    /// Another thread has something called here.
+    Home(Callback),
+    /// The watchdog has found something: the program is told. Made by its thread, so it has nothing of Python's.
+    Blocked,
 }
 
 /// What becomes ready at a time.
@@ -54,6 +66,8 @@ pub(crate) enum Timer {
     /// The future that a sleeping task waits for.
     Sleep(Own<Future>),
     Other(&'static ItemKind, Object),
+    /// What waits in this slot.
+    Run(Slot),
 }
 
 impl Traverse for Item {
@@ -63,7 +77,12 @@ impl Traverse for Item {
             Self::CallFromThread(handle) => handle.traverse_owned(visit),
             Self::Timer(handle) => handle.traverse_owned(visit),
             Self::Foreign(object) | Self::Other(_, object) => object.traverse(visit),
-            Self::Event(..) => Ok(()),
+            Self::Event(..)
+            | Self::Run(_)
+            | Self::End(_)
+            | Self::Unwatch(..)
+            | Self::Home(_)
+            | Self::Blocked => Ok(()),
             Self::Step(task) => task.traverse(visit),
             Self::Throw(task, error) => (task, error).traverse(visit),
             Self::Wake(future) => future.traverse(visit),
@@ -78,6 +97,7 @@ impl Traverse for Timer {
             Self::Handle(handle) => handle.traverse_owned(visit),
             Self::Sleep(future) => future.traverse(visit),
             Self::Other(_, object) => object.traverse(visit),
+            Self::Run(_) => Ok(()),
         }
     }
 }
@@ -88,6 +108,7 @@ impl From<Timer> for Item {
             Timer::Handle(handle) => Self::Timer(handle),
             Timer::Sleep(future) => Self::Wake(future),
             Timer::Other(kind, object) => Self::Other(kind, object),
+            Timer::Run(slot) => Self::Run(slot),
         }
     }
 }
@@ -97,13 +118,28 @@ impl Event for Item {
     fn event(slot: Slot, ready: Ready) -> Self {
         Self::Event(slot, ready)
     }
+
+    fn is_step(&self) -> bool {
+        // What Rust code has woken is a step too, of a task or of a future of its own.
+        matches!(self, Self::Step(_) | Self::Throw(..) | Self::Run(_))
+    }
 }
 
 impl Timer {
     pub(super) fn handle(&self) -> Option<&Instance<TimerHandle>> {
         match self {
             Self::Handle(handle) => Some(handle),
-            Self::Sleep(_) | Self::Other(..) => None,
+            Self::Sleep(_) | Self::Other(..) | Self::Run(_) => None,
+        }
+    }
+
+    /// What a look at it shows; of Rust code's there is nothing.
+    pub(super) fn object(&self) -> Option<&Object> {
+        match self {
+            Self::Handle(handle) => Some(handle.object()),
+            Self::Sleep(future) => Some(future.object()),
+            Self::Other(_, object) => Some(object),
+            Self::Run(_) => None,
         }
     }
 
@@ -113,7 +149,7 @@ impl Timer {
             Self::Handle(handle) => track(handle.object()),
             Self::Sleep(future) => future::track_with_waiter(future),
             // It is known, as all of its kind.
-            Self::Other(..) => {}
+            Self::Other(..) | Self::Run(_) => {}
         }
     }
 }
@@ -128,7 +164,15 @@ impl Item {
             Self::Step(task) | Self::Throw(task, _) => track(task.object()),
             Self::Wake(future) => future::track_with_waiter(future),
             // They are known, as all of their kinds.
-            Self::Foreign(_) | Self::Event(..) | Self::Notify(..) | Self::Other(..) => {}
+            Self::Foreign(_)
+            | Self::Event(..)
+            | Self::Notify(..)
+            | Self::Other(..)
+            | Self::Run(_)
+            | Self::End(_)
+            | Self::Unwatch(..)
+            | Self::Home(_)
+            | Self::Blocked => {}
         }
     }
 
@@ -141,23 +185,33 @@ impl Item {
             Self::Step(task) | Self::Throw(task, _) => Some(task.object()),
             Self::Wake(future) => Some(future.object()),
             Self::Notify(observer, _) => Some(observer.object()),
-            Self::Event(..) => None,
+            Self::Event(..)
+            | Self::Run(_)
+            | Self::End(_)
+            | Self::Unwatch(..)
+            | Self::Home(_)
+            | Self::Blocked => None,
         }
     }
 
     /// It will never run.
-    pub(super) fn discard(self) {
+    pub(super) fn discard(self, py: Python<'_>) {
         match self {
-            Self::Call(handle) => handle.0.spend(),
-            Self::CallFromThread(handle) => handle.callback().spend(),
-            Self::Timer(handle) => handle.callback.spend(),
+            Self::Call(handle) => handle.callback().spend(py),
+            Self::CallFromThread(handle) => handle.callback().spend(py),
+            Self::Timer(handle) => handle.callback().spend(py),
+            Self::Home(callback) => callback.call(what::ENDED),
             Self::Foreign(_)
             | Self::Event(..)
+            | Self::Run(_)
+            | Self::End(_)
+            | Self::Unwatch(..)
             | Self::Step(_)
             | Self::Throw(..)
             | Self::Wake(_)
             | Self::Notify(..)
-            | Self::Other(..) => {}
+            | Self::Other(..)
+            | Self::Blocked => {}
         }
     }
 }

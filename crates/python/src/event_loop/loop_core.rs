@@ -8,38 +8,63 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
-use ironloop_driver::{Driver, Poller};
-use ironloop_engine::Slot;
-use ironloop_reactor::{Closed, Reactor, Remote};
+use ironloop_driver::{Driver, Poller, RawFd};
+use ironloop_engine::{Slot, Slots};
+use ironloop_reactor::{Closed, Pulse, Reactor, Remote};
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 
+use super::home::{Home, Tenant};
 use super::item::{Item, Timer};
+use super::load::Transports;
 use super::parts::{HOOKS, Kept, Parts};
+use super::recorder::watch::Watch;
 use super::sources::{Source, Sources};
+use crate::ffi::blank::Blank;
 use crate::ffi::cell::LoopCell;
 use crate::ffi::error::os_error;
 use crate::ffi::hooks::Own;
 use crate::ffi::intern::intern;
 use crate::ffi::memory::Pool;
 use crate::ffi::object::current_thread;
-use crate::ffi::{ExactClass, Object, Spare, Traverse, Visit, Visited, owned};
+use crate::ffi::recycled::Recycled;
+use crate::ffi::{Bytes, ExactClass, Object, Spare, Traverse, Visit, Visited, owned};
 
 /// Bytes that one read may bring, as in asyncio.
-const READ_BUFFER: usize = 256 * 1024;
+pub(crate) const READ_BUFFER: usize = 256 * 1024;
+
+/// Room that is kept for what is written: a slice of TLS.
+const MOST_OUTGOING: usize = 72 * 1024;
+
+/// Steps of TLS handshakes in one turn: each may take a signature's time, half a millisecond or more.
+const MOST_HANDSHAKES: u32 = 4;
 
 /// All that belongs to the loop's thread.
 pub(crate) struct State {
     pub(crate) reactor: Reactor<Item, Timer, Source>,
+    /// What Rust code of other extension modules has here.
+    pub(super) tenants: Slots<Tenant>,
     /// Reused from read to read; gone while one is under way.
     read_buffer: Vec<u8>,
+    /// What was received, for the next to be received.
+    recycled: Recycled,
+    /// Room for what a layer makes of what is written; gone while it is used.
+    outgoing: Vec<u8>,
+    /// The last turn in which handshakes went on, and how many did.
+    handshakes: (u64, u32),
     pub(super) turns_since_signals: u32,
 }
 
 owned!(State {
-    visits: reactor;
-    ignores: read_buffer, turns_since_signals;
+    visits: reactor, tenants;
+    ignores: read_buffer, recycled, outgoing, handshakes, turns_since_signals;
 });
+
+impl Traverse for Slots<Tenant> {
+    fn traverse(&self, visit: &mut Visit<'_>) -> Visited {
+        self.iter().try_for_each(|tenant| tenant.traverse(visit))
+    }
+}
 
 impl Traverse for Reactor<Item, Timer, Source> {
     fn traverse(&self, visit: &mut Visit<'_>) -> Visited {
@@ -54,13 +79,23 @@ pub(crate) struct LoopCore {
     pub(crate) state: LoopCell<State>,
     pub(crate) driver: Driver,
     /// Apart from the state, because other threads have it.
-    pub(super) remote: Arc<Remote<Item>>,
+    pub(crate) remote: Arc<Remote<Item>>,
+    /// The same for Rust code of other extension modules.
+    pub(crate) home: Arc<Home>,
+    /// The remote's, at hand.
+    pub(super) pulse: Arc<Pulse>,
     pub(crate) handles: Pool,
     pub(crate) timer_handles: Pool,
     pub(crate) thread_handles: Pool,
     /// What callbacks run in.
     pub(crate) context: Spare,
     pub(super) task_factory: LoopCell<Option<Object>>,
+    /// Who is told of each item, once that is performed: a simulation.
+    pub(super) hearer: LoopCell<Option<Object>>,
+    /// Who records what it does.
+    pub(super) watch: LoopCell<Watch>,
+    /// What its transports have come to.
+    pub(crate) transports: Arc<Transports>,
     /// What of [`Parts`] is replaced on the instance, and how the loop stands.
     pub(super) own: Own,
     /// How many steps of tasks were made.
@@ -73,26 +108,39 @@ pub(crate) struct LoopCore {
 // What other threads have left in the inbox is not shown: it is known to nobody else, and so taken for alive.
 // The spare context leads nowhere.
 owned!(LoopCore {
-    visits: state, task_factory;
-    ignores: driver, remote, handles, timer_handles, thread_handles, context, own, steps, lingering;
+    visits: state, task_factory, hearer;
+    ignores: driver, remote, home, pulse, handles, timer_handles, thread_handles, context, watch, transports, own,
+        steps, lingering;
 });
 
 pub(crate) static EXACT: ExactClass<LoopCore> = ExactClass::new();
 
 impl LoopCore {
-    pub(super) fn make() -> PyResult<Self> {
-        let driver = Driver::default();
-        let reactor = Reactor::new(driver).map_err(os_error)?;
+    pub(super) fn make(driver: Driver) -> PyResult<Self> {
+        let reactor = Reactor::new(driver.clone()).map_err(os_error)?;
         let remote = Arc::clone(reactor.remote());
         Ok(Self {
-            state: LoopCell::new(State { reactor, read_buffer: Vec::new(), turns_since_signals: 0 }),
+            state: LoopCell::new(State {
+                reactor,
+                tenants: Slots::default(),
+                read_buffer: Vec::new(),
+                recycled: Recycled::default(),
+                outgoing: Vec::new(),
+                handshakes: (0, 0),
+                turns_since_signals: 0,
+            }),
+            home: Arc::new(Home::new(Arc::clone(&remote), driver.clone())),
             driver,
+            pulse: Arc::clone(remote.pulse()),
             remote,
             handles: Pool::for_bursts(),
             timer_handles: Pool::for_bursts(),
             thread_handles: Pool::for_bursts(),
             context: Spare::default(),
             task_factory: LoopCell::new(None),
+            hearer: LoopCell::new(None),
+            watch: LoopCell::new(Watch::default()),
+            transports: Arc::default(),
             own: Own::default(),
             steps: AtomicU64::new(0),
             lingering: AtomicU64::new(0),
@@ -106,6 +154,29 @@ impl LoopCore {
 
     pub(crate) fn is_debug(&self) -> bool {
         self.own.differs_in(Parts::CHECKS_NOTHING)
+    }
+
+    /// Whether somebody records what it does.
+    #[inline(always)]
+    pub(crate) fn is_watched(&self) -> bool {
+        self.own.differs_in(Parts::UNWATCHED)
+    }
+
+    /// Whether somebody is told of each item.
+    pub(super) fn is_heard(&self) -> bool {
+        self.own.differs_in(Parts::UNHEARD)
+    }
+
+    /// Whether nobody looks at what it performs: it is neither in debug mode, nor recorded, nor heard.
+    #[inline(always)]
+    pub(super) fn is_unobserved(&self) -> bool {
+        !self.own.differs_in(Parts::CHECKS_NOTHING.and(Parts::UNWATCHED).and(Parts::UNHEARD))
+    }
+
+    /// Whether it is recorded, and nobody else looks at what it performs.
+    #[inline(always)]
+    pub(super) fn is_only_watched(&self) -> bool {
+        self.is_watched() && !self.own.differs_in(Parts::CHECKS_NOTHING.and(Parts::UNHEARD))
     }
 
     /// Whether it is open, and checks nothing.
@@ -160,6 +231,11 @@ impl LoopCore {
         self.state.with(|state| state.reactor.performed())
     }
 
+    /// The number of the turn.
+    pub(crate) fn turn_number(&self) -> u64 {
+        self.state.with(|state| state.reactor.turn())
+    }
+
     /// Whether the calling thread is the one that runs the loop.
     pub(crate) fn runs_here(&self) -> bool {
         self.remote.thread() == Some(current_thread())
@@ -196,6 +272,79 @@ impl LoopCore {
         result
     }
 
+    /// Another thread has given up a descriptor; it may be another's by now.
+    fn drop_source(&self, fd: RawFd, slot: Slot) -> Option<Source> {
+        self.state.with(|state| {
+            let (poller, sources) = state.reactor.watching()?;
+            sources.remove_slot(poller, fd, slot)
+        })
+    }
+
+    pub(super) fn unwatch(&self, py: Python<'_>, fd: RawFd, slot: Slot) {
+        if let Some(source) = self.drop_source(fd, slot) {
+            source.discard(py);
+        }
+    }
+
+    /// What was received, as a `bytes`.
+    #[inline]
+    pub(crate) fn bytes(&self, py: Python<'_>, content: &[u8]) -> Bytes {
+        if Recycled::takes(content.len()) {
+            if let Ok(mut blank) = self.state.with(|state| state.recycled.blank(py, content.len())) {
+                blank.room()[..content.len()].copy_from_slice(content);
+                return self.recycle(py, blank, content.len());
+            }
+        }
+        Bytes::new(py, content)
+    }
+
+    /// What `fill` puts into a buffer of that size, and says the length of, as a `bytes`.
+    #[inline]
+    pub(crate) fn filled<R>(
+        &self,
+        py: Python<'_>,
+        size: usize,
+        fill: impl FnOnce(&mut [u8]) -> PyResult<(usize, R)>,
+    ) -> PyResult<(Bytes, R)> {
+        let mut blank = self.state.with(|state| state.recycled.blank(py, size))?;
+        let (count, result) = fill(&mut blank.room()[..size])?;
+        if Recycled::takes(size) && blank.fits(count) {
+            return Ok((self.recycle(py, blank, count), result));
+        }
+        Ok((Bytes::of(blank.finish(py, count)?.as_any())?, result))
+    }
+
+    #[inline]
+    fn recycle(&self, py: Python<'_>, mut blank: Blank, length: usize) -> Bytes {
+        let bytes = blank.share(py, length);
+        self.state.with(|state| state.recycled.keep(blank));
+        bytes
+    }
+
+    /// Empty, with as much room as it had when it was given back.
+    #[inline]
+    pub(crate) fn take_outgoing(&self) -> Vec<u8> {
+        self.state.with(|state| std::mem::take(&mut state.outgoing))
+    }
+
+    #[inline]
+    pub(crate) fn give_back_outgoing(&self, mut room: Vec<u8>) {
+        if room.capacity() <= MOST_OUTGOING {
+            room.clear();
+            self.state.with(|state| state.outgoing = room);
+        }
+    }
+
+    /// Whether one more handshake may go on in this turn, which it does then.
+    pub(crate) fn may_shake_hands(&self) -> bool {
+        self.state.with(|state| {
+            let turn = state.reactor.turn();
+            let (last, count) = state.handshakes;
+            state.handshakes = (turn, if last == turn { count + 1 } else { 1 });
+            state.handshakes.1 <= MOST_HANDSHAKES
+        })
+    }
+
     /// A socket that was reported to have data has none any more.
     pub(crate) fn note_emptied(&self) {
         self.state.with(|state| state.reactor.note_emptied());
@@ -207,10 +356,14 @@ impl LoopCore {
     }
 
     /// Drops all that is scheduled and watched, and closes the loop's descriptors.
-    pub(super) fn dispose(&self) {
-        let Closed { items, sources, .. } = self.state.with(|state| state.reactor.close());
-        items.into_iter().for_each(Item::discard);
-        sources.into_iter().for_each(Source::discard);
+    pub(super) fn dispose(&self, py: Python<'_>) {
+        drop(self.watch.with(std::mem::take));
+        self.keep(Parts::UNWATCHED, true);
+        let (Closed { items, sources, .. }, tenants) =
+            self.state.with(|state| (state.reactor.close(), state.tenants.take()));
+        items.into_iter().for_each(|item| item.discard(py));
+        tenants.into_iter().for_each(Tenant::discard);
+        sources.into_iter().for_each(|source| source.discard(py));
     }
 
     /// The loop stops: what it holds may be garbage from now on, and the collector has to know it. Until it

@@ -1,5 +1,7 @@
 //! What a loop makes for its users: futures, tasks, transports.
 
+use std::ffi::CStr;
+
 use crate::ffi::intern::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
@@ -11,6 +13,7 @@ use crate::event_loop::task::{self, Task};
 use crate::ffi::call::call_named;
 use crate::ffi::derived::{Own, track};
 use crate::ffi::imports;
+use crate::ffi::method::documentation;
 use crate::ffi::{Arg, Arguments, Object, method_of};
 
 fn create_future(slf: &Bound<'_, LoopCore>, arguments: Arguments<'_>) -> PyResult<Object> {
@@ -98,20 +101,40 @@ pub(crate) fn create_native_task(
     task::create(slf, coroutine.to_object(py), given(name), given(context)).map(Some)
 }
 
+/// With what this Python's takes.
+macro_rules! create_task_doc {
+    ($keywords:literal) => {
+        concat!(
+            "create_task($self, coro, ",
+            $keywords,
+            ")\n--\n\n",
+            "A task of this loop that runs a coroutine; its first step is in the next turn.\n\n",
+            "Takes the keywords of this Python's asyncio.Task (name, context; from 3.12 on eager_start), or of the\n",
+            "task factory. Raises RuntimeError if the loop is closed, TypeError if `coro` is no coroutine.\n",
+            "Counterpart: asyncio's loop.create_task.\0"
+        )
+    };
+}
+const CREATE_TASK: &CStr = documentation(if cfg!(Py_3_14) {
+    create_task_doc!("**kwargs")
+} else if cfg!(Py_3_13) {
+    create_task_doc!("*, name=None, context=None, **kwargs")
+} else {
+    create_task_doc!("*, name=None, context=None")
+});
+
 pub(super) fn methods() -> Vec<pyo3::ffi::PyMethodDef> {
     vec![
         method_of!(
             LoopCore,
             c"create_future",
-            c"create_future($self)\n--\n\nA future of this loop. (asyncio: loop.create_future)",
+            c"create_future($self)\n--\n\nA pending future of this loop. Counterpart: asyncio's loop.create_future.",
             create_future
         ),
         method_of!(
             LoopCore,
             c"create_task",
-            c"create_task($self, coro, **kwargs)\n--\n\nA task that runs a coroutine; takes the keywords of this \
-              Python's asyncio.Task (name, context, eager_start…).\n\nRaises RuntimeError if the loop is closed. \
-              (asyncio: loop.create_task)",
+            CREATE_TASK,
             create_task
         ),
     ]

@@ -10,18 +10,23 @@ mod clock;
 pub(crate) mod future;
 pub(crate) mod handle;
 mod handle_view;
+pub(crate) mod home;
 mod item;
+mod load;
 mod loop_core;
 mod make;
 pub(crate) mod named;
 mod parts;
+pub(crate) mod recorder;
 mod report;
 pub(crate) mod running;
 mod schedule;
 mod select;
+mod simulated;
 mod sources;
 pub(crate) mod task;
 mod turn;
+mod watchdog;
 
 use pyo3::prelude::*;
 use pyo3::types::PyType;
@@ -29,17 +34,24 @@ use pyo3::types::PyType;
 use crate::ffi::method::add_methods;
 pub(crate) use by_name::call_soon_by_name;
 pub(crate) use item::{Item, ItemKind, Timer};
-pub(crate) use loop_core::LoopCore;
+pub(crate) use load::Open;
+pub(crate) use loop_core::{LoopCore, READ_BUFFER};
 pub(crate) use make::create_native_task;
 pub(crate) use parts::Parts;
+pub(crate) use simulated::add_classes as add_simulated_classes;
 pub(crate) use sources::{Source, SourceKind, Sources};
 
 /// Gives the Python half of the loop the native methods of this wing.
 pub(crate) fn add_methods_to(class: &Bound<'_, PyType>) -> PyResult<()> {
     loop_core::EXACT.learn(class)?;
-    for methods in
-        [schedule::methods(), turn::methods(), select::methods(), clock::methods(), make::methods()]
-    {
+    for methods in [
+        schedule::methods(),
+        turn::methods(),
+        select::methods(),
+        clock::methods(),
+        make::methods(),
+        recorder::methods(),
+    ] {
         add_methods(class, &methods)?;
     }
     parts::HOOKS.learn(&[class])
@@ -47,5 +59,7 @@ pub(crate) fn add_methods_to(class: &Bound<'_, PyType>) -> PyResult<()> {
 
 /// Adds the class to the module.
 pub(crate) fn add_class(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    watchdog::add(module)?;
+    recorder::add(module)?;
     module.add_class::<LoopCore>()
 }

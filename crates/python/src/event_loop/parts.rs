@@ -5,7 +5,8 @@
 //!
 //! How a loop stands is in the same word, so that the hot paths ask once. Open → closed (`close`; a test may
 //! open it again); goes on → stopping (`stop`) → goes on (`run_forever` has returned); checks nothing → debug
-//! mode and back (`set_debug`). Whether it runs, and in which thread, other threads have to know: that is
+//! mode and back (`set_debug`); unwatched → recorded and back (`recorder`); unheard → heard and back (`_hear`).
+//! Whether it runs, and in which thread, other threads have to know: that is
 //! [`Remote`](ironloop_reactor::Remote)'s.
 
 use crate::ffi::hooks::{Hook, Hooks, Intact};
@@ -53,6 +54,10 @@ impl Parts {
     pub(crate) const GOES_ON: Self = Self(1 << 27);
     /// It is not in debug mode.
     pub(crate) const CHECKS_NOTHING: Self = Self(1 << 28);
+    /// Nobody records what it does.
+    pub(crate) const UNWATCHED: Self = Self(1 << 29);
+    /// Nobody is told of each item.
+    pub(crate) const UNHEARD: Self = Self(1 << 30);
 
     pub(crate) const fn and(self, other: Self) -> Self {
         Self(self.0 | other.0)

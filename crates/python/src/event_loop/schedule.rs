@@ -10,15 +10,19 @@ use pyo3::types::{PyFloat, PyInt, PyTuple};
 use super::by_name::call_soon_by_name;
 use super::item::{Item, Timer};
 use super::loop_core::{LoopCore, closed};
-use super::parts::Parts;
-use crate::event_loop::handle::{Callback, Draft, Handle, ThreadSafeHandle, TimerHandle};
+use super::parts::{Kept, Parts};
+use super::recorder;
+use crate::event_loop::handle::{Draft, Handle, ThreadSafeHandle, TimerHandle};
 use crate::event_loop::task::{Task, wakeup_of};
 use crate::ffi::call::call_named;
 use crate::ffi::derived::{Own, track};
 use crate::ffi::ending::outlive_interpreter;
 use crate::ffi::error::os_error;
 use crate::ffi::object::float_of;
-use crate::ffi::{Arg, Arguments, Context, Instance, Native, Object, imports, method_of};
+use crate::ffi::{Arg, Arguments, Context, Instance, Object, imports, method_of};
+
+/// Items may be pushed in the place of handles, without a look.
+const PUSHES: Parts = Parts::CALL_SOON.and(Parts::OPEN).and(Parts::CHECKS_NOTHING);
 
 /// Which threads may call a method.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -61,14 +65,6 @@ fn check(
     slf.call_method0(intern!(slf.py(), "_caller")).map(|source| Some(source.into()))
 }
 
-impl Handle {
-    /// A new one, in memory of the loop's.
-    #[inline(always)]
-    pub(crate) fn make(slf: &Bound<'_, LoopCore>, draft: Draft<'_>) -> PyResult<Instance<Self>> {
-        Self::class().instantiate_in(slf.py(), Some(&slf.get().handles), || Self(draft.finish(slf)))
-    }
-}
-
 impl LoopCore {
     /// Makes a timer ready at `when`, in seconds on the loop's clock.
     pub(crate) fn schedule(&self, when: f64, timer: Timer) -> Slot {
@@ -78,8 +74,34 @@ impl LoopCore {
     /// A task's turn is in the next batch.
     #[inline(always)]
     pub(crate) fn step_soon(slf: &Bound<'_, Self>, task: Own<Task>) -> PyResult<()> {
-        if Self::may_push(slf)? {
+        // What each step of a task comes to.
+        let kept = Self::kept(slf);
+        if kept.has(PUSHES.and(Parts::UNWATCHED)) {
             slf.get().push(Item::Step(task));
+            return Ok(());
+        }
+        Self::look_and_step_soon(slf, task, kept)
+    }
+
+    #[inline(never)]
+    fn look_and_step_soon(slf: &Bound<'_, Self>, task: Own<Task>, mut kept: Kept) -> PyResult<()> {
+        if slf.get().is_watched() && !recorder::woken(slf, &task) {
+            kept = Self::kept(slf);
+        }
+        if kept.has(PUSHES) || Self::look_whether_to_push(slf)? {
+            slf.get().push(Item::Step(task));
+            return Ok(());
+        }
+        Self::step_by_name(slf, &task)
+    }
+
+    /// A task's turn follows the item that runs, which was its wake.
+    pub(crate) fn step_afterwards(slf: &Bound<'_, Self>, task: Own<Task>) -> PyResult<()> {
+        if slf.get().is_watched() {
+            recorder::woken(slf, &task);
+        }
+        if Self::may_push(slf)? {
+            slf.get().push_afterwards(Item::Step(task));
             return Ok(());
         }
         Self::step_by_name(slf, &task)
@@ -105,8 +127,7 @@ impl LoopCore {
     /// check.
     #[inline(always)]
     fn may_push(slf: &Bound<'_, Self>) -> PyResult<bool> {
-        // What each step of a task comes to.
-        if Self::keeps(slf, Parts::CALL_SOON.and(Parts::OPEN).and(Parts::CHECKS_NOTHING)) {
+        if Self::keeps(slf, PUSHES) {
             return Ok(true);
         }
         Self::look_whether_to_push(slf)
@@ -136,8 +157,8 @@ impl LoopCore {
         context: Context,
     ) -> PyResult<()> {
         slf.get().check_open()?;
-        let callback = Callback::of_done(slf, callback, future, context.into());
-        slf.get().push(Item::Call(Handle::class().instantiate(slf.py(), Handle(callback))?));
+        let handle = Handle::of_done(slf, callback, future, context.into())?;
+        slf.get().push(Item::Call(handle));
         Ok(())
     }
 }
@@ -171,8 +192,7 @@ fn call_soon_threadsafe(slf: &Bound<'_, LoopCore>, arguments: Arguments<'_>) -> 
     let [function] = sorted.first;
     let draft = draft(slf, function, sorted.rest, sorted.context, "call_soon_threadsafe", Caller::AnyThread)?;
     let (item, handle) = if imports::thread_safe_handle(py)?.is_some() {
-        let make = || ThreadSafeHandle::new(draft.finish(slf));
-        let handle = ThreadSafeHandle::class().instantiate_in(py, Some(&core.thread_handles), make)?;
+        let handle = ThreadSafeHandle::make(slf, draft)?;
         (Item::CallFromThread(handle.clone_ref(py)), handle.into_object())
     } else {
         let handle = Handle::make(slf, draft)?;
@@ -247,7 +267,7 @@ fn call_at(slf: &Bound<'_, LoopCore>, arguments: Arguments<'_>) -> PyResult<Obje
     let given = when.bind(slf.py());
     let handle = schedule(slf, given.extract()?, function, sorted.rest, sorted.context, "call_at")?;
     if !given.is_exact_instance_of::<PyFloat>() {
-        handle.callback.set_when(when.to_object(slf.py()));
+        handle.set_given(slf.py(), when.to_object(slf.py()));
     }
     Ok(handle.into_object())
 }
@@ -262,8 +282,7 @@ fn schedule(
 ) -> PyResult<Instance<TimerHandle>> {
     let (py, core) = (slf.py(), slf.get());
     let draft = draft(slf, function, rest, context, method, Caller::LoopThread)?;
-    let make = || TimerHandle::new(draft.finish(slf), when);
-    let handle = TimerHandle::class().instantiate_in(py, Some(&core.timer_handles), make)?;
+    let handle = TimerHandle::make(slf, draft, when)?;
     track_if_needed(core, handle.object());
     let timer = Timer::Handle(handle.clone_ref(py));
     handle.set_slot(core.schedule(when, timer));
@@ -291,14 +310,15 @@ pub(super) fn methods() -> Vec<pyo3::ffi::PyMethodDef> {
             c"call_soon",
             c"call_soon($self, callback, *args, context=None)\n--\n\nRuns callback(*args) in the next turn, \
               in a copy of the current context or in `context`.\n\nReturns an asyncio.Handle. Raises RuntimeError if \
-              the loop is closed. (asyncio: loop.call_soon)",
+              the loop is closed. Counterpart: asyncio's loop.call_soon.",
             call_soon
         ),
         method_of!(
             LoopCore,
             c"call_soon_threadsafe",
-            c"call_soon_threadsafe($self, callback, *args, context=None)\n--\n\nThe same from any thread; wakes the \
-              loop if it sleeps. (asyncio: loop.call_soon_threadsafe)",
+            c"call_soon_threadsafe($self, callback, *args, context=None)\n--\n\nRuns callback(*args) in the \
+              loop's next turn, asked from any thread; wakes the loop if it sleeps.\n\nReturns an asyncio.Handle. Raises \
+              RuntimeError if the loop is closed. Counterpart: asyncio's loop.call_soon_threadsafe.",
             call_soon_threadsafe
         ),
         method_of!(
@@ -306,14 +326,15 @@ pub(super) fn methods() -> Vec<pyo3::ffi::PyMethodDef> {
             c"call_later",
             c"call_later($self, delay, callback, *args, context=None)\n--\n\nRuns callback(*args) once `delay` \
               seconds have passed, never earlier.\n\nReturns an asyncio.TimerHandle. Raises RuntimeError if the loop is \
-              closed, TypeError if `delay` is no number. (asyncio: loop.call_later)",
+              closed, TypeError if `delay` is no number. Counterpart: asyncio's loop.call_later.",
             call_later
         ),
         method_of!(
             LoopCore,
             c"call_at",
-            c"call_at($self, when, callback, *args, context=None)\n--\n\nThe same at `when`, in seconds on the \
-              loop's clock. (asyncio: loop.call_at)",
+            c"call_at($self, when, callback, *args, context=None)\n--\n\nRuns callback(*args) once the loop's clock \
+              says `when`, in seconds as of loop.time().\n\nReturns an asyncio.TimerHandle. Raises RuntimeError if the loop \
+              is closed, TypeError if `when` is no number. Counterpart: asyncio's loop.call_at.",
             call_at
         ),
         method_of!(LoopCore, c"_add_callback", c"Schedules a handle made by asyncio.", add_callback),

@@ -7,12 +7,12 @@
 
 use ironloop_driver::{Events, RawFd, Ready, Timeout};
 use ironloop_engine::{Plan, deadline};
-use ironloop_reactor::EVENTS;
+use ironloop_reactor::{Doing, EVENTS};
 use pyo3::prelude::*;
 
 use super::loop_core::LoopCore;
 use super::sources::Source;
-use crate::event_loop::task;
+use crate::event_loop::{task, watchdog};
 use crate::ffi::intern::intern;
 use crate::ffi::{Arguments, Object, method_of};
 
@@ -45,10 +45,13 @@ impl LoopCore {
             }
         };
         task::vacate(slf)?;
+        // How a tool waits is its own.
+        slf.get().pulse.set(Doing::Asleep);
         let events = slf
             .getattr(intern!(slf.py(), "_selector"))?
-            .call_method1(intern!(slf.py(), "select"), (timeout,))?;
-        slf.call_method1(intern!(slf.py(), "_process_events"), (events,)).map(drop)
+            .call_method1(intern!(slf.py(), "select"), (timeout,));
+        watchdog::awake(&slf.get().pulse);
+        slf.call_method1(intern!(slf.py(), "_process_events"), (events?,)).map(drop)
     }
 }
 

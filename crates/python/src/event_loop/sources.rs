@@ -17,7 +17,7 @@ pub(crate) struct SourceKind {
     /// error.
     pub(crate) hears_of_loss: fn(&Object) -> bool,
     /// Its loop is closed: nobody will be told any more.
-    pub(crate) discard: fn(&Object),
+    pub(crate) discard: fn(Python<'_>, &Object),
 }
 
 /// Who is told when a descriptor becomes ready.
@@ -59,7 +59,7 @@ impl Source {
         (self.kind.hears_of_loss)(&self.object)
     }
 
-    pub(super) fn discard(self) {
-        (self.kind.discard)(&self.object);
+    pub(crate) fn discard(self, py: Python<'_>) {
+        (self.kind.discard)(py, &self.object);
     }
 }

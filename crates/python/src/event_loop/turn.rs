@@ -5,22 +5,26 @@ use std::sync::Arc;
 
 use ironloop_driver::{Events, Poller, RawFd, Timeout};
 use ironloop_engine::{Plan, Slot, deadline};
-use ironloop_reactor::{Approach, EVENTS};
+use ironloop_reactor::{Approach, Doing, EVENTS};
 use pyo3::prelude::*;
+use pyo3::types::PyString;
 
 use super::handle_view::HandleView;
+use super::home::{self, Here};
 use super::item::Item;
 use super::loop_core::LoopCore;
 use super::parts::Kept;
 use super::parts::Parts;
+use super::recorder;
 use super::sources::Source;
-use crate::event_loop::handle::{Callback, Handle};
-use crate::event_loop::{future, task};
+use crate::event_loop::handle::{AnyHandle, Callback, Handle};
+use crate::event_loop::{future, task, watchdog};
+use crate::ffi::adopted;
 use crate::ffi::derived::track;
 use crate::ffi::ending::outlive_interpreter;
 use crate::ffi::error::os_error;
 use crate::ffi::intern::intern;
-use crate::ffi::{Arguments, Instance, Native, Object, Scope, method_of};
+use crate::ffi::{Arguments, Instance, Object, Scope, method_of};
 
 /// A busy loop whose callbacks are no Python code still lets signal handlers run.
 const MOST_TURNS_WITHOUT_SIGNALS: u32 = 64;
@@ -43,6 +47,7 @@ impl LoopCore {
     fn run(slf: &Bound<'_, Self>) -> PyResult<()> {
         let poller = slf.get().open_poller()?;
         let mut events = Events::with_capacity(EVENTS);
+        recorder::begin_run(slf);
         loop {
             let kept = Self::kept(slf);
             let turned = if kept.has(Parts::RUN_ONCE) {
@@ -87,8 +92,20 @@ impl LoopCore {
             let due = Self::due(slf)?;
             core.state.with(|state| state.reactor.expire(due));
         }
+        let watched = core.is_watched().then(|| recorder::turn_begins(core));
         core.state.with(|state| state.reactor.cut());
-        while let Some(item) = core.state.with(|state| state.reactor.pop()) {
+        let performed = Self::perform_all(slf);
+        match watched {
+            Some(outer) => recorder::turn_ends(core, outer),
+            None if core.is_watched() => recorder::first_turn_ends(core),
+            None => {}
+        }
+        performed
+    }
+
+    #[inline(always)]
+    fn perform_all(slf: &Bound<'_, Self>) -> PyResult<()> {
+        while let Some(item) = slf.get().state.with(|state| state.reactor.pop()) {
             if !Self::is_quiet(slf, &item) {
                 task::vacate(slf)?;
             }
@@ -107,14 +124,23 @@ impl LoopCore {
         match item {
             Item::Step(_) => true,
             Item::Wake(_) => Self::calls_itself(slf, Parts::CALL_SOON),
-            Item::Call(handle) => handle.0.sets_result() && Self::calls_itself(slf, Parts::CALL_SOON),
-            Item::Timer(handle) => handle.callback.sets_result() && Self::calls_itself(slf, Parts::CALL_SOON),
+            Item::Call(handle) => {
+                handle.callback().sets_result() && Self::calls_itself(slf, Parts::CALL_SOON)
+            }
+            Item::Timer(handle) => {
+                handle.callback().sets_result() && Self::calls_itself(slf, Parts::CALL_SOON)
+            }
             Item::Other(kind, _) => kind.quiet,
+            // Where somebody's code runs, they see to it.
+            Item::Run(_) | Item::End(_) | Item::Unwatch(..) | Item::Home(_) => {
+                Self::calls_itself(slf, Parts::CALL_SOON)
+            }
             Item::CallFromThread(_)
             | Item::Foreign(_)
             | Item::Event(..)
             | Item::Throw(..)
-            | Item::Notify(..) => false,
+            | Item::Notify(..)
+            | Item::Blocked => false,
         }
     }
 
@@ -166,14 +192,29 @@ impl LoopCore {
         let (py, core) = (slf.py(), slf.get());
         let result = if approach == Approach::Sleep {
             task::vacate(slf)?;
+            recorder::look(slf);
+            let watched = core.is_watched();
+            if watched {
+                recorder::waits(core, true);
+            }
             core.trim();
-            let result = py.detach(|| core.driver.wait(poller, events, timeout));
+            core.pulse.set(Doing::Asleep);
+            let result = py.detach(|| {
+                let result = core.driver.wait(poller, events, timeout);
+                core.pulse.set(Doing::Returning);
+                result
+            });
             core.remote.wake_up();
+            if watched {
+                recorder::waits(core, false);
+            }
+            watchdog::awake(&core.pulse);
             result
         } else {
             core.driver.wait(poller, events, Timeout::Now)
         };
         match result {
+            Err(error) if error.kind() == io::ErrorKind::Deadlock => Self::nothing_will_happen(slf)?,
             Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(os_error(error)),
             _ => {}
         }
@@ -184,6 +225,12 @@ impl LoopCore {
             Self::check_signals_rarely(slf)?;
             Ok(Began::AtOnce)
         }
+    }
+
+    /// A simulation's loop says who waits, unless it finds something that may happen.
+    #[cold]
+    fn nothing_will_happen(slf: &Bound<'_, Self>) -> PyResult<()> {
+        slf.call_method0(intern!(slf.py(), "_nothing_will_happen")).map(drop)
     }
 
     /// After a turn that did not sleep. The interpreter runs signal handlers in whatever Python code runs
@@ -198,6 +245,8 @@ impl LoopCore {
             return Ok(());
         }
         task::vacate(slf)?;
+        watchdog::awake(&slf.get().pulse);
+        recorder::look(slf);
         slf.py().check_signals()
     }
 
@@ -217,15 +266,79 @@ impl LoopCore {
 
     #[inline(always)]
     fn perform(slf: &Bound<'_, Self>, item: Item) -> PyResult<()> {
-        if !slf.get().is_debug() {
+        if slf.get().is_unobserved() {
             return Self::perform_untimed(slf, &item);
         }
+        Self::perform_observed(slf, &item)
+    }
+
+    #[inline(never)]
+    fn perform_observed(slf: &Bound<'_, Self>, item: &Item) -> PyResult<()> {
+        // What a recorded loop does most.
+        if let Item::Step(task) = item
+            && slf.get().is_only_watched()
+        {
+            let outer = recorder::step_begins(slf, task);
+            let result = task::step(slf, task).or_else(|error| Self::step_failed(slf, task, error));
+            recorder::step_ends(slf, task, outer);
+            return result;
+        }
+        if !slf.get().is_heard() {
+            return Self::perform_watched(slf, item);
+        }
+        let what = Self::called(slf.py(), item);
+        Self::perform_watched(slf, item)?;
+        Self::tell_hearer(slf, &what)
+    }
+
+    /// What `_hear` has it told: a task, or a name. A callback forgets its own when it runs.
+    fn called(py: Python<'_>, item: &Item) -> Object {
+        match item {
+            Item::Step(task) | Item::Throw(task, _) => task.object().clone_ref(py),
+            _ => PyString::new(py, &recorder::name(py, item)).into_any().into(),
+        }
+    }
+
+    fn tell_hearer(slf: &Bound<'_, Self>, what: &Object) -> PyResult<()> {
+        let py = slf.py();
+        let Some(hearer) = slf.get().hearer.with(|hearer| hearer.as_ref().map(|hearer| hearer.clone_ref(py)))
+        else {
+            return Ok(());
+        };
+        task::vacate(slf)?;
+        hearer.bind(py).call1((what.bind(py),)).map(drop)
+    }
+
+    fn perform_watched(slf: &Bound<'_, Self>, item: &Item) -> PyResult<()> {
+        if !slf.get().is_watched() {
+            return Self::perform_debugged(slf, item);
+        }
+        if let Item::Step(task) | Item::Throw(task, _) = item {
+            let outer = recorder::step_begins(slf, task);
+            let result = Self::perform_debugged(slf, item);
+            recorder::step_ends(slf, task, outer);
+            return result;
+        }
+        let before = recorder::begins(slf, item);
+        let result = Self::perform_debugged(slf, item);
+        recorder::ends(slf.get(), item, &before);
+        result
+    }
+
+    fn perform_debugged(slf: &Bound<'_, Self>, item: &Item) -> PyResult<()> {
+        if slf.get().is_debug() { Self::perform_timed(slf, item) } else { Self::perform_untimed(slf, item) }
+    }
+
+    fn perform_timed(slf: &Bound<'_, Self>, item: &Item) -> PyResult<()> {
+        drop(adopted::polled(slf.py()));
         let start = slf.get().driver.now();
-        let result = Self::perform_untimed(slf, &item);
-        if let Some(object) = Self::object_of(slf, &item) {
+        let result = Self::perform_untimed(slf, item);
+        if let Some(object) = Self::object_of(slf, item) {
             let seconds = (slf.get().driver.now() - start) as f64 / 1e9;
             task::vacate(slf)?;
-            slf.call_method1(intern!(slf.py(), "_executed"), (object.bind(slf.py()), seconds))?;
+            let polled = adopted::polled(slf.py()).unwrap_or_else(|| Object::none(slf.py()));
+            let arguments = (object.bind(slf.py()), seconds, polled.bind(slf.py()));
+            slf.call_method1(intern!(slf.py(), "_executed"), arguments)?;
         }
         result
     }
@@ -236,6 +349,7 @@ impl LoopCore {
         match item {
             Item::Event(slot, _) => slf.get().source(py, *slot)?.culprit(py),
             Item::Notify(..) => HandleView::of(py, item)?.into_handle(slf).ok(),
+            Item::Run(_) | Item::End(_) | Item::Unwatch(..) | Item::Home(_) | Item::Blocked => None,
             Item::Other(kind, _) if kind.quiet => None,
             Item::Call(_)
             | Item::CallFromThread(_)
@@ -251,11 +365,11 @@ impl LoopCore {
     fn perform_untimed(slf: &Bound<'_, Self>, item: &Item) -> PyResult<()> {
         let py = slf.py();
         match item {
-            Item::Call(handle) => Self::run_callback(slf, &handle.0, handle.object()),
+            Item::Call(handle) => Self::run_callback(slf, handle.callback(), handle.object()),
             Item::CallFromThread(handle) => {
                 handle.running(|| Self::run_callback(slf, handle.callback(), handle.object()))
             }
-            Item::Timer(handle) => Self::run_callback(slf, &handle.callback, handle.object()),
+            Item::Timer(handle) => Self::run_callback(slf, handle.callback(), handle.object()),
             Item::Foreign(handle) => {
                 let cancelled = handle.bind(py).getattr(intern!(py, "_cancelled"))?.is_truthy()?;
                 if cancelled { Ok(()) } else { handle.bind(py).call_method0(intern!(py, "_run")).map(drop) }
@@ -273,6 +387,17 @@ impl LoopCore {
                 observer.tell(py, future).or_else(|error| Self::telling_failed(slf, observer, future, error))
             }
             Item::Other(kind, object) => (kind.perform)(slf, object),
+            Item::Run(slot) => home::run(slf, *slot),
+            Item::End(slot) => {
+                home::end(slf, *slot);
+                Ok(())
+            }
+            Item::Unwatch(fd, slot) => {
+                slf.get().unwatch(py, *fd, *slot);
+                Ok(())
+            }
+            Item::Home(callback) => home::come(slf, *callback),
+            Item::Blocked => watchdog::tell(slf),
         }
     }
 
@@ -283,18 +408,16 @@ impl LoopCore {
 
     /// Runs `function()` in a context, as if it were a callback of this turn.
     pub(crate) fn run_now(slf: &Bound<'_, Self>, function: &Object, scope: Scope) -> PyResult<()> {
-        let py = slf.py();
-        let callback = Callback::of_function(slf, function, scope);
-        let handle = Handle::class().instantiate(py, Handle(callback))?;
-        Self::run_callback(slf, &handle.0, handle.object())
+        let handle = Handle::of_function(slf, function, scope)?;
+        Self::run_callback(slf, handle.callback(), handle.object())
     }
 
     /// A user's callback for a descriptor, which runs again as long as that is ready.
     pub(crate) fn run_watcher(slf: &Bound<'_, Self>, handle: &Instance<Handle>) -> PyResult<()> {
-        handle.0.run(slf.py()).or_else(|error| Self::callback_failed(slf, handle.object(), error))
+        handle.callback().run(slf.py()).or_else(|error| Self::callback_failed(slf, handle.object(), error))
     }
 
-    fn run_callback(slf: &Bound<'_, Self>, callback: &Callback, handle: &Object) -> PyResult<()> {
+    fn run_callback(slf: &Bound<'_, Self>, callback: Callback<'_>, handle: &Object) -> PyResult<()> {
         // In debug mode it stays whole, for the log of slow callbacks, and for the report of an error.
         let mut is_whole = slf.get().is_debug();
         if let Err(error) = callback.run_once(slf.py()) {
@@ -303,7 +426,7 @@ impl LoopCore {
         }
         let is_debug = slf.get().is_debug();
         if is_whole && !is_debug {
-            callback.spend();
+            callback.spend(slf.py());
         }
         if handle.references() > 1 {
             // Whoever holds it now holds the loop by it, and may be reached from there.
@@ -317,7 +440,12 @@ impl LoopCore {
 
 fn run(slf: &Bound<'_, LoopCore>, _: Arguments<'_>) -> PyResult<Object> {
     outlive_interpreter();
-    known_as_attached(|| LoopCore::run(slf))?;
+    let here = Here::begin(slf);
+    let run = watchdog::Run::begin(slf);
+    let result = known_as_attached(|| LoopCore::run(slf));
+    let told = run.end(slf);
+    drop(here);
+    result.and(told)?;
     Ok(Object::none(slf.py()))
 }
 
@@ -325,6 +453,7 @@ fn run_once(slf: &Bound<'_, LoopCore>, _: Arguments<'_>) -> PyResult<Object> {
     outlive_interpreter();
     let poller = slf.get().open_poller()?;
     let mut events = Events::with_capacity(EVENTS);
+    let _here = Here::begin(slf);
     let turned = known_as_attached(|| LoopCore::turn(slf, LoopCore::kept(slf), &poller, &mut events));
     LoopCore::leave(slf, turned)?;
     Ok(Object::none(slf.py()))

@@ -8,6 +8,30 @@ use pyo3::prelude::*;
 
 use super::{Object, Traverse, Visit, Visited};
 
+/// An exported buffer for the length of a call, where it stays in place.
+struct Lent(MaybeUninit<ffi::Py_buffer>);
+
+impl Lent {
+    fn export(&mut self, object: &Bound<'_, PyAny>, flags: i32) -> PyResult<&mut ffi::Py_buffer> {
+        // SAFETY: a live object, and room for the view, which does not move: `self` is borrowed.
+        if unsafe { ffi::PyObject_GetBuffer(object.as_ptr(), self.0.as_mut_ptr(), flags) } < 0 {
+            return Err(PyErr::fetch(object.py()));
+        }
+        // SAFETY: filled by the call.
+        Ok(unsafe { self.0.assume_init_mut() })
+    }
+}
+
+/// Releases it, also where `body` panics.
+struct Release<'a>(&'a mut ffi::Py_buffer);
+
+impl Drop for Release<'_> {
+    fn drop(&mut self) {
+        // SAFETY: filled by a successful PyObject_GetBuffer, released once, on an attached thread.
+        unsafe { ffi::PyBuffer_Release(&raw mut *self.0) };
+    }
+}
+
 /// An exported buffer, released when dropped.
 pub(crate) struct Buffer(Box<ffi::Py_buffer>);
 
@@ -18,6 +42,23 @@ impl Buffer {
     /// Contiguous bytes to read.
     pub(crate) fn readable(object: &Bound<'_, PyAny>) -> PyResult<Self> {
         Self::new(object, ffi::PyBUF_SIMPLE)
+    }
+
+    /// The same for the length of a call, without memory for the view.
+    pub(crate) fn lend<R>(object: &Bound<'_, PyAny>, body: impl FnOnce(&[u8]) -> R) -> PyResult<R> {
+        let mut lent = Lent(MaybeUninit::uninit());
+        let view = Release(lent.export(object, ffi::PyBUF_SIMPLE)?);
+        Ok(body(bytes_of(view.0)))
+    }
+
+    /// Contiguous bytes to fill, for the length of a call.
+    pub(crate) fn lend_to_fill<R>(
+        object: &Bound<'_, PyAny>,
+        body: impl FnOnce(&mut [u8]) -> R,
+    ) -> PyResult<R> {
+        let mut lent = Lent(MaybeUninit::uninit());
+        let view = Release(lent.export(object, ffi::PyBUF_WRITABLE)?);
+        Ok(body(room_of(view.0)))
     }
 
     /// Contiguous bytes to fill.
@@ -47,22 +88,32 @@ impl Buffer {
     }
 
     pub(crate) fn bytes(&self) -> &[u8] {
-        if self.0.len == 0 {
-            return &[];
-        }
-        // SAFETY: the exporter keeps so many bytes in place while the view lives. Other code may change them
-        // only while this thread runs Python, and the borrow does not last that long.
-        unsafe { slice::from_raw_parts(self.0.buf.cast(), self.len()) }
+        bytes_of(&self.0)
     }
 
     pub(crate) fn bytes_mut(&mut self) -> &mut [u8] {
-        if self.0.len == 0 || self.0.readonly != 0 {
-            return &mut [];
-        }
-        // SAFETY: the exporter keeps so many bytes in place while the view lives, and has agreed to writing;
-        // `&mut` is the only borrow.
-        unsafe { slice::from_raw_parts_mut(self.0.buf.cast(), self.len()) }
+        room_of(&mut self.0)
     }
+}
+
+/// Of a view that was exported, and lives as long as the borrow.
+fn bytes_of(view: &ffi::Py_buffer) -> &[u8] {
+    if view.len == 0 {
+        return &[];
+    }
+    // SAFETY: the exporter keeps so many bytes in place while the view lives. Other code may change them
+    // only while this thread runs Python, and the borrow does not last that long.
+    unsafe { slice::from_raw_parts(view.buf.cast(), view.len as usize) }
+}
+
+/// The same to be filled.
+fn room_of(view: &mut ffi::Py_buffer) -> &mut [u8] {
+    if view.len == 0 || view.readonly != 0 {
+        return &mut [];
+    }
+    // SAFETY: the exporter keeps so many bytes in place while the view lives, and has agreed to writing;
+    // `&mut` is the only borrow.
+    unsafe { slice::from_raw_parts_mut(view.buf.cast(), view.len as usize) }
 }
 
 impl Traverse for Buffer {

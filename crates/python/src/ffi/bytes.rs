@@ -4,9 +4,8 @@ use std::slice;
 
 use pyo3::ffi;
 use pyo3::prelude::*;
-use pyo3::types::PyByteArray;
+use pyo3::types::{PyByteArray, PyBytes};
 
-use super::blank::Blank;
 use super::{Arg, Object};
 
 /// A `bytes` object, whose content never moves and never changes.
@@ -26,16 +25,13 @@ impl Bytes {
         unsafe { Object::from_result(object.py(), ffi::PyBytes_FromObject(object.as_ptr())) }.map(Self)
     }
 
-    /// A new one of what `fill` puts into a buffer of that size, and says the length of; no code of others sees
-    /// the object before.
-    pub(crate) fn filled<R>(
-        py: Python<'_>,
-        size: usize,
-        fill: impl FnOnce(&mut [u8]) -> PyResult<(usize, R)>,
-    ) -> PyResult<(Self, R)> {
-        let mut blank = Blank::new(py, size)?;
-        let (count, result) = fill(blank.room())?;
-        Ok((Self(blank.finish(py, count)?.into()), result))
+    pub(crate) fn new(py: Python<'_>, content: &[u8]) -> Self {
+        Self(PyBytes::new(py, content).into())
+    }
+
+    /// An object that is one.
+    pub(super) fn known(object: Object) -> Self {
+        Self(object)
     }
 
     pub(crate) fn object(&self) -> &Object {

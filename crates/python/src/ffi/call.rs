@@ -29,10 +29,36 @@ pub(crate) fn call(py: Python<'_>, callable: &Object, arguments: &[&Object]) -> 
     }
 }
 
+/// `callable(*arguments)` with those that come before the first that is missing.
+#[inline(always)]
+pub(crate) fn call_with(
+    py: Python<'_>,
+    callable: &Object,
+    arguments: &[Option<Object>; 3],
+) -> PyResult<Object> {
+    let [a, b, c] =
+        arguments.each_ref().map(|object| object.as_ref().map_or(ptr::null_mut(), Object::as_ptr));
+    let list = [ptr::null_mut(), a, b, c];
+    let count = match (a.is_null(), b.is_null(), c.is_null()) {
+        (true, _, _) => 0,
+        (_, true, _) => 1,
+        (_, _, true) => 2,
+        _ => 3,
+    };
+    let count = count | ffi::PY_VECTORCALL_ARGUMENTS_OFFSET;
+    // SAFETY: the list holds that many live objects behind one free place; the result is new, or an error is
+    // set.
+    unsafe {
+        let result =
+            ffi::PyObject_Vectorcall(callable.as_ptr(), list.as_ptr().add(1), count, ptr::null_mut());
+        Object::from_result(py, result)
+    }
+}
+
 /// `callable(*arguments)` with a ready-made tuple.
 pub(crate) fn call_tuple(py: Python<'_>, callable: &Object, arguments: &Object) -> PyResult<Object> {
-    // SAFETY: both references keep what they name; handles, which alone have such arguments, have them of
-    // `arguments::tuple`. The result is new, or an error is set.
+    // SAFETY: both references keep what they name; what is no tuple is an error. The result is new, or an error
+    // is set.
     unsafe { Object::from_result(py, ffi::PyObject_CallObject(callable.as_ptr(), arguments.as_ptr())) }
 }
 

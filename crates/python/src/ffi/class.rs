@@ -1,8 +1,8 @@
 //! Native classes that are real subclasses of asyncio's Python classes.
 //!
 //! An instance is the base's C struct, then two words if the class is open (instance dictionary and weak
-//! references) or one for weak references alone, then a Rust value: the payload. The base's own slots stay
-//! empty; the class overrides their names.
+//! references) or one for weak references alone, then a Rust value: the payload. The class overrides the names
+//! of the base's own slots, so these stay empty, unless the payload begins there ([`Native::IN_BASE`]).
 
 use std::ffi::{CStr, c_int, c_void};
 use std::mem::{align_of, size_of};
@@ -14,6 +14,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyModule, PyTuple, PyType};
 
 use super::memory::{BEFORE, Pool, allocate, release, whole_words};
+use super::place::are_places;
 use super::{Clear, Instance, Object, Traverse};
 
 /// The payload of a native class.
@@ -26,6 +27,9 @@ pub(crate) trait Native: Traverse + Clear + Send + Sync + Sized + 'static {
     const OPEN: bool;
     /// Whether instances take weak references, though no attributes.
     const WEAK: bool = false;
+    /// So many bytes of the payload are places that lie where the base has its `__slots__`, if that has just as
+    /// many ([`place`](super::place)); else the whole payload lies behind. Of a class that is not open.
+    const IN_BASE: usize = 0;
     /// Whether instances come from the garbage collector's allocator, which counts them, and are known to it
     /// from the beginning.
     const TRACKED: bool;
@@ -33,7 +37,8 @@ pub(crate) trait Native: Traverse + Clear + Send + Sync + Sized + 'static {
     const FINALIZES: bool;
     /// Whether instances can be called: the payload begins with the function to do it.
     const CALLABLE: bool = false;
-    /// Whether one that stands in a class is called with the instance first, as a function is.
+    /// Whether one that stands in a class is called with the instance first, as a function is. Nobody changes such a
+    /// class.
     const METHOD: bool = false;
 
     fn class() -> &'static Class;
@@ -55,6 +60,11 @@ pub(crate) trait Native: Traverse + Clear + Send + Sync + Sized + 'static {
 
     /// Where the memory of dead instances may wait for the next one.
     fn pool(&self) -> Option<&Pool> {
+        None
+    }
+
+    /// Who owns that pool, if it is one that the payload owns.
+    fn keeper(&self, _py: Python<'_>) -> Option<Object> {
         None
     }
 }
@@ -88,13 +98,15 @@ impl Class {
     ) -> PyResult<()> {
         // SAFETY: a live type; its size was settled when it was made.
         let base_size = unsafe { (*bases[0].as_type_ptr()).tp_basicsize } as usize;
+        let in_base = T::IN_BASE > 0 && are_places(bases[0], T::IN_BASE)?;
         let bases = PyTuple::new(module.py(), bases)?;
         let extras = base_size.next_multiple_of(align_of::<Extras>());
         let extras_size = match (T::OPEN, T::WEAK) {
             (true, _) => size_of::<Extras>(),
             (false, weak) => usize::from(weak) * size_of::<usize>(),
         };
-        let payload = (extras + extras_size).next_multiple_of(align_of::<T>());
+        let behind = (extras + extras_size).next_multiple_of(align_of::<T>());
+        let payload = if in_base { size_of::<ffi::PyObject>() } else { behind };
         let slot = |slot: c_int, pfunc: *mut c_void| ffi::PyType_Slot { slot, pfunc };
         let mut slots = vec![
             slot(ffi::Py_tp_dealloc, dealloc::<T> as *mut c_void),
@@ -133,7 +145,9 @@ impl Class {
         let flags =
             ffi::Py_TPFLAGS_DEFAULT | ffi::Py_TPFLAGS_HAVE_GC | ffi::Py_TPFLAGS_DISALLOW_INSTANTIATION;
         let flags = if T::CALLABLE { flags | ffi::Py_TPFLAGS_HAVE_VECTORCALL } else { flags };
-        let flags = if T::METHOD { flags | ffi::Py_TPFLAGS_METHOD_DESCRIPTOR } else { flags };
+        // The interpreter remembers where it found a method only if the method's class cannot change.
+        let method = ffi::Py_TPFLAGS_METHOD_DESCRIPTOR | ffi::Py_TPFLAGS_IMMUTABLETYPE;
+        let flags = if T::METHOD { flags | method } else { flags };
         let mut spec = ffi::PyType_Spec {
             name: T::NAME.as_ptr(),
             basicsize: whole_words(payload + size_of::<T>()) as c_int,
@@ -219,7 +233,7 @@ impl Class {
     ) -> PyResult<Instance<T>> {
         let kind = self.kind();
         // SAFETY: fresh memory is sized for the class and zeroed behind the header, recycled memory was an
-        // instance of the class and its slots are empty. The payload is in place before the collector can see
+        // instance of the class: its slots are empty, or the payload is about to fill them. The payload is in place before the collector can see
         // the instance: `make` may make none, and leaves it in memory that nobody knows if it panics.
         unsafe {
             let memory = match recycled {
@@ -306,12 +320,17 @@ unsafe extern "C" fn dealloc<T: Native>(instance: *mut ffi::PyObject) {
             let dict = &raw mut (*class.extras(instance)).dict;
             ffi::Py_XDECREF(dict.replace(ptr::null_mut()));
         }
-        let payload = class.payload::<T>(instance).read();
-        if !payload.pool().is_some_and(|pool| pool.put(instance)) {
+        // Dropped where it is, and not taken out before: to copy what was just written costs more than to
+        // write it. The pool is kept by somebody else meanwhile.
+        let payload = class.payload::<T>(instance);
+        let keeper = (*payload).keeper(Python::assume_attached());
+        let pool = (*payload).pool().map(ptr::from_ref);
+        payload.drop_in_place();
+        if !pool.is_some_and(|pool| (*pool).put(instance)) {
             release(instance, T::TRACKED);
         }
         ffi::Py_DECREF(kind.cast());
-        drop(payload);
+        drop(keeper);
     }
 }
 

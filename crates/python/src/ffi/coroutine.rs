@@ -11,6 +11,7 @@ use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 
+use super::adopted::is_adopted;
 pub(crate) use super::class::ClassKind;
 use super::inspection::{self, Inspect, Inspected, Stage};
 use super::intern::intern;
@@ -123,6 +124,11 @@ pub(crate) trait Coroutine: Traverse + Clear + Send + Sync + Sized + 'static {
         None
     }
 
+    /// The lock, the queue… that it waits for.
+    fn subject(&self, _py: Python<'_>) -> Option<Object> {
+        None
+    }
+
     fn make(self, py: Python<'_>) -> PyResult<Instance<Self>> {
         let made = Self::kind().class().instantiate(py, self)?;
         if inspection::may_track_origins() {
@@ -178,6 +184,10 @@ impl<C: Coroutine> Inspect for C {
 
     fn awaits(&self, py: Python<'_>) -> Option<Object> {
         Coroutine::awaits(self, py)
+    }
+
+    fn subject(&self, py: Python<'_>) -> Option<Object> {
+        Coroutine::subject(self, py)
     }
 }
 
@@ -319,10 +329,18 @@ unsafe fn is_native(object: *mut ffi::PyObject) -> bool {
     shows.is_some_and(|shows| std::ptr::fn_addr_eq(shows, repr as ffi::reprfunc))
 }
 
+/// Whether it is a coroutine of the interpreter's, or a generator.
+pub(crate) fn is_interpreted(object: &Object) -> (bool, bool) {
+    // SAFETY: a live object.
+    unsafe { (ffi::PyCoro_CheckExact(object.as_ptr()) != 0, ffi::PyGen_CheckExact(object.as_ptr()) != 0) }
+}
+
 /// Whether this is a coroutine beyond doubt: the interpreter's or one of ours.
 pub(crate) fn is_coroutine(object: &Object) -> bool {
     // SAFETY: a live object.
-    unsafe { ffi::PyCoro_CheckExact(object.as_ptr()) != 0 || is_native(object.as_ptr()) }
+    unsafe {
+        ffi::PyCoro_CheckExact(object.as_ptr()) != 0 || is_native(object.as_ptr()) || is_adopted(object)
+    }
 }
 
 /// The iterator that `await` has of a native coroutine: itself. A `RuntimeError` if it is being awaited.

@@ -113,7 +113,7 @@ impl<T: Derived> Deref for Own<T> {
 }
 
 /// Where in an instance the payload begins: `create` has compared it with the base that is there.
-const fn payload_of<T: Derived>() -> usize {
+pub(crate) const fn payload_of<T: Derived>() -> usize {
     size_of::<T::Fields>().next_multiple_of(align_of::<T>())
 }
 

@@ -20,6 +20,10 @@ use super::Object;
 pub(crate) struct Field(Cell<*mut ffi::PyObject>);
 
 impl Field {
+    pub(crate) const fn empty() -> Self {
+        Self(Cell::new(ptr::null_mut()))
+    }
+
     pub(crate) fn new(object: Object) -> Self {
         Self(Cell::new(object.into_ptr()))
     }

@@ -11,6 +11,7 @@ use std::ptr;
 
 use pyo3::ffi;
 use pyo3::prelude::*;
+use pyo3::types::PyType;
 
 use super::bound::{self, Bindable, BoundMethod, PyMethod_New};
 use super::callable::{Callable, call_slot, called};
@@ -96,6 +97,14 @@ pub(crate) fn set_methods(class: &Bound<'_, PyAny>, methods: &[(&str, Method)]) 
 }
 
 impl Function {
+    /// Gives a class a native method in the place of its own of the same name, for which it stands.
+    pub(crate) fn replace(class: &Bound<'_, PyType>, name: &str, body: Body) -> PyResult<()> {
+        let (stands_for, owner) = (class.getattr(name)?.into(), Some(class.clone().into_any().into()));
+        let function = Self::begin(class.py(), body, stands_for, owner)?;
+        let function = FUNCTION.instantiate(class.py(), function)?;
+        class.setattr(name, function.object().bind(class.py()))
+    }
+
     pub(crate) fn make(py: Python<'_>, body: Body, stands_for: Object) -> PyResult<Object> {
         FUNCTION.instantiate(py, Self::begin(py, body, stands_for, None)?).map(Instance::into_object)
     }

@@ -10,6 +10,7 @@
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use pyo3::exceptions::{PyAttributeError, PyImportError};
+use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyString, PyTuple, PyType};
@@ -39,9 +40,21 @@ pub(crate) fn prepare(py: Python<'_>) -> PyResult<()> {
     servers_know_transports(py).map(drop)
 }
 
+/// A module, which is mostly there: to find that out by an import takes ten times as long.
+pub(super) fn module<'py>(py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyAny>> {
+    let key = PyString::new(py, name);
+    // SAFETY: an attached thread and a live string; the result is new, or null.
+    let found = unsafe { Bound::from_owned_ptr_or_opt(py, ffi::PyImport_GetModule(key.as_ptr())) };
+    match (found, PyErr::take(py)) {
+        (Some(module), _) => Ok(module),
+        (None, Some(error)) => Err(error),
+        (None, None) => Ok(py.import(key)?.into_any()),
+    }
+}
+
 /// A name of a module; `object` in the place of a private one that is gone.
 pub(crate) fn look_up<'py>(py: Python<'py>, module: &str, name: &str) -> PyResult<Bound<'py, PyAny>> {
-    let found = py.import(module).and_then(|module| module.getattr(name));
+    let found = self::module(py, module).and_then(|module| module.getattr(name));
     let is_private = name.starts_with('_') || matches!(module, "_asyncio" | "asyncio.trsock");
     found.or_else(|error| {
         let is_gone =
@@ -136,6 +149,7 @@ objects! {
     stock_wait_for: "asyncio.tasks", "wait_for";
     is_coroutine: "asyncio.coroutines", "iscoroutine";
     loop_of: "asyncio.futures", "_get_loop";
+    all_tasks: "asyncio.tasks", "all_tasks";
     get_event_loop: "asyncio.events", "get_event_loop";
     #[cfg(not(Py_3_14))]
     current_tasks: "_asyncio", "_current_tasks";

@@ -7,7 +7,7 @@ use std::ffi::{CStr, c_int, c_void};
 use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
 
-use pyo3::exceptions::{PyAttributeError, PyTypeError};
+use pyo3::exceptions::PyTypeError;
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
@@ -18,7 +18,7 @@ use super::derived::track;
 use super::intern::intern;
 use super::method::{enter, get};
 use super::view::View;
-use super::{Clear, Instance, Native, Object, Traverse, Visit, Visited, owned};
+use super::{Clear, Instance, Native, Object, Traverse, Visit, Visited, imports, owned};
 use crate::ffi::cell::LoopCell;
 
 /// Where a coroutine stands.
@@ -44,6 +44,9 @@ pub(super) trait Inspect: Native {
 
     /// The future or the iterator from which it has what it has yielded, while it is suspended.
     fn awaits(&self, py: Python<'_>) -> Option<Object>;
+
+    /// The lock, the queue… that it waits for.
+    fn subject(&self, py: Python<'_>) -> Option<Object>;
 }
 
 /// What a coroutine has been given, or asked for.
@@ -137,7 +140,8 @@ impl Drop for Inspected {
 static FUNCTIONS: PyOnceLock<Py<PyDict>> = PyOnceLock::new();
 
 /// Where they are.
-const MODULES: [&str; 5] = ["tasks", "queues", "locks", "streams", "timeouts"];
+const MODULES: [&str; 5] =
+    ["asyncio.tasks", "asyncio.queues", "asyncio.locks", "asyncio.streams", "asyncio.timeouts"];
 
 /// Looks a function up, before anybody could put another in its place. One that a later Python does not have
 /// is done without.
@@ -145,32 +149,43 @@ pub(super) fn learn(py: Python<'_>, qualified_name: &str) -> PyResult<()> {
     let functions = FUNCTIONS.get_or_init(py, || PyDict::new(py).unbind()).bind(py);
     if !functions.contains(qualified_name)? {
         for module in MODULES {
-            let module = py.import(format!("asyncio.{module}"))?;
-            if let Ok((code, globals)) = find(&module, qualified_name) {
-                return functions.set_item(qualified_name, (code, globals));
+            if let Some(found) = find(imports::module(py, module)?, qualified_name)? {
+                return functions.set_item(qualified_name, found);
             }
         }
     }
     Ok(())
 }
 
-fn find<'py>(module: &Bound<'py, PyModule>, name: &str) -> PyResult<(Bound<'py, PyAny>, Bound<'py, PyAny>)> {
+type Found<'py> = (Bound<'py, PyAny>, Bound<'py, PyAny>);
+
+/// Each program that imports ironloop looks all of them up: what a module does not have is not an error that
+/// has to be made.
+fn find<'py>(module: Bound<'py, PyAny>, name: &str) -> PyResult<Option<Found<'py>>> {
     let (path, inner) =
         name.split_once(".<locals>.").map_or((name, None), |(path, inner)| (path, Some(inner)));
-    let mut function =
-        path.split('.').try_fold(module.as_any().clone(), |owner, name| owner.getattr(name))?;
+    let mut function = module;
+    for name in path.split('.') {
+        let Some(found) = function.getattr_opt(name)? else { return Ok(None) };
+        function = found;
+    }
     while let Some(wrapped) = function.getattr_opt("__wrapped__")? {
         function = wrapped;
     }
-    let (code, globals) = (function.getattr("__code__")?, function.getattr("__globals__")?);
-    let Some(inner) = inner else { return Ok((code, globals)) };
+    // A tool's object that stands there may have neither.
+    let (Some(code), Some(globals)) =
+        (function.getattr_opt("__code__")?, function.getattr_opt("__globals__")?)
+    else {
+        return Ok(None);
+    };
+    let Some(inner) = inner else { return Ok(Some((code, globals))) };
     for constant in code.getattr("co_consts")?.try_iter()? {
         let constant = constant?;
         if constant.is_instance_of::<PyCode>() && constant.getattr("co_name")?.eq(inner)? {
-            return Ok((constant, globals));
+            return Ok(Some((constant, globals)));
         }
     }
-    Err(PyAttributeError::new_err(name.to_owned()))
+    Ok(None)
 }
 
 /// The code that runs in asyncio's own coroutine, and its globals.
@@ -274,6 +289,8 @@ pub(super) fn getters<C: Inspect>(py: Python<'_>) -> PyResult<Vec<ffi::PyGetSetD
         name(c"__name__", name_of::<C>, set_name::<C>),
         name(c"__qualname__", qualified_name_of::<C>, set_qualified_name::<C>),
         getter(c"__class__", class_of::<C>),
+        // For `ironloop.tasks()`.
+        getter(c"_subject", subject_of::<C>),
         getter(c"cr_await", await_of::<C>),
         getter(c"cr_code", code_getter::<C>),
         getter(c"cr_frame", frame_of::<C>),
@@ -325,6 +342,7 @@ getter!(await_of, |py, coroutine| {
         None => Ok(Object::none(py)),
     }
 });
+getter!(subject_of, |py, coroutine| { Ok(coroutine.subject(py).unwrap_or_else(|| Object::none(py))) });
 getter!(code_getter, |py, _coroutine| code_of::<C>(py).map(|(code, _)| code.into()));
 getter!(frame_of, |py, coroutine| {
     if let Some(deputy) = coroutine.deputy(py) {

@@ -122,7 +122,7 @@ pub(crate) unsafe fn get<T: Receiver>(
 /// A method: `method!(Receiver, c"name", c"doc", function)`, where the function is `fn(Python, receiver,
 /// Arguments) -> PyResult<Object>`, and is given what [`Receiver::Lent`] says.
 macro_rules! method {
-    ($receiver:ty, $name:literal, $doc:literal, $function:expr) => {{
+    ($receiver:ty, $name:literal, $doc:expr, $function:expr) => {{
         #[allow(unsafe_code)]
         unsafe extern "C" fn wrapped(
             receiver: *mut pyo3::ffi::PyObject,
@@ -155,9 +155,18 @@ macro_rules! bare_method {
 }
 pub(crate) use bare_method;
 
+/// What a class or method says of itself, where that is put together from what this Python has: `concat!`
+/// makes no C string.
+pub(crate) const fn documentation(text: &str) -> &CStr {
+    match CStr::from_bytes_with_nul(text.as_bytes()) {
+        Ok(text) => text,
+        Err(_) => panic!("one NUL, at the end"),
+    }
+}
+
 /// One of a class that PyO3 has made; the function is `fn(&Bound<Class>, Arguments) -> PyResult<Object>`.
 macro_rules! method_of {
-    ($class:ty, $name:literal, $doc:literal, $function:expr) => {
+    ($class:ty, $name:literal, $doc:expr, $function:expr) => {
         $crate::ffi::method!(
             $crate::ffi::method::Made<$class>,
             $name,
@@ -212,6 +221,35 @@ macro_rules! repr_slot {
     };
 }
 pub(crate) use repr_slot;
+
+/// The hash of a native class, for its type's slot; the function takes a reference to the receiver, runs no
+/// Python, and answers a number that is not 0, or 0 for that of any object.
+macro_rules! hash_slot {
+    ($receiver:ty, $function:expr) => {{
+        #[allow(unsafe_code)]
+        unsafe extern "C" fn wrapped(receiver: *mut pyo3::ffi::PyObject) -> pyo3::ffi::Py_hash_t {
+            // SAFETY: called by the interpreter, on an attached thread, for an instance of this class.
+            let own = unsafe {
+                let py = pyo3::Python::assume_attached();
+                <$receiver as $crate::ffi::method::Receiver>::lend(py, receiver, $function)
+            };
+            match own {
+                0 => $crate::ffi::method::hash_of_address(receiver),
+                own => own,
+            }
+        }
+        pyo3::ffi::PyType_Slot { slot: pyo3::ffi::Py_tp_hash, pfunc: wrapped as *mut std::ffi::c_void }
+    }};
+}
+pub(crate) use hash_slot;
+
+/// As the interpreter has it of an object without a hash of its own; -1 would be an error.
+pub(crate) fn hash_of_address(object: *mut ffi::PyObject) -> ffi::Py_hash_t {
+    match (object as usize).rotate_right(4) as ffi::Py_hash_t {
+        -1 => -2,
+        hash => hash,
+    }
+}
 
 /// # Safety
 /// Called by the interpreter for the `__init__`, or for a call, of an instance of the receiver's class.

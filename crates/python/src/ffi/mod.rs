@@ -6,6 +6,7 @@
 //! `Object`, a `Bound` or an [`Arg`] at hand keeps; "called by the interpreter" says that it keeps what it
 //! passes for as long as the call lasts.
 
+pub(crate) mod adopted;
 pub(crate) mod arguments;
 pub(crate) mod attributes;
 pub(crate) mod blank;
@@ -14,8 +15,11 @@ pub(crate) mod buffer;
 pub(crate) mod bytes;
 pub(crate) mod call;
 pub(crate) mod callable;
+pub(crate) mod callback;
+pub(crate) mod caller;
 pub(crate) mod cell;
 pub(crate) mod class;
+pub(crate) mod clocks;
 pub(crate) mod code;
 pub(crate) mod context;
 pub(crate) mod coroutine;
@@ -38,12 +42,16 @@ pub(crate) mod named;
 pub(crate) mod object;
 pub(crate) mod observer;
 pub(crate) mod openssl;
+pub(crate) mod place;
 pub(crate) mod process;
 pub(crate) mod raise;
+pub(crate) mod recycled;
 pub(crate) mod registry;
 pub(crate) mod resumable;
 pub(crate) mod shared;
 pub(crate) mod socket;
+pub(crate) mod ssl;
+pub(crate) mod stack_of_others;
 pub(crate) mod stock;
 pub(crate) mod stop;
 pub(crate) mod view;

@@ -5,7 +5,7 @@ use std::ptr;
 
 use pyo3::ffi;
 use pyo3::prelude::*;
-use pyo3::types::{PyBool, PyInt, PyTuple, PyType};
+use pyo3::types::{PyBool, PyInt, PyTuple, PyType, PyWeakrefMethods, PyWeakrefReference};
 
 /// A strong reference to a Python object.
 ///
@@ -78,6 +78,12 @@ impl Object {
     pub(crate) fn weak(object: &Bound<'_, PyAny>) -> PyResult<Self> {
         // SAFETY: a live object; the result is new, or an error is set.
         unsafe { Self::from_result(object.py(), ffi::PyWeakref_NewRef(object.as_ptr(), ptr::null_mut())) }
+    }
+
+    /// Whether this is a weak reference to that very object.
+    pub(crate) fn leads_to(&self, object: &Bound<'_, PyAny>) -> bool {
+        let weak = self.bind(object.py()).cast::<PyWeakrefReference>();
+        weak.is_ok_and(|weak| weak.upgrade().is_some_and(|found| found.is(object)))
     }
 }
 

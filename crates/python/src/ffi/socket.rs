@@ -48,7 +48,9 @@ const METHOD: u8 = 2;
 impl PythonSocket {
     pub(crate) fn new(socket: &Bound<'_, PyAny>) -> PyResult<Self> {
         let class = imports::native_socket(socket.py())?;
-        if !socket.is_instance(class)? {
+        // Not `isinstance`, which asks the object: its fields are read.
+        // SAFETY: a live object and a class.
+        if unsafe { ffi::PyObject_TypeCheck(socket.as_ptr(), class.as_type_ptr()) } == 0 {
             return Err(PyTypeError::new_err(format!("a socket was expected, not {}", socket.get_type())));
         }
         if WAY.load(Ordering::Relaxed) == UNKNOWN {

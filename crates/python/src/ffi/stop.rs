@@ -69,7 +69,7 @@ pub(crate) fn prepare(_: &Bound<'_, PyModule>) -> PyResult<()> {
 
 /// Sets `StopIteration(value)`; for None nothing need be set.
 #[cfg(Py_3_12)]
-pub(super) fn stop_with(py: Python<'_>, value: Object) {
+pub(crate) fn stop_with(py: Python<'_>, value: Object) {
     // SAFETY: an attached thread; the new instance is ours alone, and has the fields of the base.
     unsafe {
         if value.as_ptr() == ffi::Py_None() {
@@ -90,7 +90,7 @@ pub(super) fn stop_with(py: Python<'_>, value: Object) {
 
 /// The same; not for a value that would be taken apart, or taken for the exception itself.
 #[cfg(not(Py_3_12))]
-pub(super) fn stop_with(_py: Python<'_>, value: Object) {
+pub(crate) fn stop_with(_py: Python<'_>, value: Object) {
     // SAFETY: an attached thread, live objects.
     unsafe {
         let value = value.as_ptr();

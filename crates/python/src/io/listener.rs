@@ -2,16 +2,19 @@
 
 use std::ffi::CStr;
 use std::io;
+use std::os::fd::AsRawFd;
 
 use crate::ffi::intern::intern;
 use ironloop_driver::socket::Accepted;
 use ironloop_driver::{Address, Interest, Poller, Trigger};
 use ironloop_engine::Slot;
-use ironloop_reactor::{Accept, Batch};
+use ironloop_reactor::{Accept, Arrivals, Batch};
 use pyo3::prelude::*;
 
+use crate::event_loop::recorder::{self, Op};
 use crate::event_loop::{LoopCore, Source, SourceKind, Sources};
 use crate::ffi::call::call;
+use crate::ffi::cell::LoopCell;
 use crate::ffi::error::os_error;
 use crate::ffi::{Arguments, Class, Context, Instance, Native, Object, PythonSocket, method_of, owned};
 use crate::io::stream::{Asked, Descriptor, OwnName, Setup, StreamTransport, Tls, Waiter};
@@ -31,6 +34,7 @@ pub(crate) struct Listener {
     /// What TLS is asked of its connections, and the same as Python has said it; None without.
     tls: Option<Asked>,
     tls_arguments: Object,
+    arrivals: LoopCell<Arrivals>,
 }
 
 static CLASS: Class = Class::new();
@@ -51,7 +55,7 @@ impl Native for Listener {
 owned!(Listener {
     visits: socket, factory, server, context, tls, tls_arguments;
     clears nothing;
-    ignores: backlog, is_tcp, name;
+    ignores: backlog, is_tcp, name, arrivals;
 });
 
 /// Listening sockets among the loop's sources.
@@ -59,7 +63,7 @@ pub(super) static LISTENER: SourceKind = SourceKind {
     ready: |slf, object, slot, _| Instance::<Listener>::of(object).map_or(Ok(()), |it| it.accept(slf, slot)),
     culprit: |_, _| None,
     hears_of_loss: |_| true,
-    discard: |_| {},
+    discard: |_, _| {},
 };
 
 impl Listener {
@@ -73,8 +77,15 @@ impl Listener {
 
     /// Takes the connections that wait.
     fn accept(&self, slf: &Bound<'_, LoopCore>, slot: Slot) -> PyResult<()> {
+        let turn = slf.get().turn_number();
+        let mut batch = self.arrivals.with(|arrivals| arrivals.batch(turn, self.backlog));
+        let result = self.accept_batch(slf, slot, &mut batch);
+        self.arrivals.with(|arrivals| arrivals.learn(&batch));
+        result
+    }
+
+    fn accept_batch(&self, slf: &Bound<'_, LoopCore>, slot: Slot, batch: &mut Batch) -> PyResult<()> {
         let core = slf.get();
-        let mut batch = Batch::new(self.backlog);
         loop {
             let accepted = match batch.accept(&core.driver, self.socket.fd()) {
                 Accept::Connection(accepted) => accepted,
@@ -102,6 +113,7 @@ impl Listener {
             Some(asked) => Some(Tls::new(py, asked, Waiter::Nobody)?),
             None => None,
         };
+        let fd = accepted.socket.as_raw_fd();
         let setup = Setup {
             descriptor: Descriptor::Native(accepted.socket),
             protocol,
@@ -114,6 +126,7 @@ impl Listener {
             tls,
         };
         let transport = StreamTransport::create(slf, setup)?;
+        recorder::moved(slf.get(), fd, Op::Accepted, 0);
         StreamTransport::connection_made(&transport, py)
     }
 
@@ -177,6 +190,7 @@ fn listen(slf: &Bound<'_, LoopCore>, arguments: Arguments<'_>) -> PyResult<Objec
         name,
         tls: if tls.is_none() { None } else { Some(Asked::of(&tls.bind(py))?) },
         tls_arguments: tls.to_object(py),
+        arrivals: LoopCell::default(),
     };
     let listener = CLASS.instantiate(py, listener)?;
     // Asked only now: Python code has run since.

@@ -3,7 +3,7 @@
 use pyo3::prelude::*;
 
 use crate::event_loop::LoopCore;
-use crate::ffi::{Arguments, Context, Object, method_of};
+use crate::ffi::{Arguments, Bytes, Context, Instance, Object, method_of};
 use crate::io::datagram::DatagramTransport;
 use crate::io::stream::{self, Asked, StreamTransport, Tls, Waiter};
 use crate::io::transport::Transport;
@@ -39,6 +39,21 @@ fn tls_transport(slf: &Bound<'_, LoopCore>, arguments: Arguments<'_>) -> PyResul
     Ok(made.into_object())
 }
 
+/// Goes over to TLS: a transport for the protocol on top of its own, or None where that is not one of this loop's, or
+/// somebody has given it methods. Its handshake begins in the next turn, with what came early.
+fn tls_upgrade(slf: &Bound<'_, LoopCore>, arguments: Arguments<'_>) -> PyResult<Object> {
+    let py = slf.py();
+    let [transport, protocol, waiter, tls, early] =
+        arguments.exactly(py, "_tls_upgrade", ["transport", "protocol", "waiter", "tls", "early"])?;
+    let (transport, protocol) = (transport.to_object(py), protocol.to_object(py));
+    let ours = Instance::<StreamTransport>::of(&transport)
+        .filter(|ours| !ours.has_attributes() && ours.owner().object().bind(py).is(slf));
+    let Some(ours) = ours else { return Ok(Object::none(py)) };
+    let tls = Tls::new(py, &Asked::of(&tls.bind(py))?, Waiter::Upgrade(waiter.to_object(py)))?;
+    let early = Bytes::of(&early.bind(py))?;
+    Ok(stream::put_on(slf, ours, &protocol, tls, early.as_ref())?.into_object())
+}
+
 /// The transport of a datagram socket; its protocol is told in the next turn.
 fn datagram_transport(slf: &Bound<'_, LoopCore>, arguments: Arguments<'_>) -> PyResult<Object> {
     let py = slf.py();
@@ -61,6 +76,7 @@ pub(super) fn methods() -> Vec<pyo3::ffi::PyMethodDef> {
     vec![
         method_of!(LoopCore, c"_stream_transport", c"The transport of a connected socket.", stream_transport),
         method_of!(LoopCore, c"_tls_transport", c"The same with TLS, not by asyncio.", tls_transport),
+        method_of!(LoopCore, c"_tls_upgrade", c"TLS on top of a transport, not by asyncio.", tls_upgrade),
         method_of!(
             LoopCore,
             c"_datagram_transport",

@@ -1,4 +1,4 @@
-//! Operations on a user's own socket: `sock_recv`, `sock_recv_into`, `sock_sendall`.
+//! Operations on a user's own socket, for the coroutines of `sock_calls`.
 //!
 //! Each is tried at once, unless the socket is known to refuse it; then it waits for the next edge. The
 //! socket stays registered between operations, so one that waits costs no more system calls than one that
@@ -9,47 +9,61 @@ use crate::ffi::raise::value_of;
 use ironloop_driver::{RawFd, Ready};
 use ironloop_engine::Slot;
 use ironloop_reactor::{Known, Refusal, Side, Watcher};
-use pyo3::exceptions::PyValueError;
+use ironloop_trace::Reason;
 use pyo3::prelude::*;
 
 use super::socket_work::{Attempt, Operation, Work};
 use super::watch::{Identity, State, UserWatch};
+use crate::event_loop::handle::AnyHandle;
+use crate::event_loop::running::Running;
 use crate::event_loop::{LoopCore, Source, SourceKind};
-use crate::ffi::buffer::Buffer;
 use crate::ffi::call::call_method;
 use crate::ffi::imports;
-use crate::ffi::{Arg, Arguments, Instance, Object, PythonSocket, method_of};
+use crate::ffi::{Instance, Object, PythonSocket};
+use crate::waiting::waiter::{Waiter, future_is_done, set_result};
+
+/// What has come of an operation.
+pub(super) enum Operated {
+    Done(Object),
+    /// The socket is not ready; the future is done when it was, and the operation is.
+    Waits(Waiter),
+}
 
 impl LoopCore {
-    /// The result, if the operation can be done now; else a future of it.
-    fn operate(slf: &Bound<'_, Self>, socket: Arg<'_>, mut work: Work) -> PyResult<Object> {
+    /// Does it now, or as soon as the socket is ready.
+    pub(super) fn operate(
+        slf: &Bound<'_, Self>,
+        socket: &Bound<'_, PyAny>,
+        mut work: Work,
+    ) -> PyResult<Operated> {
         let (py, core) = (slf.py(), slf.get());
-        let socket = socket.bind(py);
         if core.is_debug() || !socket.get_type().is(imports::socket(py)?) {
-            slf.call_method1(intern!(py, "_check_socket"), (&*socket,))?;
+            slf.call_method1(intern!(py, "_check_socket"), (socket,))?;
         }
         if let Some(result) = work.empty_result(py)? {
-            return Ok(result);
+            return Ok(Operated::Done(result));
         }
-        let weak = Object::weak(&socket)?;
-        let own = PythonSocket::new(&socket)?;
+        let own = PythonSocket::new(socket)?;
         let fd = own.fd();
         let side = work.side();
 
-        let known = core.with_user_watch(fd, |state| state.known(&weak, side)).unwrap_or(Known::Nothing);
+        let known = core.with_user_watch(fd, |state| state.known(socket, side)).unwrap_or(Known::Nothing);
         if known != Known::Refuses {
             if let Attempt::Done { result, drained } = core.attempt(py, fd, &mut work)? {
                 if drained && known == Known::Registered {
                     core.with_user_watch(fd, |state| state.drained(side));
                 }
-                return Ok(result);
+                return Ok(Operated::Done(result));
             }
         }
-        let future: Object = slf.call_method0(intern!(py, "create_future"))?.into();
-        let operation = Operation { work, socket: own, future: future.clone_ref(py) };
+        let waiter = Waiter::on(Running::Native(slf.clone()))?;
+        let reason = if side == Side::Reader { Reason::SocketRead } else { Reason::SocketWrite };
+        waiter.is_for_descriptor(reason, fd);
+        let operation = Operation { work, socket: own, future: waiter.future().clone_ref(py) };
         if known == Known::Nothing {
             slf.call_method1(intern!(py, "_ensure_fd_no_transport"), (fd,))?;
-            let identity = Identity { weak, reads_whole: imports::is_internet_stream(&socket)? };
+            let identity =
+                Identity { weak: Object::weak(socket)?, reads_whole: imports::is_internet_stream(socket)? };
             core.enlist_new(py, identity, operation)?;
         } else {
             let mut operation = Some(operation);
@@ -62,7 +76,7 @@ impl LoopCore {
             });
             drop((displaced, operation));
         }
-        Ok(future)
+        Ok(Operated::Waits(waiter))
     }
 
     /// The first wait of a socket: the kernel is told, and reports at once if it is ready by now.
@@ -92,6 +106,22 @@ impl LoopCore {
         result
     }
 
+    /// Lets go of one operation that nobody waits for any more, and of the buffer that it holds.
+    pub(super) fn forget(slf: &Bound<'_, Self>, socket: &Bound<'_, PyAny>, future: &Object) -> PyResult<()> {
+        let fd = PythonSocket::new(socket)?.fd();
+        let is_it = |known: &Object| known.as_ptr() == future.as_ptr();
+        let take = |it: &Instance<UserWatch>| {
+            it.state.with(|state| state.watch.take_operations(|operation| is_it(&operation.future)))
+        };
+        let taken: Vec<_> = slf.get().state.with(|state| match UserWatch::at(&state.reactor.sources, fd) {
+            Some(it) => take(it),
+            // The socket was closed meanwhile, and no longer tells its number.
+            None => state.reactor.sources.iter().filter_map(UserWatch::of_source).flat_map(take).collect(),
+        });
+        drop(taken);
+        Ok(())
+    }
+
     /// The watch of a descriptor, if users wait for it.
     fn with_user_watch<R>(&self, fd: RawFd, body: impl FnOnce(&mut State) -> R) -> Option<R> {
         self.state.with(|state| UserWatch::at(&state.reactor.sources, fd).map(|it| it.state.with(body)))
@@ -109,11 +139,11 @@ pub(super) static USER: SourceKind = SourceKind {
     hears_of_loss: |object| {
         UserWatch::of(object).is_some_and(|it| it.state.with(|state| state.watch.has_operations()))
     },
-    discard: |object| {
+    discard: |py, object| {
         let Some(it) = UserWatch::of(object) else { return };
         for waiting in it.state.with(std::mem::take).watch.into_watchers() {
             if let Watcher::Callback(handle) = waiting {
-                handle.0.spend();
+                handle.callback().spend(py);
             }
         }
     },
@@ -140,7 +170,7 @@ impl UserWatch {
                 continue;
             }
             while let Some(mut operation) = self.state.with(|state| state.watch.next(side)) {
-                if call_method(py, &operation.future, intern!(py, "done"), &[])?.bind(py).is_truthy()? {
+                if future_is_done(py, &operation.future)? {
                     continue;
                 }
                 match core.attempt(py, operation.socket.fd(), &mut operation.work) {
@@ -148,7 +178,7 @@ impl UserWatch {
                         if drained {
                             self.state.with(|state| state.drained(side));
                         }
-                        call_method(py, &operation.future, intern!(py, "set_result"), &[&result])?;
+                        set_result(py, &operation.future, result)?;
                     }
                     Ok(Attempt::Refused) => {
                         let displaced = self.state.with(|state| {
@@ -178,9 +208,9 @@ impl UserWatch {
 }
 
 impl State {
-    fn known(&self, weak: &Object, side: Side) -> Known {
+    fn known(&self, socket: &Bound<'_, PyAny>, side: Side) -> Known {
         match &self.identity {
-            Some(identity) if identity.weak.as_ptr() == weak.as_ptr() => self.watch.known(side),
+            Some(identity) if identity.weak.leads_to(socket) => self.watch.known(side),
             _ => Known::Nothing,
         }
     }
@@ -198,49 +228,4 @@ impl State {
         let certain = self.identity.as_ref().is_some_and(|identity| identity.reads_whole);
         self.watch.refused(side, Refusal::Drained { certain });
     }
-}
-
-fn receive(slf: &Bound<'_, LoopCore>, arguments: Arguments<'_>) -> PyResult<Object> {
-    let [socket, most] = arguments.exactly(slf.py(), "sock_recv", ["sock", "n"])?;
-    let most: isize = most.bind(slf.py()).extract()?;
-    let most = usize::try_from(most).map_err(|_| PyValueError::new_err("negative buffersize in recv"))?;
-    LoopCore::operate(slf, socket, Work::Receive { most })
-}
-
-fn receive_into(slf: &Bound<'_, LoopCore>, arguments: Arguments<'_>) -> PyResult<Object> {
-    let [socket, buffer] = arguments.exactly(slf.py(), "sock_recv_into", ["sock", "buf"])?;
-    LoopCore::operate(slf, socket, Work::ReceiveInto(Buffer::writable(&buffer.bind(slf.py()))?))
-}
-
-fn send_all(slf: &Bound<'_, LoopCore>, arguments: Arguments<'_>) -> PyResult<Object> {
-    let [socket, data] = arguments.exactly(slf.py(), "sock_sendall", ["sock", "data"])?;
-    let data = Buffer::readable(&data.bind(slf.py()))?;
-    LoopCore::operate(slf, socket, Work::SendAll { data, sent: 0 })
-}
-
-/// Lets go of one operation whose future was cancelled, and of the buffer that it holds.
-fn forget(slf: &Bound<'_, LoopCore>, arguments: Arguments<'_>) -> PyResult<Object> {
-    let py = slf.py();
-    let [socket, future] = arguments.exactly(py, "_forget_operation", ["sock", "future"])?;
-    let fd: RawFd = socket.bind(py).call_method0(intern!(py, "fileno"))?.extract()?;
-    let is_it = |known: &Object| known.as_ptr() == future.as_ptr();
-    let take = |it: &Instance<UserWatch>| {
-        it.state.with(|state| state.watch.take_operations(|operation| is_it(&operation.future)))
-    };
-    let taken: Vec<_> = slf.get().state.with(|state| match UserWatch::at(&state.reactor.sources, fd) {
-        Some(it) => take(it),
-        // The socket was closed meanwhile, and no longer tells its number.
-        None => state.reactor.sources.iter().filter_map(UserWatch::of_source).flat_map(take).collect(),
-    });
-    drop(taken);
-    Ok(Object::none(py))
-}
-
-pub(crate) fn methods() -> Vec<pyo3::ffi::PyMethodDef> {
-    vec![
-        method_of!(LoopCore, c"_receive", c"Bytes, or a future of them.", receive),
-        method_of!(LoopCore, c"_receive_into", c"A count, or a future of it.", receive_into),
-        method_of!(LoopCore, c"_send_all", c"None, or a future of it.", send_all),
-        method_of!(LoopCore, c"_forget_operation", c"Lets go of a cancelled operation.", forget),
-    ]
 }

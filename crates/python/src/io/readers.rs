@@ -10,7 +10,7 @@ use pyo3::types::PyInt;
 use super::listener::{LISTENER, Listener};
 use super::operations::USER;
 use super::watch::{State, UserWatch, Waiting};
-use crate::event_loop::handle::{Draft, Handle};
+use crate::event_loop::handle::{AnyHandle, Draft, Handle};
 use crate::event_loop::{LoopCore, Source, Sources};
 use crate::ffi::derived::track;
 use crate::ffi::{Arg, Arguments, Instance, Object, method_of};
@@ -32,7 +32,7 @@ pub(crate) fn descriptor(py: Python<'_>, file: Arg<'_>) -> PyResult<RawFd> {
 fn cancel(py: Python<'_>, waiting: Waiting) -> PyResult<bool> {
     match waiting {
         Watcher::Nobody => Ok(false),
-        Watcher::Callback(handle) => handle.0.cancel(py, handle.object()).map(|_| true),
+        Watcher::Callback(handle) => handle.callback().cancel(py, handle.object()).map(|_| true),
         Watcher::Operations(_) => Ok(true),
     }
 }

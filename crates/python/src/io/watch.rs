@@ -52,7 +52,7 @@ impl Traverse for Watch<Instance<Handle>, Operation> {
         self.watchers().iter().try_for_each(|waiting| match waiting {
             Watcher::Nobody => Ok(()),
             Watcher::Callback(handle) => handle.traverse(visit),
-            Watcher::Operations(operations) => operations.traverse(visit),
+            Watcher::Operations(line) => line.iter().try_for_each(|operation| operation.traverse(visit)),
         })
     }
 }

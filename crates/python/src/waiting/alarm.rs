@@ -8,6 +8,7 @@ use ironloop_engine::Slot;
 use pyo3::prelude::*;
 use pyo3::types::{PyFloat, PyInt};
 
+use crate::event_loop::recorder::{self, StringId};
 use crate::event_loop::task::Task;
 use crate::event_loop::{Item, ItemKind, LoopCore, Parts, Timer};
 use crate::ffi::call::call_method;
@@ -39,31 +40,50 @@ pub(crate) struct Entry {
     pub(crate) owner: Shared<LoopCore>,
     /// A copy of the context in which it was set: what it runs is run there, as by a handle.
     pub(crate) scope: Scope,
+    /// What the recorder calls it.
+    label: StringId,
 }
 
-owned!(Entry { visits: owner, scope; ignores: slot; });
+owned!(Entry { visits: owner, scope; ignores: slot, label; });
+
+impl Entry {
+    /// It has come: what runs now goes by its name.
+    pub(crate) fn begin(&self, owner: &Bound<'_, LoopCore>) {
+        if owner.get().is_watched() {
+            recorder::goes_by(owner.get(), self.label);
+        }
+    }
+}
 
 /// Whether an entry can stand for what `call_at` and `call_soon` would make.
 pub(crate) fn may_be_set(owner: &Bound<'_, LoopCore>) -> bool {
     LoopCore::calls_itself(owner, Parts::CALL_AT.and(Parts::CALL_SOON))
 }
 
-/// Sets an entry for `target` at `when`, in seconds on the loop's clock; `kind` says what it does then.
+/// Sets an entry for `target` at `when`, in seconds on the loop's clock; `kind` says what it does then, `name` what
+/// it is called.
 pub(crate) fn set(
     owner: &Bound<'_, LoopCore>,
+    name: &str,
     when: f64,
     target: &Object,
     kind: &'static ItemKind,
 ) -> PyResult<Entry> {
     let py = owner.py();
     let (scope, target) = (Scope::copy_current(py)?, target.clone_ref(py));
-    let slot = if when <= LoopCore::time(owner)? {
+    let now = LoopCore::time(owner)?;
+    let label = if owner.get().is_watched() {
+        recorder::name_of_limit(owner, name, when - now)
+    } else {
+        StringId::NONE
+    };
+    let slot = if when <= now {
         owner.get().push(Item::Other(kind, target));
         None
     } else {
         Some(owner.get().schedule(when, Timer::Other(kind, target)))
     };
-    Ok(Entry { slot, owner: Shared::new(owner), scope })
+    Ok(Entry { slot, owner: Shared::new(owner), scope, label })
 }
 
 impl Alarm {

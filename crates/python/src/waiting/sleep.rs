@@ -3,10 +3,11 @@
 use ironloop_engine::Slot;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use pyo3::types::{PyFloat, PyInt};
+use pyo3::sync::PyOnceLock;
+use pyo3::types::PyFloat;
 
 use crate::event_loop::running::{Running, probably_native};
-use crate::event_loop::{LoopCore, Parts, Timer, future};
+use crate::event_loop::{LoopCore, Parts, Timer, future, recorder};
 use crate::ffi::call::call;
 use crate::ffi::class::ClassKind;
 use crate::ffi::derived::may_lead_back;
@@ -95,6 +96,9 @@ impl Sleep {
         let when = LoopCore::time(&core)? + seconds;
         let slot = core.get().schedule(when, Timer::Sleep(future.clone_ref(py)));
         View::of_own(&future).set_blocking(true);
+        if core.get().is_watched() {
+            recorder::sleeps(&core, seconds);
+        }
         Ok(Transition::Yield(future.into_object(), Self::Timed { slot, owner: core.into(), result }))
     }
 }
@@ -113,6 +117,12 @@ fn sleep(py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
     if !probably_native(py)? {
         return arguments.pass_on(py, imports::stock_sleep(py)?);
     }
+    // The most common of all calls.
+    if let Some([delay]) = arguments.only_positional::<1>() {
+        if is_zero(py, delay) {
+            return staged::make(py, Sleep::Turn { result: Object::none(py) });
+        }
+    }
     let [delay, result] = arguments.bind(py, "sleep", ["delay", "result"], 1)?;
     let result = result.map_or_else(|| Object::none(py), |result| result.to_object(py));
     let stage = match delay {
@@ -125,12 +135,11 @@ fn sleep(py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
     staged::make(py, stage)
 }
 
-/// The number 0 itself, the most common of all delays.
+/// The number 0 itself: of small ints there is one each.
 fn is_zero(py: Python<'_>, delay: Arg<'_>) -> bool {
-    delay
-        .bind(py)
-        .cast_exact::<PyInt>()
-        .is_ok_and(|delay| delay.extract::<i64>().is_ok_and(|delay| delay == 0))
+    static ZERO: PyOnceLock<Object> = PyOnceLock::new();
+    ZERO.get_or_init(py, || 0.into_pyobject(py).map_or_else(|never| match never {}, Object::from)).as_ptr()
+        == delay.as_ptr()
 }
 
 pub(crate) fn add(module: &Bound<'_, PyModule>) -> PyResult<()> {

@@ -41,6 +41,11 @@ pub(crate) trait Stages: Traverse + Send + Sync + Sized + 'static {
     fn awaits(&self, _py: Python<'_>) -> Option<Object> {
         None
     }
+
+    /// The lock, the queue… that it waits for. Runs no Python.
+    fn subject(&self, _py: Python<'_>) -> Option<Object> {
+        None
+    }
 }
 
 /// What a step comes to.
@@ -131,6 +136,13 @@ impl<S: Stages> Coroutine for Staged<S> {
     fn awaits(&self, py: Python<'_>) -> Option<Object> {
         self.progress.with(|progress| match progress {
             Progress::At(stage) => stage.awaits(py),
+            Progress::Delegated(_) | Progress::Nowhere => None,
+        })
+    }
+
+    fn subject(&self, py: Python<'_>) -> Option<Object> {
+        self.progress.with(|progress| match progress {
+            Progress::At(stage) => stage.subject(py),
             Progress::Delegated(_) | Progress::Nowhere => None,
         })
     }

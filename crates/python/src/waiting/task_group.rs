@@ -6,6 +6,7 @@
 use pyo3::prelude::*;
 use pyo3::types::{PySet, PyType};
 
+use crate::event_loop::recorder;
 use crate::event_loop::task::Task;
 use crate::event_loop::{LoopCore, Parts, create_native_task};
 #[cfg(Py_3_14)]
@@ -53,6 +54,9 @@ fn create_natively(group: &Bound<'_, PyAny>, arguments: Arguments<'_>) -> PyResu
         }
     }
     tasks.add(task.object().bind(py))?;
+    if owner.get().is_watched() {
+        recorder::joins(&owner, group, &task);
+    }
     let on_done = group.getattr(intern!(py, "_on_task_done"))?;
     task.view().add_callback(py, on_done.into())?;
     Ok(Some(task))
@@ -105,6 +109,7 @@ fn stock_method(py: Python<'_>, name: &str) -> PyResult<Object> {
 fn native_task_group<'py>(class: &Bound<'py, PyType>) -> PyResult<Bound<'py, PyType>> {
     let methods: [(&str, Method); 2] = [("create_task", create_task), ("_on_task_done", on_task_done)];
     set_methods(class, &methods)?;
+    recorder::note_task_group(class);
     Ok(class.clone())
 }
 

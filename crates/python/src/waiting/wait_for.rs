@@ -182,7 +182,7 @@ impl WaitFor {
         let when = LoopCore::time(owner)? + seconds;
         let cancelling = alarm::cancelling(owner.py(), &task)?;
         let mut alarm = Alarm::default();
-        alarm.set(alarm::set(owner, when, waiting.object(), &EXPIRES)?);
+        alarm.set(alarm::set(owner, "wait_for", when, waiting.object(), &EXPIRES)?);
         Ok(Limit::Set { alarm, when, task, cancelling })
     }
 
@@ -211,6 +211,7 @@ impl WaitFor {
             alarm.expire().map(|entry| (entry, std::mem::replace(limit, Limit::Never)))
         });
         let Some((entry, Limit::Set { when, task, cancelling, .. })) = passed else { return Ok(()) };
+        entry.begin(owner);
         let timeout = imports::stock_timeout(py)?.call1((when,))?;
         let entered = imports::stock_timeout_state(py)?.getattr(intern!(py, "ENTERED"))?;
         timeout.setattr(intern!(py, "_state"), entered)?;

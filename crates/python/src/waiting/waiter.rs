@@ -1,5 +1,7 @@
 //! How native coroutines wait on whatever loop runs, and what they ask of futures of any class.
 
+use ironloop_driver::RawFd;
+use ironloop_trace::{Kept, Reason};
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 
@@ -50,6 +52,20 @@ impl Waiter {
         let future = owner.call_method0(intern!(py, "create_future"))?;
         let iterator = future.call_method0(intern!(py, "__await__"))?;
         Ok(Self::Other { future: future.into(), iterator: iterator.into() })
+    }
+
+    /// Whoever awaits it waits for this, of an object that the recorder knows or does not.
+    pub(crate) fn is_for(&self, reason: Reason, object: Option<Kept>) {
+        if let Self::Own(own) = self {
+            own.payload().is_for(reason, object);
+        }
+    }
+
+    /// The same of a descriptor.
+    pub(crate) fn is_for_descriptor(&self, reason: Reason, fd: RawFd) {
+        if let Self::Own(own) = self {
+            own.payload().is_for_descriptor(reason, fd);
+        }
     }
 
     pub(crate) fn future(&self) -> &Object {

@@ -133,6 +133,19 @@ impl View<'_> {
         Ok(all)
     }
 
+    /// Takes out the task that waits, if nobody else does: it need not be told.
+    pub(super) fn take_only_waiter(&self, py: Python<'_>) -> Option<Own<Task>> {
+        if !self.callbacks.is_empty() || !self.context0.is_empty() {
+            return None;
+        }
+        let mut task = None;
+        self.callback0.lend(|waiter| task = Own::<Task>::of_any(waiter).map(|task| task.clone_ref(py)));
+        if task.is_some() {
+            drop(self.callback0.take(py));
+        }
+        task
+    }
+
     /// The future has become done: everybody hears of it from the loop.
     pub(crate) fn schedule_callbacks(&self, py: Python<'_>) -> PyResult<()> {
         if self.callbacks.is_empty() {

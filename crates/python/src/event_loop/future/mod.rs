@@ -10,6 +10,8 @@ mod outcome;
 use std::cell::Cell;
 use std::ffi::CStr;
 
+use ironloop_driver::RawFd;
+use ironloop_trace::{Kept, Reason, Slot};
 use pyo3::prelude::*;
 use pyo3::types::PyType;
 
@@ -29,14 +31,53 @@ pub(crate) struct Future {
     /// The loop's timer holds it: it is no garbage, nor is who waits for it, and the collector need not know
     /// them.
     timed: Cell<bool>,
+    /// What somebody waits for who awaits it, where that is known.
+    reason: Cell<Option<Reason>>,
+    /// Of what: one more than its row in the recorder's table; 0 if it has none. Whoever waits keeps the object, and
+    /// that its row.
+    object: Cell<u32>,
+    /// After how many pauses of the recording that was so.
+    pauses: Cell<u16>,
 }
 
-owned!(Future { clears nothing; ignores: timed; });
+owned!(Future { clears nothing; ignores: timed, reason, object, pauses; });
+
+impl Future {
+    pub(crate) fn is_timed(&self) -> bool {
+        self.timed.get()
+    }
+
+    pub(crate) fn reason(&self) -> Option<Reason> {
+        self.reason.get()
+    }
+
+    pub(crate) fn object(&self) -> Option<Kept> {
+        let slot = Slot(self.object.get().checked_sub(1)?);
+        Some(Kept { slot, pauses: self.pauses.get() })
+    }
+
+    /// Whoever awaits it waits for this of a descriptor.
+    pub(crate) fn is_for_descriptor(&self, reason: Reason, fd: RawFd) {
+        self.reason.set(Some(reason));
+        self.object.set((fd as u32).wrapping_add(1));
+    }
+
+    pub(crate) fn descriptor(&self) -> Option<RawFd> {
+        Some(self.object.get().checked_sub(1)? as RawFd)
+    }
+
+    /// Whoever awaits it waits for this, of an object that the recorder knows or does not.
+    pub(crate) fn is_for(&self, reason: Reason, object: Option<Kept>) {
+        self.reason.set(Some(reason));
+        self.object.set(object.map_or(0, |kept| kept.slot.0 + 1));
+        self.pauses.set(object.map_or(0, |kept| kept.pauses));
+    }
+}
 
 impl Derived for Future {
     const NAME: &'static CStr = c"ironloop.Future";
     const DOC: &'static CStr = c"Future(*, loop=None)\n--\n\n\
-        A result that is there later. (asyncio: Future)\n\n\
+        A result that is there later; `await` waits for it. Counterpart: asyncio.Future.\n\n\
         Args:\n\
         \x20   loop: whose it is; by default the loop that runs.\n\n\
         Raises:\n\
@@ -51,7 +92,7 @@ impl Derived for Future {
     }
 
     fn begin(_: &FutureFields) -> Self {
-        Self { timed: Cell::new(false) }
+        Self { timed: Cell::new(false), reason: Cell::new(None), object: Cell::new(0), pauses: Cell::new(0) }
     }
 
     fn has_last_words(fields: &FutureFields) -> bool {
@@ -82,6 +123,17 @@ pub(crate) fn create_timed(owner: &Bound<'_, LoopCore>) -> PyResult<Own<Future>>
 pub(crate) fn wake(py: Python<'_>, future: &Own<Future>) -> PyResult<()> {
     let view = View::of_own(future);
     if view.is_pending() { view.set_result(py, Object::none(py)) } else { Ok(()) }
+}
+
+/// The same of one that Rust code has woken, in an item of its own: a task that waits alone goes on next.
+pub(crate) fn wake_waiter(slf: &Bound<'_, LoopCore>, future: &Own<Future>) -> PyResult<()> {
+    let (py, view) = (slf.py(), View::of_own(future));
+    if !view.is_pending() {
+        return Ok(());
+    }
+    let waiter = view.take_only_waiter(py);
+    view.set_result(py, Object::none(py))?;
+    waiter.map_or(Ok(()), |task| LoopCore::step_afterwards(slf, task))
 }
 
 /// No timer holds it any more for sure: the collector has to know it, and who waits.
@@ -166,14 +218,14 @@ pub(crate) fn shared_methods() -> [pyo3::ffi::PyMethodDef; 2] {
             View<'_>,
             c"add_done_callback",
             c"add_done_callback($self, fn, /, *, context=None)\n--\n\nHas fn(future) called, by the loop, once the future \
-              is done. (asyncio: Future.add_done_callback)",
+              is done, in `context` or a copy of the current one. Counterpart: asyncio.Future.add_done_callback.",
             callbacks::add_done_callback
         ),
         method!(
             View<'_>,
             c"remove_done_callback",
             c"remove_done_callback($self, fn, /)\n--\n\nTakes all such callbacks out; returns how many. \
-              (asyncio: Future.remove_done_callback)",
+              Counterpart: asyncio.Future.remove_done_callback.",
             callbacks::remove_done_callback
         ),
     ]
@@ -192,14 +244,14 @@ pub(crate) fn setters() -> [pyo3::ffi::PyMethodDef; 2] {
             View<'_>,
             c"set_result",
             c"set_result($self, result, /)\n--\n\nThe future is done, and this its result. Raises InvalidStateError if it is \
-              done already. (asyncio: Future.set_result)",
+              done already. Counterpart: asyncio.Future.set_result.",
             set_result
         ),
         method!(
             View<'_>,
             c"set_exception",
             c"set_exception($self, exception, /)\n--\n\nThe future is done, and has failed so. Raises InvalidStateError \
-              if it is done already, TypeError for a StopIteration. (asyncio: Future.set_exception)",
+              if it is done already, TypeError for a StopIteration. Counterpart: asyncio.Future.set_exception.",
             set_exception
         ),
     ]
@@ -229,7 +281,8 @@ pub(crate) fn add_class(module: &Bound<'_, PyModule>, base: &Bound<'_, PyType>) 
         method!(
             View<'_>,
             c"cancel",
-            c"cancel($self, msg=None)\n--\n\nCancels the future; False if it is done already. (asyncio: Future.cancel)",
+            c"cancel($self, msg=None)\n--\n\nCancels the future, CancelledError having `msg`; False if it is done already. \
+              Counterpart: asyncio.Future.cancel.",
             cancel
         ),
         add,

@@ -7,19 +7,28 @@ use std::sync::{Condvar, Mutex, PoisonError};
 
 use pyo3::prelude::*;
 
-use super::{AnyHandle, Callback, get_cancelled, getters};
+use super::attributes::{self, getters};
+use super::callback::Rest;
+use super::work::Slots;
+use super::{AnyHandle, Callback, Draft};
+use crate::event_loop::LoopCore;
 use crate::ffi::memory::Pool;
 use crate::ffi::object::current_thread;
-use crate::ffi::{Arguments, Class, Instance, Native, Object, getter, method, owned};
+use crate::ffi::place::Places;
+use crate::ffi::{
+    Arguments, Class, Clear, Instance, Native, Object, Traverse, Visit, Visited, getter, method,
+};
 
 /// `asyncio.events._ThreadSafeHandle`
+#[repr(C)]
 pub(crate) struct ThreadSafeHandle {
-    callback: Callback,
+    slots: Slots,
+    /// `_lock`, which stays empty.
+    places: Places<1>,
+    rest: Rest,
     /// The thread that runs the callback; 0 if none does.
     runner: AtomicU64,
 }
-
-owned!(ThreadSafeHandle { clears: callback; ignores: runner; });
 
 static THREAD_SAFE_HANDLE: Class = Class::new();
 
@@ -28,12 +37,12 @@ static WAITING: AtomicUsize = AtomicUsize::new(0);
 static ENDED: (Mutex<()>, Condvar) = (Mutex::new(()), Condvar::new());
 
 impl ThreadSafeHandle {
-    pub(crate) fn new(callback: Callback) -> Self {
-        Self { callback, runner: AtomicU64::new(0) }
-    }
-
-    pub(crate) fn callback(&self) -> &Callback {
-        &self.callback
+    /// A new one, in memory of the loop's.
+    pub(crate) fn make(slf: &Bound<'_, LoopCore>, draft: Draft<'_>) -> PyResult<Instance<Self>> {
+        Self::class().instantiate_in(slf.py(), Some(&slf.get().thread_handles), || {
+            let (slots, rest) = draft.finish(slf);
+            Self { slots, places: Places::new([None]), rest, runner: AtomicU64::new(0) }
+        })
     }
 
     /// While `body` runs, other threads wait.
@@ -71,8 +80,22 @@ impl ThreadSafeHandle {
 }
 
 impl AnyHandle for ThreadSafeHandle {
-    fn callback(&self) -> &Callback {
-        &self.callback
+    #[inline(always)]
+    fn callback(&self) -> Callback<'_> {
+        Callback { slots: &self.slots, rest: &self.rest }
+    }
+}
+
+impl Traverse for ThreadSafeHandle {
+    fn traverse(&self, visit: &mut Visit<'_>) -> Visited {
+        self.callback().traverse(visit)?;
+        self.callback().try_with(|_, _| self.places.traverse(visit)).unwrap_or(Ok(()))
+    }
+}
+
+impl Clear for ThreadSafeHandle {
+    fn clear(&self, py: Python<'_>) {
+        self.callback().spend(py);
     }
 }
 
@@ -80,6 +103,7 @@ impl Native for ThreadSafeHandle {
     const NAME: &'static CStr = c"ironloop.ThreadSafeHandle";
     const DOC: &'static CStr = c"A callback scheduled by any thread; see asyncio.Handle.";
     const OPEN: bool = false;
+    const IN_BASE: usize = size_of::<Slots>() + size_of::<Places<1>>();
     const TRACKED: bool = false;
     const FINALIZES: bool = false;
 
@@ -88,19 +112,23 @@ impl Native for ThreadSafeHandle {
     }
 
     fn pool(&self) -> Option<&Pool> {
-        Some(&self.callback.owner.peek().thread_handles)
+        Some(&self.rest.owner.peek().thread_handles)
+    }
+
+    fn keeper(&self, py: Python<'_>) -> Option<Object> {
+        Some(self.rest.owner.object().clone_ref(py))
     }
 }
 
 fn cancel(py: Python<'_>, handle: &Instance<ThreadSafeHandle>, _: Arguments<'_>) -> PyResult<Object> {
     handle.wait(py);
-    handle.callback.cancel(py, handle.object())?;
+    handle.callback().cancel(py, handle.object())?;
     Ok(Object::none(py))
 }
 
 fn cancelled(py: Python<'_>, handle: &Instance<ThreadSafeHandle>, _: Arguments<'_>) -> PyResult<Object> {
     handle.wait(py);
-    get_cancelled(py, handle)
+    attributes::cancelled(py, handle)
 }
 
 /// Adds the class to the module, where this Python has such handles.

@@ -24,6 +24,7 @@ use crate::ffi::imports;
 pub(super) fn enter(slf: &Bound<'_, LoopCore>, task: &Own<Task>) -> PyResult<()> {
     let lingering = slf.get().lingering.load(Ordering::Relaxed);
     slf.get().lingering.store(0, Ordering::Relaxed);
+    slf.get().pulse.set_subject(task.object().as_ptr().addr());
     if lingering != 0 {
         if lingering == task.payload().last_step.get() {
             return Ok(());
@@ -62,6 +63,7 @@ pub(super) fn leave(slf: &Bound<'_, LoopCore>, task: &Own<Task>) {
     slf.get().steps.store(number, Ordering::Relaxed);
     task.payload().last_step.set(number);
     slf.get().lingering.store(number, Ordering::Relaxed);
+    slf.get().pulse.set_subject(0);
 }
 
 /// No task runs: before anything else does, and before the loop sleeps.

@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use ironloop_trace::Mark;
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString, PyTuple};
@@ -75,6 +76,10 @@ fn begin(
     task.coroutine.set(py, coroutine);
     // It may have been another loop's: `__init__` can be called twice.
     task.payload().last_step.set(0);
+    task.payload().mark.set(Mark::NONE);
+    if let Some(world) = owner.get().driver.world() {
+        task.payload().rank.set(world.next_rank());
+    }
     task.begin();
     Ok(())
 }

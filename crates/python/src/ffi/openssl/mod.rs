@@ -305,10 +305,10 @@ impl Session {
     }
 
     /// Encrypts bytes, of which there is at least one. How many: if it is not all of them, something has to be read
-    /// before the rest is written.
-    pub(crate) fn write(&self, py: Python<'_>, bytes: &[u8]) -> PyResult<usize> {
+    /// before the rest is written. `room`, which is empty, is for what becomes of them.
+    pub(crate) fn write(&self, py: Python<'_>, bytes: &[u8], room: Vec<u8>) -> PyResult<usize> {
         self.forget_errors();
-        self.wire(|wire| wire.expect(bytes.len()));
+        self.wire(|wire| wire.expect(bytes.len(), room));
         let mut done = 0;
         while done < bytes.len() {
             let rest = &bytes[done..];

@@ -6,11 +6,7 @@
 
 use std::ptr;
 
-/// The header of a record: its kind, two bytes of version, two of length.
-const HEADER: usize = 5;
-
-/// A record is never longer: 2^14 bytes, and what TLS 1.2 may add.
-const LONGEST: usize = (1 << 14) + 2048;
+use ironloop_engine::records::{HEADER, record_length};
 
 pub(super) struct Wire {
     /// Ciphertext of ours, the first `read` bytes of which are read.
@@ -111,10 +107,7 @@ impl Wire {
             let Some(there) = self.byte(at + place) else { return Record::Unknown };
             *byte = there;
         }
-        let [kind, major, _, high, low] = header;
-        let len = usize::from(high) << 8 | usize::from(low);
-        let is_tls = (20..=24).contains(&kind) && major == 3 && len <= LONGEST;
-        if is_tls { Record::Of(len) } else { Record::Nonsense }
+        record_length(header).map_or(Record::Nonsense, Record::Of)
     }
 
     /// Whether there is a record to be read, or what OpenSSL will call none.
@@ -146,8 +139,11 @@ impl Wire {
         self.out.extend_from_slice(bytes);
     }
 
-    /// About so much plaintext will be written.
-    pub(super) fn expect(&mut self, plain: usize) {
+    /// About so much plaintext will be written, into this room if there is none yet.
+    pub(super) fn expect(&mut self, plain: usize, room: Vec<u8>) {
+        if self.out.capacity() == 0 {
+            self.out = room;
+        }
         self.out.reserve(plain + (plain / (1 << 14) + 1) * 64);
     }
 

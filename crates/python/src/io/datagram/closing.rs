@@ -27,7 +27,10 @@ pub(super) fn connection_lost(this: &Instance<DatagramTransport>, py: Python<'_>
 
 /// The socket is closed, and nobody is told any more.
 pub(super) fn let_go(this: &Instance<DatagramTransport>, py: Python<'_>) -> PyResult<()> {
-    let released = this.state.with(|state| (state.protocol.take(), state.last_peer.take()));
+    let released = this.state.with(|state| {
+        state.open = None;
+        (state.protocol.take(), std::mem::take(&mut state.peers))
+    });
     drop(released);
     if let Err(error) = this.close_socket(py) {
         let about = [("transport", Some(this.object()))];

@@ -10,6 +10,7 @@
 
 mod closing;
 mod methods;
+mod peers;
 mod receiving;
 mod sending;
 mod transport;
@@ -17,11 +18,11 @@ mod transport;
 use std::ffi::CStr;
 
 use crate::ffi::intern::intern;
-use ironloop_driver::{Address, Driver, Family, RawFd};
+use ironloop_driver::{Driver, Family, RawFd};
 use ironloop_engine::Datagrams;
 use pyo3::prelude::*;
 
-use crate::event_loop::LoopCore;
+use crate::event_loop::{LoopCore, Open};
 use crate::ffi::cell::LoopCell;
 use crate::ffi::error::os_error;
 use crate::ffi::stock;
@@ -32,6 +33,7 @@ use crate::ffi::{
 use crate::io::Registration;
 use crate::io::transport::{Transport, report};
 pub(crate) use methods::add_class;
+use peers::Peers;
 
 pub(crate) struct State {
     datagrams: Datagrams<Bytes, Option<Object>>,
@@ -40,20 +42,20 @@ pub(crate) struct State {
     registration: Registration,
     /// `None` once the protocol knows that all is over.
     protocol: Option<Object>,
-    /// Where the last datagram came from, and the same for Python: it is likely to come and to go there
-    /// again.
-    last_peer: Option<(Address, Object)>,
+    peers: Peers,
     /// Why it all ended, and the context to tell the protocol in.
     error: Option<Object>,
     lost_in: Option<Context>,
     /// Datagrams that came too late to be sent.
     dropped: u32,
+    /// What the loop counts of it, until it lets go.
+    open: Option<Open>,
 }
 
 owned!(in_cell State {
-    visits: socket, last_peer;
+    visits: socket, peers;
     clears: protocol, error, lost_in, datagrams;
-    ignores: registration, dropped;
+    ignores: registration, dropped, open;
 });
 
 impl Traverse for Datagrams<Bytes, Option<Object>> {
@@ -65,13 +67,6 @@ impl Traverse for Datagrams<Bytes, Option<Object>> {
 impl Release for Datagrams<Bytes, Option<Object>> {
     fn release(&mut self, _: Python<'_>) -> impl Sized + use<> {
         self.abort()
-    }
-}
-
-/// A peer: what stands beside it is Rust's own.
-impl Traverse for (Address, Object) {
-    fn traverse(&self, visit: &mut Visit<'_>) -> Visited {
-        self.1.traverse(visit)
     }
 }
 
@@ -152,10 +147,11 @@ impl DatagramTransport {
             socket: Some(socket.into()),
             registration: Registration::default(),
             protocol: Some(protocol.into()),
-            last_peer: None,
+            peers: Peers::default(),
             error: None,
             lost_in: None,
             dropped: 0,
+            open: Some(owner.get().transports.open(true)),
         };
         let transport = Self {
             owner: Shared::new(owner),

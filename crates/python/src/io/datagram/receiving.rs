@@ -6,10 +6,10 @@ use crate::ffi::intern::intern;
 use ironloop_driver::Address;
 use pyo3::exceptions::{PyBlockingIOError, PyInterruptedError};
 use pyo3::prelude::*;
-use pyo3::types::PyBytes;
 
 use super::DatagramTransport;
 use crate::event_loop::LoopCore;
+use crate::event_loop::recorder::{self, Op};
 use crate::ffi::call::call_method;
 use crate::ffi::error::os_error;
 use crate::ffi::{Instance, Object};
@@ -72,7 +72,8 @@ impl DatagramTransport {
         let core = self.owner.get(py);
         let received = core.with_read_buffer(|buffer| {
             let (count, from) = core.driver.receive_from(self.fd(), buffer)?;
-            Ok((Object::from(PyBytes::new(py, &buffer[..count])), from))
+            recorder::moved(core, self.fd(), Op::Received, count);
+            Ok((core.bytes(py, &buffer[..count]).into_object(), from))
         });
         match received {
             Ok((data, Some(from))) => Ok(Some((data, self.peer(py, from)?))),
@@ -96,18 +97,14 @@ impl DatagramTransport {
         }
     }
 
-    /// The address for Python: the last one again, if it is the same.
+    /// The address for Python: one that is known again.
     fn peer(&self, py: Python<'_>, from: Address) -> PyResult<Object> {
-        let known = self.state.with(|state| match &state.last_peer {
-            Some((address, object)) if *address == from => Some(object.clone_ref(py)),
-            _ => None,
-        });
-        if let Some(object) = known {
+        if let Some(object) = self.state.with(|state| state.peers.object(py, &from)) {
             return Ok(object);
         }
         let object = Object::from(address::to_python(py, &from)?);
         let copy = object.clone_ref(py);
-        let old = self.state.with(|state| state.last_peer.replace((from, object)));
+        let old = self.state.with(|state| state.peers.learn(from, object));
         drop(old);
         Ok(copy)
     }

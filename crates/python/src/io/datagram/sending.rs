@@ -9,12 +9,13 @@ use pyo3::types::{PyByteArray, PyBytes, PyMemoryView};
 
 use super::DatagramTransport;
 use super::receiving::{is_python_refusal, is_refusal};
+use crate::event_loop::recorder::{self, Op};
 use crate::ffi::buffer::Buffer;
 use crate::ffi::error::os_error;
 use crate::ffi::stock::{self, Taker};
 use crate::ffi::{Bytes, Instance, Object};
 use crate::io::address;
-use crate::io::transport::{Transport, report};
+use crate::io::transport::{State as _, Transport, report};
 
 const SEND_FAILED: &str = "Fatal write error on datagram transport";
 
@@ -110,11 +111,18 @@ impl DatagramTransport {
             Route::Addressed(address) => Some(address),
             Route::Connected | Route::Python => None,
         };
-        let send = |bytes: &[u8]| self.owner.get(py).driver.send_datagram(self.fd(), bytes, to);
+        let core = self.owner.get(py);
+        let send = |bytes: &[u8]| {
+            let sent = core.driver.send_datagram(self.fd(), bytes, to);
+            if sent.is_ok() {
+                recorder::moved(core, self.fd(), Op::Sent, bytes.len());
+            }
+            sent
+        };
         let sent = match data.cast_exact::<PyBytes>() {
             Ok(bytes) => send(bytes.as_bytes()),
-            Err(_) => match Buffer::readable(data) {
-                Ok(buffer) => send(buffer.bytes()),
+            Err(_) => match Buffer::lend(data, send) {
+                Ok(sent) => sent,
                 Err(error) => return Offer::Failed(error),
             },
         };
@@ -135,11 +143,7 @@ impl DatagramTransport {
         let Some(address) = address else {
             return Route::Python;
         };
-        // Most datagrams are answers.
-        let known = self.state.with(|state| match &state.last_peer {
-            Some((raw, object)) if object.as_ptr() == address.as_ptr() => Some(raw.clone()),
-            _ => None,
-        });
+        let known = self.state.with(|state| state.peers.address(address).cloned());
         known.or_else(|| address::from_python(plain.family, address)).map_or(Route::Python, Route::Addressed)
     }
 
@@ -174,6 +178,7 @@ pub(super) fn take_steps(this: &Instance<DatagramTransport>, py: Python<'_>) -> 
             (Step::Lose, _) => DatagramTransport::lose(this, py)?,
         }
     }
+    this.state.with(|state| state.count_unsent());
     Ok(())
 }
 

@@ -7,7 +7,7 @@ use ironloop_engine::Endpoint;
 use pyo3::prelude::*;
 
 use super::{DatagramTransport, State, closing, sending};
-use crate::event_loop::LoopCore;
+use crate::event_loop::{LoopCore, Open};
 use crate::ffi::call::call_method;
 use crate::ffi::cell::LoopCell;
 use crate::ffi::intern::intern;
@@ -38,6 +38,10 @@ impl transport::State for State {
 
     fn buffered(&self) -> usize {
         self.datagrams.buffered()
+    }
+
+    fn open(&mut self) -> &mut Option<Open> {
+        &mut self.open
     }
 
     fn abort(&mut self) -> Option<Self::Unsent> {

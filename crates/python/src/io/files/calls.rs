@@ -12,6 +12,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
 use super::budget::{self, AT_ONCE};
+use crate::event_loop::LoopCore;
 use crate::ffi::blank::Blank;
 use crate::ffi::buffer::Buffer;
 use crate::ffi::error::os_error;
@@ -50,12 +51,15 @@ fn open_now(path: PathBuf, flags: i32) -> Option<RawFd> {
     Some(file.into_raw_fd())
 }
 
+/// Whether the loop's thread may read at once, before its loop turns.
+#[pyfunction]
+fn may_read_now() -> bool {
+    budget::is_left()
+}
+
 /// What is in a small file, if all of it is cached.
 #[pyfunction]
 fn read_file_now<'py>(py: Python<'py>, path: PathBuf) -> PyResult<Option<Bound<'py, PyBytes>>> {
-    if !budget::is_left() {
-        return Ok(None);
-    }
     let Some((file, kind)) = name(path).and_then(|name| file::open_now(&name, 0)) else { return Ok(None) };
     let size = usize::try_from(kind.size).unwrap_or(usize::MAX);
     if size >= AT_ONCE || !kind.regular {
@@ -85,10 +89,15 @@ fn file_kind(fd: RawFd) -> PyResult<(bool, bool, u64)> {
     Ok((kind.regular, kind.local, kind.links))
 }
 
-/// The loop has turned: its thread may read at once again.
+/// The loop has turned: its thread may read at once again. Where the loop is ours, once a turn.
 #[pyfunction]
-fn renew_budget() {
-    budget::renew();
+#[pyo3(signature = (turned=None))]
+fn renew_budget(turned: Option<&Bound<'_, PyAny>>) {
+    let core = turned.and_then(|turned| turned.cast::<LoopCore>().ok());
+    match core {
+        Some(core) => budget::renew_in(core.as_ptr().addr(), core.get().turn_number()),
+        None => budget::renew(),
+    }
 }
 
 /// What a task has done with what it has read counts, too: as a read of so many bytes.
@@ -117,6 +126,7 @@ pub(super) fn add(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(read_at, module)?)?;
     module.add_function(wrap_pyfunction!(write_all, module)?)?;
     module.add_function(wrap_pyfunction!(open_now, module)?)?;
+    module.add_function(wrap_pyfunction!(may_read_now, module)?)?;
     module.add_function(wrap_pyfunction!(read_file_now, module)?)?;
     module.add_function(wrap_pyfunction!(file_kind, module)?)?;
     module.add_function(wrap_pyfunction!(renew_budget, module)?)?;

@@ -102,7 +102,7 @@ impl FileCore {
 
     /// What comes next, as far as it is known, without taking it.
     fn peek<'py>(&self, py: Python<'py>) -> PyResult<Answer<'py>> {
-        let found = self.look(py, Want::Some(1))?;
+        let found = self.look(py, Want::Some(1), budget::is_left())?;
         let copy = |state: &mut State| PyBytes::new(py, state.buffer.available());
         Ok(found.map(|_| self.state.with(copy)))
     }
@@ -113,12 +113,14 @@ impl FileCore {
         let most = into.len();
         let want = if self.plain { Want::Some(most) } else { Want::Whole(most) };
         let room = into.bytes_mut();
-        if self.goes_past(want) {
+        // What is left may be as much as this one needs: it is asked for once.
+        let may = budget::is_left();
+        if may && self.goes_past(want) {
             if let Poured::Enough(count) = self.pour(py, want, room)? {
                 return Ok(Some(count));
             }
         }
-        let Some(count) = self.look(py, want)? else { return Ok(None) };
+        let Some(count) = self.look(py, want, may)? else { return Ok(None) };
         self.state.with(|state| room[..count].copy_from_slice(&state.buffer.available()[..count]));
         self.took(count);
         Ok(Some(count))
@@ -215,7 +217,9 @@ enum Poured {
 
 impl FileCore {
     fn answer<'py>(&self, py: Python<'py>, want: Want) -> PyResult<Answer<'py>> {
-        if self.goes_past(want) {
+        // What is left may be as much as this one needs: it is asked for once.
+        let may = budget::is_left();
+        if may && self.goes_past(want) {
             if let Some(most) = self.extent(py, want)? {
                 let mut blank = Blank::new(py, most)?;
                 if let Poured::Enough(count) = self.pour(py, want, blank.room())? {
@@ -223,7 +227,7 @@ impl FileCore {
                 }
             }
         }
-        let Some(count) = self.look(py, want)? else { return Ok(None) };
+        let Some(count) = self.look(py, want, may)? else { return Ok(None) };
         let copy = |state: &mut State| PyBytes::new(py, &state.buffer.available()[..count]);
         let answer = self.state.with(copy);
         self.took(count);
@@ -231,13 +235,16 @@ impl FileCore {
     }
 
     /// How many bytes of what is ahead answer it, reading at once what is not there yet.
-    fn look(&self, py: Python<'_>, want: Want) -> PyResult<Option<usize>> {
+    fn look(&self, py: Python<'_>, want: Want, may: bool) -> PyResult<Option<usize>> {
+        let refused = |state: &mut State| {
+            state.lack = None;
+            !self.readable || !state.buffer.pending().1.is_empty() || !may
+        };
+        if self.state.with(refused) {
+            return Ok(None);
+        }
         let fd = self.number(py)?;
         Ok(self.state.with(|state| {
-            state.lack = None;
-            if !self.readable || !state.buffer.pending().1.is_empty() || !budget::is_left() {
-                return None;
-            }
             loop {
                 let lack = match state.buffer.find(want) {
                     Ok(count) => return Some(count),
@@ -274,7 +281,6 @@ impl FileCore {
     fn goes_past(&self, want: Want) -> bool {
         self.at_once
             && self.readable
-            && budget::is_left()
             && self.state.with(|state| {
                 let here = state.buffer.available().len();
                 let is_long = match want {

@@ -14,6 +14,10 @@ pub(super) fn connection_lost(this: &Instance<StreamTransport>, py: Python<'_>) 
     let (protocol, error) = (this.protocol(py), this.state.with(|state| state.error.take()));
     this.break_loan(py, error.as_ref())?;
     let knows = this.layer.lost(py, error.as_ref())?;
+    if let Some(top) = this.on_top(py) {
+        drop(this.state.with(|state| state.protocol.take()));
+        return StreamTransport::end_with_beneath(&top, py, error).and(let_go(this, py));
+    }
     let mut result = Ok(());
     if let Some(protocol) = protocol.filter(|_| knows) {
         let name = intern!(py, "connection_lost");
@@ -30,15 +34,24 @@ pub(super) fn connection_lost(this: &Instance<StreamTransport>, py: Python<'_>) 
 
 /// The socket is closed, and nobody is told any more.
 pub(super) fn let_go(this: &Instance<StreamTransport>, py: Python<'_>) -> PyResult<()> {
-    this.remember_names(py)?;
+    if let Some(top) = this.on_top(py) {
+        // The loop is closed, and nobody is told.
+        top.mark_lost(py);
+        let_go(&top, py)?;
+    }
+    if this.beneath.is_none() {
+        this.remember_names(py)?;
+    }
     let core = this.owner.get(py);
     let source = this.state.with(|state| match &state.descriptor {
         Descriptor::Native(_) => state.registration.end_closing(core),
         _ => state.registration.end(core),
     });
     drop(source);
-    let (descriptor, server, protocol) =
-        this.state.with(|state| (state.descriptor.take(py), state.server.take(), state.protocol.take()));
+    let (descriptor, server, protocol) = this.state.with(|state| {
+        state.open = None;
+        (state.descriptor.take(py), state.server.take(), state.protocol.take())
+    });
     drop(protocol);
     if let Descriptor::Python(socket) = &descriptor {
         if let Err(error) = socket.object().bind(py).call_method0(intern!(py, "close")) {

@@ -11,19 +11,43 @@ use crate::ffi::buffer::Buffer;
 use crate::ffi::call::call_method;
 use crate::ffi::imports;
 use crate::ffi::intern::intern;
-use crate::ffi::{Bytes, Context, Object};
+use crate::ffi::{Bytes, Context, Instance, Object};
 use crate::io::transport::Transport;
 
 const NOT_DELIVERED: &str = "Fatal error: protocol.data_received() call failed.";
 const NO_BUFFER: &str = "Fatal error: protocol.get_buffer() call failed.";
 const BUFFER_REFUSED: &str = "Fatal error: protocol.buffer_updated() call failed.";
 
+/// What is given to somebody.
+pub(crate) enum Data<'a> {
+    /// Not looked at any more afterwards.
+    Lent(&'a [u8]),
+    /// A `bytes` object that a layer has made.
+    Whole(Bytes),
+}
+
+impl Data<'_> {
+    pub(crate) fn bytes(&self) -> &[u8] {
+        match self {
+            Self::Lent(bytes) => bytes,
+            Self::Whole(bytes) => bytes.as_ref(),
+        }
+    }
+
+    pub(crate) fn into_object(self, py: Python<'_>) -> Object {
+        match self {
+            Self::Lent(bytes) => PyBytes::new(py, bytes).into(),
+            Self::Whole(bytes) => bytes.into_object(),
+        }
+    }
+}
+
 /// Protocols whose `data_received` is native: they take data as it is, and no `bytes` is made of it.
 pub(crate) struct NativeProtocols {
     /// Whether a protocol is one.
     pub(crate) has: fn(&Bound<'_, PyAny>) -> bool,
     /// Data for one that was one. Code of others runs in the context.
-    pub(crate) receive: fn(&Bound<'_, PyAny>, &[u8], &Context) -> PyResult<()>,
+    pub(crate) receive: fn(&Bound<'_, PyAny>, Data<'_>, &Context) -> PyResult<()>,
 }
 
 impl NativeProtocols {
@@ -46,14 +70,20 @@ pub(super) enum Receiver {
     Native(&'static NativeProtocols),
     /// `get_buffer` and `buffer_updated`
     Buffer,
+    /// A transport that was put onto ours.
+    Transport,
 }
 
 impl Receiver {
     pub(super) fn of(py: Python<'_>, protocol: &Object) -> Result<Self, Failure> {
-        Self::found(protocol.bind(py)).map_err(|error| Failure(error, NOT_DELIVERED))
+        Self::found(protocol, py).map_err(|error| Failure(error, NOT_DELIVERED))
     }
 
-    fn found(protocol: &Bound<'_, PyAny>) -> PyResult<Self> {
+    fn found(protocol: &Object, py: Python<'_>) -> PyResult<Self> {
+        if Instance::<StreamTransport>::of(protocol).is_some() {
+            return Ok(Self::Transport);
+        }
+        let protocol = &protocol.bind(py);
         if let Some(native) = NATIVE_PROTOCOLS.get()
             && (native.has)(protocol)
         {
@@ -75,40 +105,26 @@ pub(super) struct Recipient {
 pub(super) struct Failure(pub(super) PyErr, pub(super) &'static str);
 
 impl StreamTransport {
-    /// Data for the protocol, which may be lent: it is not looked at any more afterwards.
-    pub(super) fn deliver(&self, py: Python<'_>, recipient: &Recipient, data: &[u8]) -> Result<(), Failure> {
+    /// Data for the protocol.
+    pub(super) fn deliver(
+        &self,
+        py: Python<'_>,
+        recipient: &Recipient,
+        data: Data<'_>,
+    ) -> Result<(), Failure> {
         let delivered = match recipient.receiver {
-            Receiver::Bytes => return self.hand_over(py, recipient, || Object::from(PyBytes::new(py, data))),
+            Receiver::Bytes => self.context.run(py, || {
+                let data = match data {
+                    Data::Lent(bytes) => self.owner.get(py).bytes(py, bytes).into_object(),
+                    whole @ Data::Whole(_) => whole.into_object(py),
+                };
+                call_method(py, &recipient.protocol, intern!(py, "data_received"), &[&data]).map(drop)
+            }),
             // Enters the context only if it must.
             Receiver::Native(native) => (native.receive)(recipient.protocol.bind(py), data, &self.context),
-            Receiver::Buffer => return self.copy_into_buffers(py, recipient, data),
+            Receiver::Buffer => return self.copy_into_buffers(py, recipient, data.bytes()),
+            Receiver::Transport => return Self::deliver_up(py, &recipient.protocol, data.bytes()),
         };
-        delivered.map_err(|error| Failure(error, NOT_DELIVERED))
-    }
-
-    /// The same for a `bytes` object.
-    pub(super) fn deliver_object(
-        &self,
-        py: Python<'_>,
-        recipient: &Recipient,
-        data: Bytes,
-    ) -> Result<(), Failure> {
-        match recipient.receiver {
-            Receiver::Bytes => self.hand_over(py, recipient, || data.into_object()),
-            _ => self.deliver(py, recipient, data.as_ref()),
-        }
-    }
-
-    #[inline]
-    fn hand_over(
-        &self,
-        py: Python<'_>,
-        recipient: &Recipient,
-        data: impl FnOnce() -> Object,
-    ) -> Result<(), Failure> {
-        let delivered = self.context.run(py, || {
-            call_method(py, &recipient.protocol, intern!(py, "data_received"), &[&data()]).map(drop)
-        });
         delivered.map_err(|error| Failure(error, NOT_DELIVERED))
     }
 
@@ -129,7 +145,7 @@ impl StreamTransport {
             // The rest is for whoever has the connection by now.
             recipient = match self.recipient(py)? {
                 Some(other) if !matches!(other.receiver, Receiver::Buffer) => {
-                    return self.deliver(py, &other, rest);
+                    return self.deliver(py, &other, Data::Lent(rest));
                 }
                 Some(same) => Some(same),
                 None => return Ok(()),
@@ -155,9 +171,17 @@ impl StreamTransport {
         protocol: &Object,
         fill: impl FnOnce(&mut [u8]) -> Result<(R, usize), Failure>,
     ) -> Result<R, Failure> {
-        let mut buffer = buffer_of(py, protocol).map_err(|error| Failure(error, NO_BUFFER))?;
-        let (result, count) = fill(buffer.bytes_mut())?;
-        drop(buffer);
+        let hint = Object::from(PyInt::new(py, -1));
+        let filled = call_method(py, protocol, intern!(py, "get_buffer"), &[&hint]).and_then(|target| {
+            Buffer::lend_to_fill(target.bind(py), |buffer| {
+                if buffer.is_empty() {
+                    let error = PyRuntimeError::new_err("get_buffer() returned an empty buffer");
+                    return Err(Failure(error, NO_BUFFER));
+                }
+                fill(buffer)
+            })
+        });
+        let (result, count) = filled.map_err(|error| Failure(error, NO_BUFFER))??;
         if count > 0 {
             let count = Object::from(PyInt::new(py, count));
             // It may have handed the connection over to another one.
@@ -167,14 +191,4 @@ impl StreamTransport {
         }
         Ok(result)
     }
-}
-
-fn buffer_of(py: Python<'_>, protocol: &Object) -> PyResult<Buffer> {
-    let hint = Object::from(PyInt::new(py, -1));
-    let target = call_method(py, protocol, intern!(py, "get_buffer"), &[&hint])?;
-    let buffer = Buffer::writable(target.bind(py))?;
-    if buffer.len() == 0 {
-        return Err(PyRuntimeError::new_err("get_buffer() returned an empty buffer"));
-    }
-    Ok(buffer)
 }

@@ -14,6 +14,8 @@ pub(crate) enum Descriptor {
     Native(OwnedFd),
     /// The Python socket does; so may anybody who has it, at any time.
     Python(PythonSocket),
+    /// The transport beneath has it.
+    Beneath,
     /// It is closed. Who asks for the socket still gets the Python socket that it was, if it was one.
     Closed(Option<Object>),
 }
@@ -21,7 +23,7 @@ pub(crate) enum Descriptor {
 impl Traverse for Descriptor {
     fn traverse(&self, visit: &mut Visit<'_>) -> Visited {
         match self {
-            Self::Native(_) => Ok(()),
+            Self::Native(_) | Self::Beneath => Ok(()),
             Self::Python(socket) => socket.traverse(visit),
             Self::Closed(was) => was.traverse(visit),
         }
@@ -35,14 +37,14 @@ impl Descriptor {
         match self {
             Self::Native(fd) => fd.as_raw_fd(),
             Self::Python(socket) => socket.fd(),
-            Self::Closed(_) => CLOSED,
+            Self::Beneath | Self::Closed(_) => CLOSED,
         }
     }
 
     /// Hands it over to be closed.
     pub(super) fn take(&mut self, py: Python<'_>) -> Self {
         let was = match self {
-            Self::Native(_) => None,
+            Self::Native(_) | Self::Beneath => None,
             Self::Python(socket) => Some(socket.object().clone_ref(py)),
             Self::Closed(was) => was.take(),
         };
@@ -53,7 +55,7 @@ impl Descriptor {
     pub(super) fn number(&self) -> RawFd {
         match self {
             Self::Python(socket) => socket.number(),
-            Self::Native(_) | Self::Closed(_) => self.fd(),
+            Self::Native(_) | Self::Beneath | Self::Closed(_) => self.fd(),
         }
     }
 }

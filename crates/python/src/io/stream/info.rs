@@ -3,7 +3,7 @@
 use std::os::fd::{AsRawFd, IntoRawFd};
 
 use crate::ffi::intern::intern;
-use ironloop_driver::{Address, Family};
+use ironloop_driver::{Address, Family, RawFd};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
 
@@ -48,6 +48,9 @@ impl StreamTransport {
             extra.set_item(name, found.bind(py))?;
             return Ok(Some(found));
         }
+        if let Some(beneath) = &self.beneath {
+            return beneath.extra_info(py, name);
+        }
         let found = match asked {
             "socket" => self.transport_socket(py)?,
             "sockname" => self.name(py, self.own_name(py).as_ref(), "getsockname")?,
@@ -78,10 +81,13 @@ impl StreamTransport {
 
     /// The Python socket; nothing once it is closed.
     pub(super) fn raw_socket(&self, py: Python<'_>) -> PyResult<Option<Object>> {
+        if let Some(beneath) = &self.beneath {
+            return beneath.raw_socket(py);
+        }
         let (native, known) = self.state.with(|state| match &state.descriptor {
             Descriptor::Native(fd) => (Some(fd.as_raw_fd()), None),
             Descriptor::Python(socket) => (None, Some(socket.object().clone_ref(py))),
-            Descriptor::Closed(_) => (None, None),
+            Descriptor::Beneath | Descriptor::Closed(_) => (None, None),
         });
         let Some(fd) = native else { return Ok(known) };
         // From now on it may be closed behind our back.
@@ -124,7 +130,7 @@ impl StreamTransport {
 
     /// The socket's own name, if we can write it. The kernel is asked once, while it is open.
     fn own_name(&self, py: Python<'_>) -> Option<Address> {
-        let driver = self.owner.get(py).driver;
+        let driver = &self.owner.get(py).driver;
         self.state.with(|state| {
             if let OwnName::Accepted(common) = &mut state.own {
                 let asked = driver.local_address(state.descriptor.fd());
@@ -172,9 +178,20 @@ fn closed_socket_of(py: Python<'_>, family: Family) -> PyResult<Object> {
     Ok(socket.into())
 }
 
+impl StreamTransport {
+    /// The socket's number, to name it by.
+    pub(super) fn number(&self) -> RawFd {
+        match &self.beneath {
+            Some(beneath) => beneath.number(),
+            None => self.state.with(|state| state.descriptor.number()),
+        }
+    }
+}
+
 /// asyncio's representation, with our name.
 pub(super) fn repr(this: &Instance<StreamTransport>, py: Python<'_>) -> PyResult<Object> {
-    let text = this.state.with(|state| match state.descriptor.number() {
+    let number = this.number();
+    let text = this.state.with(|state| match number {
         fd if fd < 0 => "<StreamTransport closed>".to_owned(),
         fd => {
             let closing = state.stream.endpoint.is_closing() || this.layer.is_closing();

@@ -10,7 +10,7 @@ use ironloop_engine::stream::Limits;
 use pyo3::prelude::*;
 
 use super::StreamTransport;
-use super::delivering::{Failure, Recipient};
+use super::delivering::{Data, Failure, Recipient};
 use super::tls::{self, Tls};
 use super::writing::{Way, Written};
 use crate::ffi::{Clear, Instance, Object, owned};
@@ -52,6 +52,11 @@ impl Layer {
         self.tls().is_some_and(Tls::is_closing)
     }
 
+    /// Whether what is written next goes out before anything that it keeps.
+    pub(super) fn takes(&self) -> bool {
+        self.tls().is_none_or(Tls::takes)
+    }
+
     /// The marks of flow control, unless somebody sets others.
     pub(super) fn limits(&self) -> Limits {
         match self {
@@ -82,7 +87,7 @@ impl Layer {
     ) -> Result<(), Failure> {
         match (self, recipient) {
             (Self::Tls(tls), _) => tls.received(this, py, bytes),
-            (Self::Plain, Some(recipient)) => this.deliver(py, recipient, bytes),
+            (Self::Plain, Some(recipient)) => this.deliver(py, recipient, Data::Lent(bytes)),
             (Self::Plain, None) => Ok(()),
         }
     }

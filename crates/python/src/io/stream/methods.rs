@@ -51,8 +51,7 @@ fn get_socket(py: Python<'_>, this: This<'_>) -> PyResult<Object> {
 }
 
 fn get_fd(py: Python<'_>, this: This<'_>) -> PyResult<Object> {
-    let fd = this.state.with(|state| state.descriptor.number());
-    Ok(fd.into_pyobject(py)?.into())
+    Ok(this.number().into_pyobject(py)?.into())
 }
 
 const METHODS: &[PyMethodDef] = &[
@@ -254,6 +253,9 @@ const GETTERS: &[PyGetSetDef] = &[
     getter!(StreamTransport, c"get_read_buffer_size", |py, this| of_tls(py, this, "get_read_buffer_size")),
     getter!(StreamTransport, c"_tls", |py, this: This<'_>| {
         optional(py, this.layer.tls().map(|tls| tls.standing(py)).transpose()?)
+    }),
+    getter!(StreamTransport, c"_beneath", |py, this: This<'_>| {
+        optional(py, this.beneath.as_ref().map(|beneath| beneath.object().clone_ref(py)))
     }),
     getter!(StreamTransport, c"_loop", shared::owner),
     getter!(StreamTransport, c"_protocol", shared::protocol),

@@ -3,8 +3,10 @@
 //! Bytes come in through `reading`, pass the `layer` and leave by `delivering`; what is written passes the
 //! layer and leaves by `writing`; all ends in `closing`. A transport belongs to its loop's thread; each
 //! borrow of its state lasts for one decision or one system call. It knows nothing of who stands above it
-//! (`streams`): a protocol is a Python object, or has registered itself.
+//! (`streams`): a protocol is a Python object, or has registered itself. One that was put onto another has
+//! no socket, and is that one's protocol (`beneath`).
 
+mod beneath;
 mod chunk;
 mod closing;
 mod delivering;
@@ -26,14 +28,15 @@ use ironloop_engine::Stream;
 use ironloop_engine::stream::Bursts;
 use pyo3::prelude::*;
 
-use crate::event_loop::{ItemKind, LoopCore};
+use crate::event_loop::{ItemKind, LoopCore, Open};
 use crate::ffi::call::call_method;
 use crate::ffi::cell::LoopCell;
 use crate::ffi::{Class, Context, Instance, Native, Object, PythonSocket, Shared, owned};
 use crate::io::Registration;
+pub(crate) use beneath::put_on;
 use chunk::Chunk;
-pub(crate) use delivering::NativeProtocols;
 use delivering::Receiver;
+pub(crate) use delivering::{Data, NativeProtocols};
 pub(crate) use descriptor::Descriptor;
 pub(crate) use info::OwnName;
 use layer::Layer;
@@ -77,18 +80,22 @@ pub(crate) struct State {
     /// Writes since the connection was lost.
     dropped: u32,
     loan: Loan,
+    /// What the loop counts of it, until it lets go.
+    open: Option<Open>,
 }
 
 // What waits to be sent are bytes, which lead nowhere.
 owned!(in_cell State {
     visits: descriptor, loan;
     clears: protocol, server, extra, error;
-    ignores: stream, own, registration, receiver, bursts, held, dropped;
+    ignores: stream, own, registration, receiver, bursts, held, dropped, open;
 });
 
 pub(crate) struct StreamTransport {
     owner: Shared<LoopCore>,
     context: Context,
+    /// Whose bytes are ours, where we were put onto another transport: it has the socket.
+    beneath: Option<Instance<StreamTransport>>,
     /// The peer's name when the socket came to us, if we can write it.
     peer: Option<Address>,
     /// What stands between the stream and the protocol.
@@ -96,7 +103,7 @@ pub(crate) struct StreamTransport {
     state: LoopCell<State>,
 }
 
-owned!(StreamTransport { visits: owner, context; clears: layer, state; ignores: peer; });
+owned!(StreamTransport { visits: owner, context, beneath; clears: layer, state; ignores: peer; });
 
 static TRANSPORT: Class = Class::new();
 
@@ -130,6 +137,14 @@ static PUSH: ItemKind = ItemKind {
 impl StreamTransport {
     /// Makes the transport of a connected, non-blocking socket. The protocol is told by `connection_made`.
     pub(crate) fn create(owner: &Bound<'_, LoopCore>, setup: Setup) -> PyResult<Instance<Self>> {
+        Self::create_on(owner, setup, None)
+    }
+
+    fn create_on(
+        owner: &Bound<'_, LoopCore>,
+        setup: Setup,
+        beneath: Option<Instance<Self>>,
+    ) -> PyResult<Instance<Self>> {
         let py = owner.py();
         let layer = setup.tls.map_or(Layer::Plain, |tls| Layer::Tls(Box::new(tls)));
         let mut stream = Stream::default();
@@ -148,10 +163,12 @@ impl StreamTransport {
             held: false,
             dropped: 0,
             loan: Loan::No,
+            open: Some(owner.get().transports.open(beneath.is_none())),
         };
         let transport = Self {
             owner: Shared::new(owner),
             context: setup.context,
+            beneath,
             peer: setup.peer,
             layer,
             state: LoopCell::new(state),
@@ -193,7 +210,7 @@ pub(crate) fn from_socket(
     let py = owner.py();
     let descriptor = PythonSocket::new(python_socket)?;
     let fd = descriptor.number();
-    let driver = owner.get().driver;
+    let driver = &owner.get().driver;
     let peer = driver.peer_address(fd).ok().flatten();
     let own = OwnName::Asked(driver.local_address(fd).ok().flatten());
     // The option fails for what is not TCP.

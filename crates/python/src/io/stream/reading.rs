@@ -7,6 +7,7 @@ use pyo3::prelude::*;
 use super::StreamTransport;
 use super::delivering::{Failure, Receiver, Recipient};
 use super::layer::Layer;
+use crate::event_loop::recorder::{self, Op};
 use crate::ffi::Instance;
 use crate::ffi::call::call_method;
 use crate::ffi::error::os_error;
@@ -38,6 +39,18 @@ impl StreamTransport {
             Layer::Plain => self.recipient(py)?,
             Layer::Tls(_) => None,
         };
+        let shakes_hands = match &recipient {
+            // What `start_tls` has put onto it.
+            Some(Recipient { protocol, receiver: Receiver::Transport }) => {
+                Instance::<Self>::of(protocol).is_some_and(|top| top.is_shaking_hands())
+            }
+            Some(_) => false,
+            None => self.is_shaking_hands(),
+        };
+        if shakes_hands && !self.owner.get(py).may_shake_hands() {
+            // It stays where it is, and is reported again: in between others have their turn.
+            return Ok(Received::NotReady);
+        }
         if let Some(Recipient { protocol, receiver: Receiver::Buffer }) = &recipient {
             return self.fill_buffer(py, protocol, |buffer| self.receive(py, buffer));
         }
@@ -48,6 +61,10 @@ impl StreamTransport {
             }
             Ok(received)
         })
+    }
+
+    fn is_shaking_hands(&self) -> bool {
+        matches!(&self.layer, Layer::Tls(tls) if tls.is_shaking_hands())
     }
 
     /// Whom data is for now: nobody once the connection is lost. How he takes it is found out with the first of
@@ -75,6 +92,7 @@ impl StreamTransport {
         match self.owner.get(py).driver.receive(fd, buffer) {
             Ok(0) => Ok((Received::EndOfFile, 0)),
             Ok(count) => {
+                recorder::moved(self.owner.get(py), fd, Op::Received, count);
                 if count < buffer.len() {
                     self.owner.get(py).note_emptied();
                 }
@@ -89,6 +107,12 @@ impl StreamTransport {
 
     /// Tells the protocol that nothing more comes. It may keep its own side open.
     pub(super) fn end_of_file(this: &Instance<Self>, py: Python<'_>) -> PyResult<()> {
+        if let Some(top) = this.on_top(py) {
+            // It ends the connection, once it has said its end.
+            this.state.with(|state| state.stream.endpoint.keep_open_after_eof());
+            Self::narrow(this, py)?;
+            return top.layer.ended(&top, py);
+        }
         let Some(protocol) = this.protocol(py) else {
             return Ok(());
         };

@@ -9,7 +9,7 @@ use super::chunk::Chunk;
 use super::layer::Layer;
 use super::loan::Loan;
 use super::{Descriptor, State, StreamTransport, closing, reading, writing};
-use crate::event_loop::LoopCore;
+use crate::event_loop::{LoopCore, Open};
 use crate::ffi::call::call_method;
 use crate::ffi::cell::LoopCell;
 use crate::ffi::intern::intern;
@@ -49,6 +49,10 @@ impl transport::State for State {
 
     fn buffered(&self) -> usize {
         self.stream.buffered()
+    }
+
+    fn open(&mut self) -> &mut Option<Open> {
+        &mut self.open
     }
 
     fn abort(&mut self) -> Option<Self::Unsent> {
@@ -110,6 +114,9 @@ impl Transport for StreamTransport {
 
     fn watch(this: &Instance<Self>, py: Python<'_>) -> PyResult<()> {
         this.owner.get(py).check_open()?;
+        if let Some(beneath) = &this.beneath {
+            return this.watch_beneath(py, beneath);
+        }
         Self::widen(this, py).or_else(|error| Self::fatal_error(this, py, error, WATCH_FAILED))
     }
 
@@ -122,12 +129,17 @@ impl Transport for StreamTransport {
     }
 
     fn is_closing(&self) -> bool {
-        self.state.with(|state| state.stream.endpoint.is_closing()) || self.layer.is_closing()
+        self.state.with(|state| state.stream.endpoint.is_closing())
+            || self.layer.is_closing()
+            || self.beneath.as_ref().is_some_and(|beneath| beneath.is_closing())
     }
 
     fn pause_reading(&self) {
         if !self.layer.is_closing() {
             self.state.with(|state| state.stream.endpoint.pause_reading());
+            if let Some(beneath) = &self.beneath {
+                beneath.pause_reading();
+            }
         }
     }
 
@@ -139,8 +151,29 @@ impl Transport for StreamTransport {
         Ok(())
     }
 
+    fn force_close(this: &Instance<Self>, py: Python<'_>, error: Option<Object>) -> PyResult<()> {
+        match &this.beneath {
+            Some(beneath) => Self::force_close(beneath, py, error),
+            None => transport::force_close(this, py, error),
+        }
+    }
+
+    fn before_the_end(this: &Instance<Self>, py: Python<'_>) -> PyResult<()> {
+        if let Some(top) = this.on_top(py) {
+            top.mark_lost(py);
+        }
+        Ok(())
+    }
+
     fn default_limits(&self) -> Limits {
         self.layer.limits()
+    }
+
+    fn limits_are_set(&self) {
+        // With TLS asyncio looks anew at once.
+        if self.layer.tls().is_some() {
+            self.state.with(|state| state.stream.ease());
+        }
     }
 
     fn warn_of_dropped(&self, py: Python<'_>) -> PyResult<()> {
@@ -167,15 +200,18 @@ impl Transport for StreamTransport {
 impl StreamTransport {
     /// The protocol's `connection_made`; then it may get data.
     pub(super) fn tell_of_connection(this: &Instance<Self>, py: Python<'_>) -> PyResult<()> {
+        let mut told = Ok(());
         if let Some(protocol) = this.protocol(py) {
             let name = intern!(py, "connection_made");
-            let told = this.context.run(py, || call_method(py, &protocol, name, &[this.object()]));
-            if let Err(error) = told {
+            let made = this.context.run(py, || call_method(py, &protocol, name, &[this.object()]));
+            if let Err(error) = made {
                 let (owner, transport) = (this.owner.bind(py), this.object());
-                report::callback_failed(owner, transport, Some(&protocol), "connection_made", error)?;
+                told = report::callback_failed(owner, transport, Some(&protocol), "connection_made", error);
             }
         }
+        // Also if it wants the program to end: whoever cleans up then waits for the connection's end.
         this.state.with(|state| state.stream.endpoint.start());
-        Self::watch(this, py)
+        let watched = Self::watch(this, py);
+        told.and(watched)
     }
 }

@@ -18,13 +18,14 @@ use pyo3::prelude::*;
 use super::chunk::Chunk;
 use super::{PUSH, StreamTransport};
 use crate::event_loop::Item;
+use crate::event_loop::recorder::{self, Op};
 use crate::ffi::buffer::Buffer;
 use crate::ffi::error::os_error;
 use crate::ffi::stock::{self, Taker};
 use crate::ffi::{Arg, Bytes, Instance};
-use crate::io::transport::{Transport, report};
+use crate::io::transport::{State as _, Transport, report};
 
-const SEND_FAILED: &str = "Fatal write error on socket transport";
+pub(super) const SEND_FAILED: &str = "Fatal write error on socket transport";
 
 /// What the kernel said to an offer.
 enum Offer {
@@ -33,7 +34,7 @@ enum Offer {
     Failed(io::Error),
 }
 
-fn after_eof(_: AfterEof) -> PyErr {
+pub(super) fn after_eof(_: AfterEof) -> PyErr {
     PyRuntimeError::new_err("Cannot call write() after write_eof()")
 }
 
@@ -53,6 +54,14 @@ impl Written<'_> {
         }
     }
 
+    /// The object that these bytes are.
+    pub(super) fn object(&self) -> Option<&Bytes> {
+        match self {
+            Self::Whole(Chunk::Python(bytes)) => Some(bytes),
+            Self::Whole(_) | Self::Borrowed(_) => None,
+        }
+    }
+
     /// As something that stays, and how much of that comes before the rest.
     pub(super) fn rest(self, done: usize) -> (Chunk, usize) {
         match self {
@@ -62,7 +71,7 @@ impl Written<'_> {
     }
 
     /// All but the first `sent` bytes.
-    fn keep(self, stream: &mut Stream<Chunk>, sent: usize) {
+    pub(super) fn keep(self, stream: &mut Stream<Chunk>, sent: usize) {
         let (chunk, sent) = self.rest(sent);
         stream.keep(chunk, sent);
     }
@@ -81,7 +90,8 @@ pub(super) fn send_rest(this: &Instance<StreamTransport>, py: Python<'_>) -> PyR
         }
     }
     this.layer.drained(this, py)?;
-    StreamTransport::follow_up(this, py)
+    StreamTransport::follow_up(this, py)?;
+    this.tell_of_room(py)
 }
 
 /// Does what follows from what the kernel has left.
@@ -93,9 +103,10 @@ pub(super) fn follow_up(this: &Instance<StreamTransport>, py: Python<'_>) -> PyR
         }
         _ => {}
     }
-    let (full, drained) = this
-        .state
-        .with(|state| (state.stream.wants_to_write(), state.loan.awaited() && state.stream.is_drained()));
+    let (full, drained) = this.state.with(|state| {
+        state.count_unsent();
+        (state.stream.wants_to_write(), state.loan.awaited() && state.stream.is_drained())
+    });
     if drained {
         this.tell_of_drained(py)?;
     }
@@ -108,20 +119,24 @@ impl StreamTransport {
             return this.pass_on(this, py, Written::Whole(Chunk::Python(bytes)));
         }
         let object = data.bind(py);
-        let Ok(buffer) = Buffer::readable(&object) else {
+        Buffer::lend(&object, |bytes| this.pass_on(this, py, Written::Borrowed(bytes))).unwrap_or_else(|_| {
             if this.layer.tls().is_some() {
                 let kind = object.get_type().name()?;
                 return Err(PyTypeError::new_err(format!(
                     "data: expecting a bytes-like instance, got {kind}"
                 )));
             }
-            return Err(stock::refusal(&object, Taker::Write));
-        };
-        this.pass_on(this, py, Written::Borrowed(buffer.bytes()))
+            Err(stock::refusal(&object, Taker::Write))
+        })
     }
 
     /// Refuses what may not be written, and drops what comes too late.
-    fn pass_on(&self, this: &Instance<Self>, py: Python<'_>, written: Written<'_>) -> PyResult<()> {
+    pub(super) fn pass_on(
+        &self,
+        this: &Instance<Self>,
+        py: Python<'_>,
+        written: Written<'_>,
+    ) -> PyResult<()> {
         if self.layer.is_closing() {
             return if written.bytes().is_empty() { Ok(()) } else { self.warn_of_dropped(py) };
         }
@@ -145,6 +160,9 @@ impl StreamTransport {
         way: Way,
         written: Written<'_>,
     ) -> PyResult<()> {
+        if let Some(beneath) = &self.beneath {
+            return Self::hand_down(this, py, beneath, way, written);
+        }
         let sent = if way == Way::Kernel {
             match self.send(this, py, written.bytes()) {
                 Ok(sent) if sent == written.bytes().len() => return Ok(()),
@@ -162,7 +180,7 @@ impl StreamTransport {
     pub(super) fn send(&self, this: &Instance<Self>, py: Python<'_>, bytes: &[u8]) -> io::Result<usize> {
         let core = self.owner.get(py);
         let callback = if core.runs_here() { Some(core.callback()) } else { None };
-        let (result, first) = self.state.with(|state| {
+        let (result, first, fd) = self.state.with(|state| {
             let more = match (&mut state.bursts, callback) {
                 (Some(bursts), Some(callback)) => bursts.write(callback),
                 _ => false,
@@ -177,8 +195,11 @@ impl StreamTransport {
                 }
             };
             let was_held = std::mem::replace(&mut state.held, more);
-            (result, more && !was_held)
+            (result, more && !was_held, fd)
         });
+        if let Ok(sent) = result {
+            recorder::moved(core, fd, Op::Sent, sent);
+        }
         if first {
             core.push_afterwards(Item::Other(&PUSH, this.object().clone_ref(py)));
         }
@@ -187,6 +208,9 @@ impl StreamTransport {
 
     /// Whoever writes has nothing more to write for now: what the kernel has waited with goes out.
     pub(crate) fn push(&self, py: Python<'_>) {
+        if let Some(beneath) = &self.beneath {
+            return beneath.push(py);
+        }
         let driver = &self.owner.get(py).driver;
         self.state.with(|state| {
             if std::mem::take(&mut state.held) {
@@ -198,6 +222,9 @@ impl StreamTransport {
 
     /// `drain`: what is written now is a burst of its own.
     pub(crate) fn end_burst(&self, py: Python<'_>) {
+        if let Some(beneath) = &self.beneath {
+            return beneath.end_burst(py);
+        }
         self.push(py);
         self.state.with(|state| {
             if let Some(bursts) = &mut state.bursts {
@@ -207,7 +234,8 @@ impl StreamTransport {
     }
 
     fn offer(&self, py: Python<'_>) -> Offer {
-        let driver = &self.owner.get(py).driver;
+        let core = self.owner.get(py);
+        let driver = &core.driver;
         self.state.with(|state| {
             let Some(outgoing) = state.stream.offer() else {
                 return Offer::Done;
@@ -219,6 +247,7 @@ impl StreamTransport {
             };
             match result {
                 Ok(sent) => {
+                    recorder::moved(core, fd, Op::Sent, sent);
                     state.stream.sent(sent);
                     // A short send has filled the kernel's buffer: asking again would only be refused.
                     if sent < offered {
@@ -255,7 +284,15 @@ impl StreamTransport {
         while let Some(step) = this.state.with(|state| state.stream.step()) {
             match step {
                 Step::Flow(change) => this.tell_of_flow(this, py, change)?,
-                Step::Lose => Self::lose(this, py)?,
+                Step::Lose => match &this.beneath {
+                    Some(beneath) => Self::close(beneath, py)?,
+                    None => Self::lose(this, py)?,
+                },
+                Step::ShutDown if this.beneath.is_some() => {
+                    if let Err(error) = this.end_beneath(py)? {
+                        return Ok(Err(error));
+                    }
+                }
                 Step::ShutDown => {
                     let fd = this.state.with(|state| state.descriptor.fd());
                     if let Err(error) = this.owner.get(py).driver.shutdown_write(fd) {
@@ -271,6 +308,14 @@ impl StreamTransport {
         let Some(protocol) = self.protocol(py) else {
             return Ok(());
         };
+        if let Some(top) = Instance::<Self>::of(&protocol) {
+            // It asks whether there is room. But its protocol may have been told to pause before it was there.
+            if change == FlowChange::Resume {
+                top.state.with(|state| state.stream.ease());
+                return Self::follow_up(top, py);
+            }
+            return Ok(());
+        }
         let hold = self.state.with(|state| state.stream.hold());
         let told = report::tell_of_flow(self.owner.bind(py), this.object(), &protocol, change);
         self.state.with(|state| state.stream.release(hold));

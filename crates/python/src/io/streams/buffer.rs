@@ -1,19 +1,22 @@
 //! What a reader has received and nobody has taken yet.
 //!
-//! The bytes are ours until somebody looks at `_buffer`: then they are in a `bytearray`, and stay there for
-//! as long as anybody else refers to it, since whoever does may change them.
+//! What comes as a `bytes` object, to an empty buffer, stays one, and whoever wants all of it gets that. Other bytes
+//! are ours until somebody looks at `_buffer`: then they are in a `bytearray`, and stay there for as long as
+//! anybody else refers to it, since whoever does may change them.
 
 use memchr::{memchr, memmem};
 use pyo3::prelude::*;
-use pyo3::types::PyBytes;
 
-use crate::ffi::{ByteArray, Object};
+use crate::ffi::{ByteArray, Bytes, Object};
+use crate::io::stream::Data;
 
 /// A buffer of this size is kept for the next data when all of it is taken.
 const KEPT: usize = 64 * 1024;
 
 pub(super) enum Buffer {
     Own(Queue),
+    /// All but the first bytes of it.
+    Whole(Bytes, usize),
     Exposed(ByteArray),
 }
 
@@ -56,6 +59,7 @@ impl Buffer {
     pub(super) fn bytes(&self) -> &[u8] {
         match self {
             Self::Own(queue) => &queue.bytes[queue.taken..],
+            Self::Whole(bytes, taken) => &bytes.as_ref()[*taken..],
             Self::Exposed(array) => array.bytes(),
         }
     }
@@ -72,7 +76,7 @@ impl Buffer {
     pub(super) fn expose(&mut self, py: Python<'_>) -> Object {
         let array = match self {
             Self::Exposed(array) => return array.object().clone_ref(py),
-            Self::Own(_) => ByteArray::new(py, self.bytes()),
+            Self::Own(_) | Self::Whole(..) => ByteArray::new(py, self.bytes()),
         };
         let object = array.object().clone_ref(py);
         *self = Self::Exposed(array);
@@ -88,14 +92,23 @@ impl Buffer {
         }
     }
 
-    pub(super) fn append(&mut self, py: Python<'_>, bytes: &[u8]) -> PyResult<()> {
+    pub(super) fn append(&mut self, py: Python<'_>, data: Data<'_>) -> PyResult<()> {
         self.take_back();
-        match self {
-            Self::Own(queue) => {
-                queue.append(bytes);
+        match (&mut *self, data) {
+            (Self::Own(queue), Data::Whole(bytes)) if queue.bytes.is_empty() => {
+                *self = Self::Whole(bytes, 0);
                 Ok(())
             }
-            Self::Exposed(array) => array.append(py, bytes),
+            (Self::Own(queue), data) => {
+                queue.append(data.bytes());
+                Ok(())
+            }
+            (Self::Whole(first, taken), data) => {
+                let bytes = [&first.as_ref()[*taken..], data.bytes()].concat();
+                *self = Self::Own(Queue { bytes, taken: 0 });
+                Ok(())
+            }
+            (Self::Exposed(array), data) => array.append(py, data.bytes()),
         }
     }
 
@@ -106,14 +119,37 @@ impl Buffer {
                 queue.remove_front(count);
                 Ok(())
             }
+            Self::Whole(bytes, taken) => {
+                *taken += count;
+                if *taken == bytes.as_ref().len() {
+                    *self = Self::default();
+                }
+                Ok(())
+            }
             Self::Exposed(array) => array.remove_front(py, count),
         }
     }
 
-    /// The first bytes, at most `count` of them.
-    pub(super) fn take(&mut self, py: Python<'_>, count: usize) -> PyResult<Object> {
+    /// All of it, if it came as one `bytes` of at most so many.
+    pub(super) fn take_whole(&mut self, count: usize) -> Option<Bytes> {
+        if !matches!(self, Self::Whole(bytes, 0) if bytes.as_ref().len() <= count) {
+            return None;
+        }
+        match std::mem::take(self) {
+            Self::Whole(bytes, _) => Some(bytes),
+            Self::Own(_) | Self::Exposed(_) => None,
+        }
+    }
+
+    /// The first bytes, at most `count` of them, made a `bytes` by `make`.
+    pub(super) fn take(
+        &mut self,
+        py: Python<'_>,
+        count: usize,
+        make: impl FnOnce(&[u8]) -> Bytes,
+    ) -> PyResult<Bytes> {
         let count = count.min(self.len());
-        let taken = PyBytes::new(py, &self.bytes()[..count]).into();
+        let taken = make(&self.bytes()[..count]);
         self.remove_front(py, count)?;
         Ok(taken)
     }

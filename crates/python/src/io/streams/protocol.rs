@@ -2,7 +2,7 @@
 
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict, PyTuple, PyWeakrefMethods, PyWeakrefReference};
+use pyo3::types::{PyDict, PyTuple, PyWeakrefMethods, PyWeakrefReference};
 
 use super::attributes::{put, shown};
 use super::reader::{self, StreamReaderCore};
@@ -12,7 +12,7 @@ use crate::ffi::function::Method;
 use crate::ffi::hooks::{Own, hooks};
 use crate::ffi::intern::intern;
 use crate::ffi::{Arguments, Bytes, Clear, Context, ExactClass, Object, owned, traverse_class};
-use crate::io::stream::NativeProtocols;
+use crate::io::stream::{Data, NativeProtocols};
 
 hooks! {
     /// What is native in place of calling it.
@@ -78,7 +78,7 @@ fn is_plain_protocol(protocol: &Bound<'_, PyAny>) -> bool {
 }
 
 /// Data for the reader of a protocol that was plain. Code of others runs in the context, if one is given.
-fn receive(protocol: &Bound<'_, PyAny>, data: &[u8], context: Option<&Context>) -> PyResult<()> {
+fn receive(protocol: &Bound<'_, PyAny>, data: Data<'_>, context: Option<&Context>) -> PyResult<()> {
     let py = protocol.py();
     let Some(native) = EXACT.cast(protocol) else { return Ok(()) };
     let (receiver, method) = if !StreamReaderProtocolCore::is_plain(native) {
@@ -93,7 +93,7 @@ fn receive(protocol: &Bound<'_, PyAny>, data: &[u8], context: Option<&Context>) 
         }
         (reader, intern!(py, "feed_data"))
     };
-    let hand_over = || receiver.call_method1(method, (PyBytes::new(py, data),)).map(drop);
+    let hand_over = || receiver.call_method1(method, (data.into_object(py).bind(py),)).map(drop);
     match context {
         Some(context) => context.run(py, hand_over),
         None => hand_over(),
@@ -171,7 +171,7 @@ fn data_received(py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
     let [data] = rest.exactly(py, "StreamReaderProtocol.data_received", ["data"])?;
     let protocol = protocol.bind(py);
     if let (Some(bytes), true) = (Bytes::exact(py, data), is_plain_protocol(&protocol)) {
-        receive(&protocol, bytes.as_ref(), None)?;
+        receive(&protocol, Data::Whole(bytes), None)?;
     } else {
         let reader = Object::from(protocol.getattr(intern!(py, "_stream_reader"))?);
         if !reader.bind(py).is_none() {

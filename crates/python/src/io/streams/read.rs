@@ -5,7 +5,9 @@
 //! coroutine waits, and tries again. What is asked for in an unusual way is left to asyncio's own coroutines.
 
 use std::marker::PhantomData;
+use std::ops::Range;
 
+use ironloop_trace::Reason;
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::types::PyInt;
@@ -132,7 +134,7 @@ impl<M: Reads> Demand<M> {
         match self.request.finish(py, reader, attempt)? {
             Attempt::Done(result) => Ok(Transition::Return(result)),
             Attempt::Wait(function) => {
-                let waiter = begin_to_wait(py, reader, function)?;
+                let waiter = begin_to_wait(py, reader, function, self.request.takes_whole())?;
                 Ok(match waiter.wait(py)? {
                     Step::Yield(yielded) => Transition::Yield(yielded, Reading::Waiting(self, waiter)),
                     Step::Return(value) => Transition::Return(value),
@@ -143,7 +145,12 @@ impl<M: Reads> Demand<M> {
 }
 
 /// The future of one who waits for data, on the reader's loop.
-fn begin_to_wait(py: Python<'_>, reader: &StreamReaderCore, function: &str) -> PyResult<Waiter> {
+fn begin_to_wait(
+    py: Python<'_>,
+    reader: &StreamReaderCore,
+    function: &str,
+    wants: Range<usize>,
+) -> PyResult<Waiter> {
     if reader.state.with(|state| state.waiter.is_some()) {
         return Err(PyRuntimeError::new_err(format!(
             "{function}() called while another coroutine is already waiting for incoming data"
@@ -151,8 +158,12 @@ fn begin_to_wait(py: Python<'_>, reader: &StreamReaderCore, function: &str) -> P
     }
     reader.resume_if_paused(py)?;
     let waiter = Waiter::of_loop(py, &reader.owner(py))?;
+    waiter.is_for(Reason::StreamRead, None);
     let future = waiter.future().clone_ref(py);
-    let old = reader.state.with(|state| state.waiter.replace(future));
+    let old = reader.state.with(|state| {
+        state.wants = wants;
+        state.waiter.replace(future)
+    });
     drop(old);
     Ok(waiter)
 }

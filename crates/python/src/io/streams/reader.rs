@@ -1,5 +1,7 @@
 //! `StreamReader`: its state, and how data comes into it. What takes data out is in `read`.
 
+use std::ops::Range;
+
 use pyo3::exceptions::{PyAssertionError, PyBaseException, PyNotImplementedError, PyTypeError};
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
@@ -8,12 +10,14 @@ use pyo3::types::{PyDict, PyTuple};
 use super::attributes::{put, shown};
 use super::buffer::Buffer;
 use super::transport;
+use crate::event_loop::LoopCore;
 use crate::ffi::cell::LoopCell;
 use crate::ffi::function::Method;
 use crate::ffi::hooks::{Own, hooks};
 use crate::ffi::imports;
 use crate::ffi::raise::raised;
 use crate::ffi::{Arguments, ByteArray, Bytes, Clear, ExactClass, Object, owned, traverse_class};
+use crate::io::stream::Data;
 use crate::waiting::waiter::{future_is_cancelled, set_result};
 
 hooks! {
@@ -51,12 +55,14 @@ pub(super) struct State {
     owner: Option<Object>,
     /// The future of the one who waits for data.
     pub(super) waiter: Option<Object>,
+    /// What he takes as it comes, if so many bytes come at once.
+    pub(super) wants: Range<usize>,
     exception: Option<Object>,
     pub(super) transport: Option<Object>,
 }
 
 // The limit is a number, and the buffer bytes.
-owned!(in_cell State { clears: owner, waiter, exception, transport; ignores: buffer, limit, eof, paused; });
+owned!(in_cell State { clears: owner, waiter, exception, transport; ignores: buffer, limit, eof, paused, wants; });
 
 impl State {
     pub(super) fn limit(&self) -> f64 {
@@ -114,18 +120,34 @@ impl StreamReaderCore {
 
     /// Takes up to `count` bytes, and lets the transport go on if that has made room.
     pub(super) fn take(&self, py: Python<'_>, count: usize) -> PyResult<Object> {
-        let taken = self.state.with(|state| state.buffer.take(py, count))?;
+        let taken = match self.state.with(|state| state.buffer.take_whole(count)) {
+            Some(whole) => whole,
+            None => {
+                let owner = self.owner(py);
+                let make = |bytes: &[u8]| bytes_by(py, &owner, bytes);
+                self.state.with(|state| state.buffer.take(py, count, make))?
+            }
+        };
         self.resume_if_drained(py)?;
-        Ok(taken)
+        Ok(taken.into_object())
     }
 
     /// Data has come.
-    pub(super) fn feed(&self, py: Python<'_>, data: &[u8]) -> PyResult<()> {
+    pub(super) fn feed(&self, py: Python<'_>, data: Data<'_>) -> PyResult<()> {
+        let length = data.bytes().len();
+        let is_empty = length == 0;
+        let is_wanted = self
+            .state
+            .with(|state| state.waiter.is_some() && state.wants.contains(&length) && state.buffer.is_empty());
+        let data = match data {
+            Data::Lent(bytes) if is_wanted => Data::Whole(bytes_by(py, &self.owner(py), bytes)),
+            data => data,
+        };
         let waiter = self.state.with(|state| {
             if state.eof {
                 return Err(PyAssertionError::new_err("feed_data after feed_eof"));
             }
-            if data.is_empty() {
+            if is_empty {
                 return Ok(None);
             }
             state.buffer.append(py, data)?;
@@ -136,7 +158,7 @@ impl StreamReaderCore {
         {
             set_result(py, &waiter, Object::none(py))?;
         }
-        if !data.is_empty() && self.state.with(|state| state.is_overfull()) {
+        if !is_empty && self.state.with(|state| state.is_overfull()) {
             return self.pause(py);
         }
         Ok(())
@@ -304,6 +326,14 @@ impl StreamReaderCore {
     }
 }
 
+/// As a `bytes`: one of the loop's, if it is ours.
+fn bytes_by(py: Python<'_>, owner: &Object, bytes: &[u8]) -> Bytes {
+    match LoopCore::of(py, owner) {
+        Some(owner) => owner.get().bytes(py, bytes),
+        None => Bytes::new(py, bytes),
+    }
+}
+
 /// The reader that a method was called on, and the other arguments.
 pub(super) fn receiver<'a, 'py>(
     py: Python<'py>,
@@ -327,7 +357,7 @@ fn feed_data(py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
     let [data] = rest.exactly(py, "StreamReader.feed_data", ["data"])?;
     if StreamReaderCore::is_plain(&reader) {
         if let Some(bytes) = Bytes::exact(py, data) {
-            reader.get().feed(py, bytes.as_ref())?;
+            reader.get().feed(py, Data::Whole(bytes))?;
             return Ok(Object::none(py));
         }
     }

@@ -1,5 +1,7 @@
 //! What is wanted of a `StreamReader`, and whether its buffer has enough for it.
 
+use std::ops::Range;
+
 use pyo3::exceptions::PyStopAsyncIteration;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
@@ -39,6 +41,15 @@ impl Request {
             Self::All(parts) => all(py, reader, parts, first),
             Self::Exactly(count) => exactly(py, reader, *count),
             Self::Until(until) | Self::Line(until) | Self::NextLine(until) => until.attempt(py, reader),
+        }
+    }
+
+    /// How many bytes it takes as they come, where nothing was there before.
+    pub(super) fn takes_whole(&self) -> Range<usize> {
+        match self {
+            Self::Some(count) => 1..count.saturating_add(1),
+            Self::Exactly(count) => *count..count.saturating_add(1),
+            Self::All(_) | Self::Until(_) | Self::Line(_) | Self::NextLine(_) => 0..0,
         }
     }
 

@@ -139,8 +139,9 @@ fn overrun(py: Python<'_>, message: &str, consumed: usize) -> PyErr {
 /// `IncompleteReadError(partial, expected)`, with all that there is.
 pub(super) fn incomplete(py: Python<'_>, reader: &StreamReaderCore, expected: Option<usize>) -> PyErr {
     let error = || {
-        let partial = reader.state.with(|state| state.buffer.take(py, usize::MAX))?;
-        imports::incomplete_read_error(py)?.call1((partial.bind(py), expected))
+        let make = |bytes: &[u8]| Bytes::new(py, bytes);
+        let partial = reader.state.with(|state| state.buffer.take(py, usize::MAX, make))?;
+        imports::incomplete_read_error(py)?.call1((partial.object().bind(py), expected))
     };
     error().map_or_else(|error| error, |made| raised(py, &made.into()))
 }

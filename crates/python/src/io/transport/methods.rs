@@ -106,6 +106,7 @@ pub(crate) fn set_write_buffer_limits<T: Transport>(
 ) -> PyResult<Object> {
     let limits = write_buffer_limits(py, arguments, this.default_limits())?;
     this.state().with(|state| state.endpoint_mut().set_limits(limits));
+    this.limits_are_set();
     T::follow_up(this, py)?;
     none(py)
 }

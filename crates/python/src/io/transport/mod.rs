@@ -12,7 +12,8 @@ use ironloop_engine::Endpoint;
 use ironloop_engine::stream::Limits;
 use pyo3::prelude::*;
 
-use crate::event_loop::{Item, ItemKind, LoopCore, Source, SourceKind};
+use crate::event_loop::recorder::{self, Op};
+use crate::event_loop::{Item, ItemKind, LoopCore, Open, Source, SourceKind};
 use crate::ffi::cell::LoopCell;
 use crate::ffi::raise::value_of;
 use crate::ffi::{Instance, Native, Object, Shared};
@@ -38,6 +39,17 @@ pub(crate) trait State: Send {
 
     /// How much waits, in bytes.
     fn buffered(&self) -> usize;
+
+    /// What the loop counts of it, until all goes.
+    fn open(&mut self) -> &mut Option<Open>;
+
+    /// What waits has changed.
+    fn count_unsent(&mut self) {
+        let unsent = self.buffered();
+        if let Some(open) = self.open() {
+            open.holds(unsent);
+        }
+    }
 
     /// `None` if it is over already.
     fn abort(&mut self) -> Option<Self::Unsent>;
@@ -71,21 +83,30 @@ impl Kinds {
                 },
                 culprit: |py, object| Some(object.clone_ref(py)),
                 hears_of_loss: |_| true,
-                discard: |_| {},
+                discard: |_, _| {},
             },
             made: ItemKind {
                 perform: |slf, object| {
+                    note::<T>(slf.get(), object, Op::Opened);
                     Instance::<T>::of(object).map_or(Ok(()), |this| T::connection_made(this, slf.py()))
                 },
                 quiet: false,
             },
             lost: ItemKind {
                 perform: |slf, object| {
+                    note::<T>(slf.get(), object, Op::Closed);
                     Instance::<T>::of(object).map_or(Ok(()), |this| T::connection_lost(this, slf.py()))
                 },
                 quiet: false,
             },
         }
+    }
+}
+
+fn note<T: Transport>(core: &LoopCore, object: &Object, op: Op) {
+    if let Some(this) = Instance::<T>::of(object).filter(|_| core.is_watched()) {
+        let fd = this.state().with(|state| this.fd(state));
+        recorder::moved(core, fd, op, 0);
     }
 }
 
@@ -225,15 +246,7 @@ pub(crate) trait Transport: Native {
 
     /// The end, now.
     fn force_close(this: &Instance<Self>, py: Python<'_>, error: Option<Object>) -> PyResult<()> {
-        let (unsent, old) = this.state().with(|state| match state.abort() {
-            Some(unsent) => (Some(unsent), std::mem::replace(state.error(), error)),
-            None => (None, error),
-        });
-        drop(old);
-        match unsent {
-            Some(_unsent) => Self::lose(this, py),
-            None => Ok(()),
-        }
+        force_close(this, py, error)
     }
 
     /// All is over: nothing that the kernel reports is wanted any more, and the protocol is told in the next
@@ -249,14 +262,23 @@ pub(crate) trait Transport: Native {
             return Self::let_go(this, py);
         }
         Self::before_the_end(this, py)?;
-        core.push(Item::Other(&Self::kinds().lost, this.object().clone_ref(py)));
+        Self::end(this, py);
         Ok(())
+    }
+
+    /// Has the protocol told of the end in the next turn.
+    fn end(this: &Instance<Self>, py: Python<'_>) {
+        let core = this.owner().get(py);
+        core.push(Item::Other(&Self::kinds().lost, this.object().clone_ref(py)));
     }
 
     /// The marks of flow control, unless somebody sets others.
     fn default_limits(&self) -> Limits {
         Limits::default()
     }
+
+    /// Somebody has set others. In plain text only what the kernel takes resumes a protocol, as in asyncio.
+    fn limits_are_set(&self) {}
 
     /// Something was written that cannot be sent any more.
     fn warn_of_dropped(&self, py: Python<'_>) -> PyResult<()> {
@@ -269,6 +291,26 @@ pub(crate) trait Transport: Native {
         let protocol = this.protocol(py);
         report::fatal(this.owner().bind(py), this.object(), protocol.as_ref(), error, message)?;
         Self::force_close(this, py, Some(value))
+    }
+}
+
+/// Ends what is not over yet, for this reason.
+pub(crate) fn force_close<T: Transport>(
+    this: &Instance<T>,
+    py: Python<'_>,
+    error: Option<Object>,
+) -> PyResult<()> {
+    let (unsent, old) = this.state().with(|state| match state.abort() {
+        Some(unsent) => {
+            state.count_unsent();
+            (Some(unsent), std::mem::replace(state.error(), error))
+        }
+        None => (None, error),
+    });
+    drop(old);
+    match unsent {
+        Some(_unsent) => T::lose(this, py),
+        None => Ok(()),
     }
 }
 

@@ -7,8 +7,8 @@ use super::awaiter::Awaiter;
 use super::children::{Completion, cancelled_error, completion, has_other_tasks, watch};
 use super::gathering::{self, Gather, Gathering, State};
 use super::tasks::Futures;
-use crate::event_loop::LoopCore;
 use crate::event_loop::task::Task;
+use crate::event_loop::{LoopCore, recorder};
 use crate::ffi::cell::LoopCell;
 use crate::ffi::coroutine::{ClassKind, is_coroutine};
 use crate::ffi::derived::Own;
@@ -160,8 +160,12 @@ pub(super) fn gather(owner: &Bound<'_, LoopCore>, arguments: Arguments<'_>) -> P
     let known = table_of_known(py, awaitables);
     let futures = Futures::new(owner)?;
     let state = State { children: Vec::with_capacity(awaitables.len()), left: 0, outer: None };
-    let watcher =
-        Gather { state: LoopCell::new(state), return_exceptions, awaiter: Awaiter::current(owner)? };
+    let watcher = Gather {
+        state: LoopCell::new(state),
+        return_exceptions,
+        awaiter: Awaiter::current(owner)?,
+        mark: recorder::ObjectMark::default(),
+    };
     let observer = Observer::make(py, watcher)?;
     let gather = &observer.watcher;
     let mut done = Vec::new();
@@ -193,6 +197,11 @@ pub(super) fn gather(owner: &Bound<'_, LoopCore>, arguments: Arguments<'_>) -> P
     }
     let outer = gathering::create(owner, &observer)?;
     gather.state.with(|state| state.outer = Some(outer.clone_ref(py)));
+    if owner.get().is_watched() {
+        let children =
+            gather.state.with(|state| state.children.iter().map(|child| child.clone_ref(py)).collect());
+        recorder::gathered(owner, &gather.mark, outer.object(), children);
+    }
     done.iter().try_for_each(|child| gather.child_done(py, child))?;
     Ok(outer.into_object())
 }

@@ -8,6 +8,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyList, PyType};
 
 use super::awaiter::Awaiter;
+use crate::event_loop::recorder::ObjectMark;
 use crate::event_loop::{LoopCore, future};
 use crate::ffi::call::call_named;
 use crate::ffi::cell::LoopCell;
@@ -24,9 +25,10 @@ pub(crate) struct Gather {
     pub(super) state: LoopCell<State>,
     pub(super) return_exceptions: bool,
     pub(super) awaiter: Awaiter,
+    pub(super) mark: ObjectMark,
 }
 
-owned!(Gather { visits: awaiter; clears: state; ignores: return_exceptions; });
+owned!(Gather { visits: awaiter; clears: state; ignores: return_exceptions, mark; });
 
 pub(super) struct State {
     /// In the order of the arguments; one that was passed twice stands here twice.

@@ -6,7 +6,7 @@ use super::awaiter::Awaiter;
 use super::children::{Completion, completion, has_other_tasks, unwatch, watch};
 use super::tasks::Futures;
 use crate::event_loop::future::{self, Future};
-use crate::event_loop::{LoopCore, Parts};
+use crate::event_loop::{LoopCore, Parts, recorder};
 use crate::ffi::call::call_method;
 use crate::ffi::coroutine::{ClassKind, is_coroutine};
 use crate::ffi::derived::Own;
@@ -96,6 +96,7 @@ pub(super) fn shield(owner: &Bound<'_, LoopCore>, arguments: Arguments<'_>) -> P
         return Ok(inner);
     }
     let outer = future::create(owner)?;
+    recorder::shields(owner, &outer, &inner);
     let awaiter = Awaiter::current(owner)?;
     awaiter.awaits(py, &inner)?;
     let shield = Shield { inner: inner.clone_ref(py), outer: outer.clone_ref(py), awaiter };

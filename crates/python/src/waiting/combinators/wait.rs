@@ -1,5 +1,6 @@
 //! `wait`.
 
+use ironloop_trace::Reason;
 use pyo3::exceptions::{PyAssertionError, PyRuntimeError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PySet, PyTuple};
@@ -9,6 +10,7 @@ use super::children::{
     Completion, completion, has_other_tasks, is_awaited_itself, is_plain_collection, unwatch, watch,
 };
 use crate::event_loop::future::{self, Future};
+use crate::event_loop::recorder::{self, ObjectMark};
 use crate::event_loop::running::Running;
 use crate::event_loop::{LoopCore, Parts};
 use crate::ffi::call::{call_method, call_named};
@@ -55,10 +57,12 @@ pub(crate) struct Countdown {
     waiter: Own<Future>,
     timer: LoopCell<Option<Object>>,
     awaiter: Awaiter,
+    /// Of who waits for them.
+    mark: ObjectMark,
 }
 
 // The futures and the coroutine that refer to it are cleared.
-owned!(Countdown { visits: waiter, timer, awaiter; clears nothing; ignores: until, left; });
+owned!(Countdown { visits: waiter, timer, awaiter; clears nothing; ignores: until, left, mark; });
 
 impl Observe for Countdown {
     const QUALIFIED_NAME: &'static str = "_wait.<locals>._on_completion";
@@ -190,12 +194,14 @@ impl Wait {
         let until = asked.check(py)?;
         let futures = different(py, &asked.futures)?;
         let waiter = future::create(core)?;
+        waiter.payload().is_for(Reason::Group, None);
         let countdown = Countdown {
             until,
             left: LoopCell::new(futures.len()),
             waiter: waiter.clone_ref(py),
             timer: LoopCell::new(None),
             awaiter: Awaiter::current(core)?,
+            mark: ObjectMark::default(),
         };
         let waiting = Waiting { futures, observer: Observer::make(py, countdown)? };
         if let Some(timeout) = &asked.timeout {
@@ -206,6 +212,10 @@ impl Wait {
         for future in &waiting.futures {
             watch(py, future, &waiting.observer)?;
             waiting.countdown().awaiter.awaits(py, future)?;
+        }
+        if core.get().is_watched() {
+            let futures = waiting.futures.iter().map(|future| future.clone_ref(py)).collect();
+            recorder::gathered(core, &waiting.countdown().mark, waiter.object(), futures);
         }
         View::of_own(&waiter).set_blocking(true);
         Ok(Transition::Yield(waiter.into_object(), Self::Waiting(waiting)))

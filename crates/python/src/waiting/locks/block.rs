@@ -1,6 +1,7 @@
 //! `async with` a primitive. Where no subclass and no tool has put a method of its own, `__aenter__` is the
 //! native wait itself; else the methods are called by name, as asyncio does.
 
+use ironloop_trace::Op;
 use pyo3::Borrowed;
 use pyo3::prelude::*;
 
@@ -52,7 +53,7 @@ fn release<P: Block>(py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Objec
 }
 
 pub(super) fn release_as<P: Block>(py: Python<'_>, arguments: Arguments<'_>, name: &str) -> PyResult<Object> {
-    P::give_back(P::exact().require(&arguments.only_receiver(py, name)?.bind(py))?)?;
+    give_back(P::exact().require(&arguments.only_receiver(py, name)?.bind(py))?)?;
     Ok(Object::none(py))
 }
 
@@ -73,11 +74,15 @@ fn exit<P: Block>(py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> 
     make_exit(&receiver, release)
 }
 
+fn give_back<P: Block>(slf: &Bound<'_, P>) -> PyResult<()> {
+    P::give_back(slf).inspect(|()| PrimitiveCore::note(slf.as_super(), Op::Released))
+}
+
 /// Gives a primitive back.
 type Release = fn(&Bound<'_, PyAny>) -> PyResult<()>;
 
 fn release_natively<P: Block>(primitive: &Bound<'_, PyAny>) -> PyResult<()> {
-    P::give_back(P::exact().require(primitive)?)
+    give_back(P::exact().require(primitive)?)
 }
 
 pub(super) fn release_by_name(primitive: &Bound<'_, PyAny>) -> PyResult<()> {

@@ -5,6 +5,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use ironloop_trace::{ObjectKind, Reason};
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
@@ -31,6 +32,8 @@ pub(crate) struct ConditionCore;
 static FAMILY: Family = Family {
     hooks: Hooks::new(&[&[(Hook::GetLoop, "_get_loop"), (Hook::Wake, "_notify")]]),
     value: "_value",
+    kind: ObjectKind::Condition,
+    reason: Reason::Condition,
     is_lazy: false,
 };
 
@@ -104,6 +107,14 @@ impl Stages for ConditionWait {
             Self::Asked { .. } => None,
             Self::InLine { waiter, .. } => Some(waiter.awaited().clone_ref(py)),
             Self::Acquiring { acquiring, .. } => Some(acquiring.object().clone_ref(py)),
+        }
+    }
+
+    fn subject(&self, py: Python<'_>) -> Option<Object> {
+        match self {
+            Self::Asked { condition } | Self::InLine { condition, .. } => Some(condition.clone_ref(py)),
+            // It is the lock's coroutine that waits.
+            Self::Acquiring { .. } => None,
         }
     }
 }

@@ -1,9 +1,11 @@
 //! What all primitives have: a value, who waits, the loop that they wait on, and hooks.
 
+use ironloop_trace::{ObjectKind, Op, Reason};
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 
 use super::value::Value;
+use crate::event_loop::recorder::{self, ObjectMark};
 use crate::ffi::cell::LoopCell;
 use crate::ffi::hooks::{self, Hooks, Own};
 use crate::ffi::{Clear, Object, owned, traverse_class};
@@ -35,6 +37,9 @@ pub(super) struct Family {
     pub(super) hooks: Hooks<Hook>,
     /// The name of the value.
     pub(super) value: &'static str,
+    /// As the recorder knows it, and who waits for it.
+    pub(super) kind: ObjectKind,
+    pub(super) reason: Reason,
     /// Whether `_waiters` is None until somebody waits.
     pub(super) is_lazy: bool,
 }
@@ -47,9 +52,10 @@ pub(crate) struct PrimitiveCore {
     pub(super) waiters: Line,
     bound: LoopBound,
     own_hooks: Own,
+    mark: ObjectMark,
 }
 
-owned!(PrimitiveCore { clears: value, waiters, bound; ignores: family, own_hooks; });
+owned!(PrimitiveCore { clears: value, waiters, bound; ignores: family, own_hooks, mark; });
 
 impl PrimitiveCore {
     pub(super) fn new(family: &'static Family) -> Self {
@@ -59,6 +65,7 @@ impl PrimitiveCore {
             waiters: Line::default(),
             bound: LoopBound::default(),
             own_hooks: Own::default(),
+            mark: ObjectMark::default(),
         }
     }
 
@@ -96,12 +103,38 @@ impl PrimitiveCore {
 
     /// A new future of the loop that `_get_loop` names.
     pub(super) fn make_waiter(slf: &Bound<'_, Self>) -> PyResult<Waiter> {
-        if Self::is_intact(slf, Hook::GetLoop) {
+        let waiter = if Self::is_intact(slf, Hook::GetLoop) {
             slf.get().bound.make_waiter(slf)
         } else {
             loop_bound::make_waiter_by_name(slf)
+        }?;
+        let core = slf.get();
+        let known = recorder::is_anywhere();
+        let row = if known { core.mark.row_here(slf.py(), core.family.kind, 0) } else { None };
+        waiter.is_for(core.family.reason, row);
+        Ok(waiter)
+    }
+
+    /// The running task has it, or does not any more.
+    #[inline]
+    pub(super) fn note(slf: &Bound<'_, Self>, op: Op) {
+        if recorder::is_anywhere() {
+            let core = slf.get();
+            let value = core.value.with(|value| value.count()).unwrap_or_default();
+            core.mark.did(slf.py(), core.family.kind, 0, op, u32::try_from(value).unwrap_or_default());
         }
     }
+}
+
+/// The row of the task that has a lock, as the loop that runs has recorded it; None if nobody knows.
+#[pyfunction]
+fn object_owner(primitive: &Bound<'_, PyAny>) -> Option<u32> {
+    let primitive = primitive.cast::<PrimitiveCore>().ok()?;
+    primitive.get().mark.owner(primitive.py())
+}
+
+pub(super) fn add(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_function(wrap_pyfunction!(object_owner, module)?)
 }
 
 #[pymethods]

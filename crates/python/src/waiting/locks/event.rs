@@ -1,5 +1,6 @@
 //! `Event`: a flag, and those who wait until it is set.
 
+use ironloop_trace::{ObjectKind, Reason};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
@@ -15,8 +16,13 @@ use crate::waiting::waiter::Waiter;
 #[pyclass(extends = PrimitiveCore, subclass, frozen, module = "ironloop._ironloop")]
 pub(crate) struct EventCore;
 
-static FAMILY: Family =
-    Family { hooks: Hooks::new(&[&[(Hook::GetLoop, "_get_loop")]]), value: "_value", is_lazy: false };
+static FAMILY: Family = Family {
+    hooks: Hooks::new(&[&[(Hook::GetLoop, "_get_loop")]]),
+    value: "_value",
+    kind: ObjectKind::Event,
+    reason: Reason::Event,
+    is_lazy: false,
+};
 
 // For `wait`; the second is for `async with`, which an event has not.
 static WAIT: [ClassKind; 2] = [ClassKind::new(), ClassKind::new()];
@@ -24,6 +30,7 @@ static EXACT: ExactClass<EventCore> = ExactClass::new();
 
 impl Primitive for EventCore {
     const WAITS: &'static str = "Event.wait";
+    const IS_HELD: bool = false;
 
     fn kinds() -> &'static [ClassKind; 2] {
         &WAIT

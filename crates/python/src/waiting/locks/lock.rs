@@ -1,5 +1,6 @@
 //! `Lock`: held or free, and given to those who wait in their order.
 
+use ironloop_trace::{ObjectKind, Reason};
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
@@ -28,6 +29,8 @@ static FAMILY: Family = Family {
         (Hook::Locked, "locked"),
     ]]),
     value: "_locked",
+    kind: ObjectKind::Lock,
+    reason: Reason::Lock,
     is_lazy: true,
 };
 

@@ -19,6 +19,7 @@ use pyo3::prelude::*;
 pub(crate) fn add(module: &Bound<'_, PyModule>) -> PyResult<()> {
     block::prepare(module.py())?;
     module.add_class::<core::PrimitiveCore>()?;
+    core::add(module)?;
     lock::add(module)?;
     event::add(module)?;
     condition::add(module)?;

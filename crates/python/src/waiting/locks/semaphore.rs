@@ -5,6 +5,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use ironloop_trace::{ObjectKind, Reason};
 use pyo3::exceptions::PyValueError;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
@@ -44,6 +45,8 @@ static FAMILY: Family = Family {
         &[(Hook::ReleaseBounded, "release")],
     ]),
     value: "_value",
+    kind: ObjectKind::Semaphore,
+    reason: Reason::Semaphore,
     is_lazy: true,
 };
 

@@ -1,6 +1,7 @@
 //! The coroutine of `Lock.acquire`, `Event.wait` and `Semaphore.acquire`: a waiter, unless there is nothing
 //! to wait for.
 
+use ironloop_trace::Op;
 use pyo3::PyClass;
 use pyo3::prelude::*;
 use pyo3::pyclass::boolean_struct::True;
@@ -19,6 +20,9 @@ pub(super) const ENTERS: &str = "_ContextManagerMixin.__aenter__";
 pub(super) trait Primitive: PyClass<Frozen = True, BaseType = PrimitiveCore> + Send + Sync {
     /// As asyncio's method.
     const WAITS: &'static str;
+
+    /// Whether whoever had not to wait, or was woken, has it from then on.
+    const IS_HELD: bool = true;
 
     /// Of the coroutines of the method that waits, and of `__aenter__`.
     fn kinds() -> &'static [ClassKind; 2];
@@ -83,6 +87,11 @@ impl<P: Primitive, const ENTERS: bool> Stages for PrimitiveWait<P, ENTERS> {
             Self::InLine { waiter, .. } => Some(waiter.awaited().clone_ref(py)),
         }
     }
+
+    fn subject(&self, py: Python<'_>) -> Option<Object> {
+        let (Self::Asked { primitive } | Self::InLine { primitive, .. }) = self;
+        Some(primitive.bind(py).into())
+    }
 }
 
 impl<P: Primitive, const ENTERS: bool> PrimitiveWait<P, ENTERS> {
@@ -93,7 +102,7 @@ impl<P: Primitive, const ENTERS: bool> PrimitiveWait<P, ENTERS> {
     fn begin(py: Python<'_>, primitive: Shared<P>) -> PyResult<Transition<Self>> {
         let slf = primitive.bind(py);
         if P::take(slf)? {
-            return Ok(Self::taken(py));
+            return Ok(Self::taken(slf));
         }
         let core = slf.as_super();
         let waiter = PrimitiveCore::make_waiter(core)?;
@@ -115,11 +124,15 @@ impl<P: Primitive, const ENTERS: bool> PrimitiveWait<P, ENTERS> {
         let slf = primitive.bind(py);
         match slf.as_super().get().waiters.leave(py, &waiter).and(step) {
             Err(error) => P::failed(slf, &waiter, &error).and(Err(error)),
-            Ok(_) => P::woken(slf).map(|()| Self::taken(py)),
+            Ok(_) => P::woken(slf).map(|()| Self::taken(slf)),
         }
     }
 
-    fn taken(py: Python<'_>) -> Transition<Self> {
+    fn taken(slf: &Bound<'_, P>) -> Transition<Self> {
+        let py = slf.py();
+        if P::IS_HELD {
+            PrimitiveCore::note(slf.as_super(), Op::Taken);
+        }
         Transition::Return(if ENTERS { Object::none(py) } else { Object::truth(py, true) })
     }
 }

@@ -4,6 +4,7 @@ use pyo3::Borrowed;
 use pyo3::prelude::*;
 
 use super::state::State;
+use crate::event_loop::recorder::ObjectMark;
 use crate::ffi::cell::LoopCell;
 use crate::ffi::hooks::Own;
 use crate::ffi::{Arguments, ExactClass, owned};
@@ -20,9 +21,10 @@ pub(crate) struct QueueCore {
     pub(super) putters: Line,
     pub(super) bound: LoopBound,
     pub(super) own_hooks: Own,
+    pub(super) mark: ObjectMark,
 }
 
-owned!(QueueCore { clears: state, getters, putters, bound; ignores: own_hooks; });
+owned!(QueueCore { clears: state, getters, putters, bound; ignores: own_hooks, mark; });
 
 pub(super) static EXACT: ExactClass<QueueCore> = ExactClass::new();
 

@@ -90,6 +90,15 @@ fn task_done(py: Python<'_>, arguments: Arguments<'_>) -> PyResult<Object> {
     Ok(Object::none(py))
 }
 
+/// The rows of the only task that puts into a queue, and of the only one that gets out of it, as the loop that runs has
+/// recorded it; None where there is none, or there are others.
+#[pyfunction]
+fn queue_users(queue: &Bound<'_, PyAny>) -> (Option<u32>, Option<u32>) {
+    let [putter, getter] =
+        queue.cast::<QueueCore>().map_or([None; 2], |core| core.get().mark.users(queue.py()));
+    (putter, getter)
+}
+
 /// Gives `Queue`, of which the other two are subclasses, the native methods.
 #[pyfunction]
 fn native_queues(
@@ -116,5 +125,6 @@ fn native_queues(
 }
 
 pub(super) fn add(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_function(wrap_pyfunction!(queue_users, module)?)?;
     module.add_function(wrap_pyfunction!(native_queues, module)?)
 }

@@ -42,6 +42,15 @@ pub(super) enum Items {
 owned!(enum Items { None, Own(items), Exposed(container); });
 
 impl Items {
+    /// Where nobody has to be asked.
+    pub(super) fn known_length(&self) -> Option<usize> {
+        match self {
+            Self::None => Some(0),
+            Self::Own(items) => Some(items.len()),
+            Self::Exposed(_) => None,
+        }
+    }
+
     pub(super) fn exposed(&self) -> Option<&Object> {
         match self {
             Self::Exposed(items) => Some(items),

@@ -1,5 +1,6 @@
 //! An item goes in or out, and who waits for that is told.
 
+use ironloop_trace::Op;
 use pyo3::prelude::*;
 
 use super::core::QueueCore;
@@ -28,6 +29,7 @@ impl QueueCore {
     /// What `put_nowait` does once it knows that there is room.
     pub(super) fn add(slf: &Bound<'_, Self>, hooks: Hooks, item: &Object) -> PyResult<()> {
         Self::place(slf, hooks, item)?;
+        Self::note(slf, Op::Put);
         slf.get().state.with(|state| state.unfinished += 1);
         Self::mark_finished(slf, false)?;
         Self::wake_next(slf, hooks, Side::Getters)
@@ -36,6 +38,7 @@ impl QueueCore {
     /// What `get_nowait` does once it knows that there is an item.
     pub(super) fn remove(slf: &Bound<'_, Self>, hooks: Hooks) -> PyResult<Object> {
         let item = Self::take(slf, hooks)?;
+        Self::note(slf, Op::Got);
         Self::wake_next(slf, hooks, Side::Putters)?;
         Ok(item)
     }

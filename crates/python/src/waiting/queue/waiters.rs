@@ -1,10 +1,13 @@
 //! Who waits: for an item, for room, for all work to be done.
 
+use ironloop_trace::{Kept, ObjectKind, Op, Reason};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
 use super::core::QueueCore;
 use super::hooks::{Hook, Hooks};
+use super::state::Limit;
+use crate::event_loop::recorder;
 use crate::ffi::Object;
 use crate::ffi::call::{call, call_method};
 use crate::ffi::imports;
@@ -17,6 +20,15 @@ use crate::waiting::waiter::Waiter;
 pub(super) enum Side {
     Getters,
     Putters,
+}
+
+impl Side {
+    fn reason(self) -> Reason {
+        match self {
+            Self::Getters => Reason::QueueGet,
+            Self::Putters => Reason::QueuePut,
+        }
+    }
 }
 
 impl QueueCore {
@@ -35,8 +47,42 @@ impl QueueCore {
         } else {
             loop_bound::make_waiter_by_name(slf)?
         };
+        let row = if recorder::is_anywhere() { Self::row(slf) } else { None };
+        waiter.is_for(side.reason(), row);
         core.line(side).join(slf.py(), &waiter)?;
         Ok(waiter)
+    }
+
+    /// An item went in or out.
+    #[inline]
+    pub(super) fn note(slf: &Bound<'_, Self>, op: Op) {
+        if recorder::is_anywhere() {
+            Self::write_down(slf, op);
+        }
+    }
+
+    #[cold]
+    fn write_down(slf: &Bound<'_, Self>, op: Op) {
+        let core = slf.get();
+        let py = slf.py();
+        let (length, shown) = core.state.with(|state| {
+            (state.items.known_length(), state.items.exposed().map(|items| items.clone_ref(py)))
+        });
+        let length = length.or_else(|| shown?.bind(py).len().ok()).unwrap_or_default();
+        core.mark.did(py, ObjectKind::Queue, core.room(), op, u32::try_from(length).unwrap_or(u32::MAX));
+    }
+
+    #[cold]
+    fn row(slf: &Bound<'_, Self>) -> Option<Kept> {
+        slf.get().mark.row_here(slf.py(), ObjectKind::Queue, slf.get().room())
+    }
+
+    /// How many items there may be; 0: without end, or nobody knows.
+    fn room(&self) -> u32 {
+        self.state.with(|state| match state.limit {
+            Limit::Items(most) => u32::try_from(most).unwrap_or(u32::MAX),
+            Limit::None | Limit::Odd => 0,
+        })
     }
 
     /// Takes a future out of the line, if it stands there still.

@@ -125,6 +125,11 @@ impl<R: Request> Stages for Waiting<R> {
             Self::InLine { waiter, .. } => Some(waiter.awaited().clone_ref(py)),
         }
     }
+
+    fn subject(&self, py: Python<'_>) -> Option<Object> {
+        let (Self::Asked { queue, .. } | Self::InLine { queue, .. }) = self;
+        Some(queue.bind(py).into())
+    }
 }
 
 impl<R: Request> Waiting<R> {

@@ -200,7 +200,7 @@ impl TimeoutCore {
     ) -> PyResult<()> {
         drop(slf.get().switch_off(slf.py()));
         if let Some(when) = when {
-            let entry = alarm::set(owner, when, &slf.into(), &EXPIRES)?;
+            let entry = alarm::set(owner, "timeout", when, &slf.into(), &EXPIRES)?;
             slf.get().inner.with(|inner| inner.alarm.set(entry));
         }
         Ok(())
@@ -214,6 +214,7 @@ fn expire(owner: &Bound<'_, LoopCore>, timeout: &Object) -> PyResult<()> {
     let py = owner.py();
     let timeout = timeout.bind(py).cast::<TimeoutCore>()?;
     let Some(entry) = timeout.get().inner.with(|inner| inner.alarm.expire()) else { return Ok(()) };
+    entry.begin(owner);
     let on_timeout = timeout.getattr(intern!(py, "_on_timeout"))?;
     LoopCore::run_now(owner, &on_timeout.into(), entry.scope)
 }

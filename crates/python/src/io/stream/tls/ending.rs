@@ -4,7 +4,7 @@
 //! is followed by the end of our side of the socket: a peer that keeps its word to itself (TLS 1.3 lets it) ends
 //! then as well. One that does not is not waited for long, and that it was silent is no error: it has all of ours.
 
-use pyo3::exceptions::{PyConnectionResetError, PyTimeoutError};
+use pyo3::exceptions::{PyConnectionAbortedError, PyConnectionResetError, PyTimeoutError};
 
 use super::*;
 
@@ -14,7 +14,9 @@ pub(in super::super) fn shutdown_timed_out(this: This<'_>, py: Python<'_>) -> Py
         return StreamTransport::end_when_sent(this, py);
     }
     let error = PyTimeoutError::new_err("SSL shutdown timed out").into_value(py);
-    StreamTransport::force_close(this, py, Some(error.into()))
+    // On top of another all may be said, and lie there.
+    let holder = this.beneath.as_ref().filter(|_| this.is_lost()).unwrap_or(this);
+    StreamTransport::force_close(holder, py, Some(error.into()))
 }
 
 impl Tls {
@@ -34,7 +36,8 @@ impl Tls {
         StreamTransport::watch(this, py)?;
         self.pump(this, py)?;
         // Mostly all is the kernel's by now.
-        if matches!(self.phase(), Phase::Flushing | Phase::Closing) && !this.is_lost() {
+        let lies_beneath = this.beneath.as_ref().is_some_and(|beneath| !beneath.is_lost());
+        if matches!(self.phase(), Phase::Flushing | Phase::Closing) && (!this.is_lost() || lies_beneath) {
             self.set_timer(this, py, &self.shutdown_timeout, "_check_shutdown_timeout")?;
         }
         Ok(())
@@ -53,6 +56,10 @@ impl Tls {
     }
 
     fn await_answer(&self, this: This<'_>, py: Python<'_>) -> PyResult<()> {
+        if !this.has_sides() {
+            // TLS beneath, which says that all ends, and waits for the answer to that.
+            return self.finish(this, py);
+        }
         self.enter(Phase::Awaiting);
         this.state.with(|state| state.stream.write_eof());
         StreamTransport::follow_up(this, py)?;
@@ -81,6 +88,10 @@ impl Tls {
 
     /// Nothing more comes: the protocol hears of it, and our side ends as well.
     pub(super) fn peer_has_ended(&self, this: This<'_>, py: Python<'_>) -> PyResult<()> {
+        if let Some(top) = this.on_top(py) {
+            // It ends the connection, once it has said its end.
+            return top.layer.ended(&top, py);
+        }
         if let Some(protocol) = this.protocol(py) {
             let name = intern!(py, "eof_received");
             let answer = this.context.run(py, || call_method(py, &protocol, name, &[])?.bind(py).is_truthy());
@@ -147,11 +158,21 @@ impl Tls {
     /// The connection is over. Whether the protocol knows that there was one.
     pub(in super::super) fn lost(&self, py: Python<'_>, error: Option<&Object>) -> PyResult<bool> {
         self.cancel_timer(py)?;
-        self.wake(py, error)?;
-        let (was_made, _backlog) = self
-            .progress
-            .with(|progress| (progress.phase != Phase::Handshaking, std::mem::take(&mut progress.backlog)));
-        Ok(was_made)
+        let (made, _backlog) = self.progress.with(|progress| {
+            progress.behind = 0;
+            (progress.phase != Phase::Handshaking, std::mem::take(&mut progress.backlog))
+        });
+        match error {
+            // Whoever waits for TLS must not take it for there.
+            None if !made => {
+                let closed = PyConnectionAbortedError::new_err(
+                    "The connection was closed before the TLS handshake was over",
+                );
+                self.wake(py, Some(&closed.into_value(py).into()))?;
+            }
+            error => self.wake(py, error)?,
+        }
+        Ok(made || self.is_known)
     }
 
     pub(super) fn set_timer(

@@ -13,6 +13,8 @@
 //! still comes is read, since the peer may be unable to end before it is rid of it, and dropped.
 
 mod ending;
+mod errors;
+mod memory;
 mod path;
 mod session;
 mod setup;
@@ -26,7 +28,7 @@ use pyo3::prelude::*;
 
 use super::StreamTransport;
 use super::chunk::Chunk;
-use super::delivering::{Failure, Receiver};
+use super::delivering::{Data, Failure, Receiver};
 use super::writing::Written;
 use crate::event_loop::{Item, ItemKind, LoopCore};
 use crate::ffi::call::call_method;
@@ -34,11 +36,12 @@ use crate::ffi::cell::LoopCell;
 use crate::ffi::intern::intern;
 use crate::ffi::openssl::Stop;
 use crate::ffi::raise::value_of;
-use crate::ffi::{Bytes, Instance, Object, owned};
+use crate::ffi::{Instance, Object, owned};
 use crate::io::transport::Transport;
 pub(super) use ending::shutdown_timed_out;
+use errors::{is_again, is_ssl};
 pub(crate) use path::{force_tls_path, tls_path, tls_path_reason};
-use session::{Session, is_again, is_ssl};
+use session::{Out, Session};
 pub(crate) use setup::{Asked, Waiter};
 
 /// asyncio's, for TLS.
@@ -102,6 +105,8 @@ pub(crate) struct Tls {
     server_side: bool,
     /// Whether nobody else tells of a handshake that has failed.
     reports: bool,
+    /// Whether the protocol knows of the connection before the handshake.
+    is_known: bool,
     context: Object,
     handshake_timeout: Object,
     shutdown_timeout: Object,
@@ -112,10 +117,10 @@ pub(crate) struct Tls {
 owned!(Tls {
     visits: session, context, handshake_timeout, shutdown_timeout, answer_timeout;
     clears: progress;
-    ignores: server_side, reports;
+    ignores: server_side, reports, is_known;
 });
 
-/// The protocol wants data again, and some has come already.
+/// The protocol wants data, and some may have come already.
 static GO_ON: ItemKind = ItemKind {
     perform: |slf, object| match Instance::<StreamTransport>::of(object) {
         Some(this) => this.layer.tls().map_or(Ok(()), |tls| tls.advance(this, slf.py())),
@@ -153,6 +158,20 @@ impl Tls {
         self.phase() >= Phase::Flushing
     }
 
+    pub(super) fn is_shaking_hands(&self) -> bool {
+        self.phase() == Phase::Handshaking
+    }
+
+    /// Whether what is written next is encrypted at once.
+    pub(super) fn takes(&self) -> bool {
+        self.progress.with(|progress| progress.phase == Phase::Open && progress.backlog.is_empty())
+    }
+
+    /// What came before there was TLS, and is part of it.
+    pub(super) fn keep(&self, py: Python<'_>, early: &[u8]) -> PyResult<()> {
+        if early.is_empty() { Ok(()) } else { self.session.lend(py, early, || ()) }
+    }
+
     fn log(&self, this: This<'_>, py: Python<'_>, text: &str) -> PyResult<()> {
         if !this.owner.get(py).is_debug() {
             return Ok(());
@@ -164,6 +183,10 @@ impl Tls {
 /// The handshake.
 impl Tls {
     pub(super) fn begin(&self, this: This<'_>, py: Python<'_>) -> PyResult<()> {
+        // Put onto one that ends before this turn, it ends with that.
+        if StreamTransport::is_closing(this) {
+            return Ok(());
+        }
         self.log(this, py, "starts SSL handshake")?;
         let owner = this.owner.bind(py);
         if this.owner.get(py).is_debug() {
@@ -174,7 +197,7 @@ impl Tls {
         this.state.with(|state| state.stream.endpoint.start());
         StreamTransport::watch(this, py)?;
         // A server has nothing to say before it is spoken to.
-        if self.server_side { Ok(()) } else { self.advance(this, py) }
+        if self.server_side && self.session.received(py)? == 0 { Ok(()) } else { self.advance(this, py) }
     }
 
     /// Whether it is over.
@@ -184,7 +207,8 @@ impl Tls {
         match outcome {
             // One of the context's callbacks has ended the connection.
             _ if this.is_lost() => Ok(false),
-            Ok(_) => self.handshake_done(this, py).map(|()| true),
+            // Who waits for `start_tls` gets the new transport before its protocol gets data (`GO_ON`).
+            Ok(_) => self.handshake_done(this, py).map(|()| !self.is_known),
             Err(error) if is_again(py, &error) => Ok(false),
             Err(error) => self.handshake_failed(this, py, error).map(|()| false),
         }
@@ -197,7 +221,11 @@ impl Tls {
             let now: f64 = this.owner.bind(py).call_method0(intern!(py, "time"))?.extract()?;
             self.log(this, py, &format!("SSL handshake took {:.1} ms", (now - began) * 1e3))?;
         }
-        let Some(protocol) = this.protocol(py) else { return Ok(()) };
+        let Some(protocol) = this.protocol(py).filter(|_| !self.is_known) else {
+            self.wake(py, None)?;
+            this.owner.get(py).push(Item::Other(&GO_ON, this.object().clone_ref(py)));
+            return self.pump(this, py);
+        };
         let name = intern!(py, "connection_made");
         let told = this.context.run(py, || call_method(py, &protocol, name, &[this.object()]));
         if let Err(error) = told {
@@ -285,7 +313,8 @@ impl Tls {
         }
         // What was written while a peer changed its keys, and what the keys' change has to say.
         self.pump(this, py)?;
-        self.flush(this, py)
+        self.flush(this, py)?;
+        this.tell_of_room(py)
     }
 
     /// Gives the protocol what is there. Whether that was anything.
@@ -303,10 +332,10 @@ impl Tls {
             })?
         } else {
             let read = |buffer: &mut [u8]| self.session.read(py, buffer);
-            let (bytes, stop) = Bytes::filled(py, readable, read).map_err(failed)?;
+            let (bytes, stop) = this.owner.get(py).filled(py, readable, read).map_err(failed)?;
             let count = bytes.as_ref().len();
             if count > 0 {
-                this.deliver_object(py, &recipient, bytes)?;
+                this.deliver(py, &recipient, Data::Whole(bytes))?;
             }
             (count, stop)
         };
@@ -324,10 +353,12 @@ impl Tls {
 
     /// OpenSSL may have something to say to the peer about what went wrong; whether it arrives is nobody's business.
     fn send_alert(&self, this: This<'_>, py: Python<'_>) {
-        let alert = self.session.take_out(py).unwrap_or_default();
-        let way = this.state.with(|state| state.stream.way());
-        if !alert.is_empty() && way == Ok(Way::Kernel) {
-            let _ = this.send(this, py, &alert);
+        let Ok(Some(alert)) = self.session.take_out(py) else { return };
+        if this.state.with(|state| state.stream.way()) == Ok(Way::Kernel) {
+            let _ = match &this.beneath {
+                Some(beneath) => beneath.pass_on(beneath, py, Written::Borrowed(alert.bytes())),
+                None => this.send(this, py, alert.bytes()).map(drop).map_err(PyErr::from),
+            };
         }
     }
 }
@@ -340,7 +371,7 @@ impl Tls {
         let at_once = phase == Phase::Open && !waits && this.has_room();
         let mut done = 0;
         if at_once && written.bytes().len() <= SLICE {
-            match self.session.write(py, written.bytes()) {
+            match self.session.write(py, written.bytes(), written.object(), this.owner.get(py)) {
                 Ok(count) if count == written.bytes().len() => return self.flush(this, py),
                 Ok(count) => done = count,
                 Err(error) => return self.fail(this, py, error),
@@ -358,6 +389,7 @@ impl Tls {
         });
         this.state.with(|state| state.stream.set_behind(behind));
         self.pump(this, py)?;
+        this.note_refusal();
         StreamTransport::follow_up(this, py)
     }
 
@@ -370,7 +402,8 @@ impl Tls {
             });
             let Some((first, from)) = first else { break };
             let until = first.as_ref().len().min(from + SLICE);
-            let encrypted = self.session.write(py, &first.as_ref()[from..until]);
+            let slice = &first.as_ref()[from..until];
+            let encrypted = self.session.write(py, slice, None, this.owner.get(py));
             let count = *encrypted.as_ref().unwrap_or(&0);
             let behind = self.progress.with(|progress| {
                 progress.encrypted = from + count;
@@ -395,24 +428,24 @@ impl Tls {
 
     /// Sends what OpenSSL has written.
     fn flush(&self, this: This<'_>, py: Python<'_>) -> PyResult<()> {
-        let out = self.session.take_out(py)?;
-        match this.state.with(|state| state.stream.way()) {
-            Ok(way @ (Way::Kernel | Way::Wait)) if !out.is_empty() => {
-                this.send_or_keep(this, py, way, Written::Borrowed(&out))
+        let Some(out) = self.session.take_out(py)? else { return Ok(()) };
+        let Ok(way @ (Way::Kernel | Way::Wait)) = this.state.with(|state| state.stream.way()) else {
+            return Ok(());
+        };
+        match out {
+            Out::Own(bytes) => {
+                let sent = this.send_or_keep(this, py, way, Written::Borrowed(&bytes));
+                this.owner.get(py).give_back_outgoing(bytes);
+                sent
             }
-            _ => Ok(()),
+            Out::Python(bytes) => this.send_or_keep(this, py, way, Written::Whole(Chunk::Python(bytes))),
         }
     }
 }
 
 impl StreamTransport {
-    fn is_lost(&self) -> bool {
+    pub(super) fn is_lost(&self) -> bool {
         self.state.with(|state| state.stream.endpoint.is_lost())
-    }
-
-    /// Whether the kernel can be offered something at once.
-    fn has_room(&self) -> bool {
-        self.state.with(|state| state.stream.way()) == Ok(Way::Kernel)
     }
 
     fn may_deliver(&self) -> bool {

@@ -3,15 +3,14 @@
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
+use super::errors::{is_again, is_ssl};
+use super::memory::Memory;
 use super::path::{self, Path};
-use crate::ffi::call::call_method;
-use crate::ffi::cell::LoopCell;
+use crate::event_loop::LoopCore;
 use crate::ffi::intern::intern;
 use crate::ffi::openssl::{self, Stop};
-use crate::ffi::{Object, Traverse, Visit, Visited, owned};
-
-/// The longest record's plaintext.
-const RECORD: usize = 1 << 14;
+use crate::ffi::ssl::MemoryBio;
+use crate::ffi::{Bytes, Object, Traverse, Visit, Visited};
 
 pub(super) enum Session {
     OpenSsl(openssl::Session),
@@ -27,39 +26,34 @@ impl Traverse for Session {
     }
 }
 
-/// By the methods of the `SSLObject`, between two memory BIOs.
-pub(super) struct Memory {
-    object: Object,
-    incoming: Object,
-    outgoing: Object,
-    /// An error behind what was read.
-    failed: LoopCell<Option<PyErr>>,
+/// What is to be sent.
+pub(super) enum Out {
+    Own(Vec<u8>),
+    Python(Bytes),
 }
 
-// An error of the ssl module leads nowhere.
-owned!(Memory { visits: object, incoming, outgoing; ignores: failed; });
-
-/// Whether the `ssl` module has only said that it needs more from the peer.
-pub(super) fn is_again(py: Python<'_>, error: &PyErr) -> bool {
-    ["SSLWantReadError", "SSLSyscallError"].iter().any(|name| is_ssl(py, error, name))
-}
-
-/// `isinstance(error, ssl.name)`
-pub(super) fn is_ssl(py: Python<'_>, error: &PyErr, name: &str) -> bool {
-    py.import(intern!(py, "ssl"))
-        .and_then(|ssl| ssl.getattr(name))
-        .is_ok_and(|class| error.matches(py, class).unwrap_or(false))
-}
-
-/// Whether these methods of the object are the `ssl` module's own.
-fn reads_and_writes_as_usual(object: &Bound<'_, PyAny>) -> PyResult<bool> {
-    let py = object.py();
-    let (kind, stock) = (object.get_type(), py.import(intern!(py, "ssl"))?.getattr("SSLObject")?);
-    if kind.is(&stock) {
-        return Ok(true);
+impl Out {
+    pub(super) fn bytes(&self) -> &[u8] {
+        match self {
+            Self::Own(bytes) => bytes,
+            Self::Python(bytes) => bytes.as_ref(),
+        }
     }
-    for name in ["read", "write", "pending"] {
-        if !kind.getattr_opt(name)?.is_some_and(|own| stock.getattr(name).is_ok_and(|its| own.is(&its))) {
+}
+
+/// Whether these methods of the object are the `ssl` module's own: neither a subclass's, nor what a tool has put
+/// into their place.
+fn reads_and_writes_as_usual(object: &Bound<'_, PyAny>) -> PyResult<bool> {
+    let globals = object.py().import(intern!(object.py(), "ssl"))?.dict();
+    for (name, qualified) in
+        [("read", "SSLObject.read"), ("write", "SSLObject.write"), ("pending", "SSLObject.pending")]
+    {
+        let Some(method) = object.getattr_opt(name)? else { return Ok(false) };
+        let (Some(its), Some(code)) = (method.getattr_opt("__globals__")?, method.getattr_opt("__code__")?)
+        else {
+            return Ok(false);
+        };
+        if !its.is(&globals) || !code.getattr("co_qualname")?.eq(qualified)? {
             return Ok(false);
         }
     }
@@ -74,16 +68,16 @@ impl Session {
         host: &Bound<'_, PyAny>,
     ) -> PyResult<Self> {
         let py = context.py();
-        let memory = py.import(intern!(py, "ssl"))?.getattr(intern!(py, "MemoryBIO"))?;
-        let (incoming, outgoing) = (memory.call0()?, memory.call0()?);
+        let (incoming, outgoing) = (MemoryBio::new(py)?, MemoryBio::new(py)?);
         let keywords = PyDict::new(py);
         keywords.set_item(intern!(py, "server_side"), server_side)?;
         keywords.set_item(intern!(py, "server_hostname"), host)?;
         openssl::Session::expect();
-        let object = context.call_method("wrap_bio", (&incoming, &outgoing), Some(&keywords))?;
-        let natively = path::path(py) == Path::OpenSsl && reads_and_writes_as_usual(&object)?;
+        let bios = (incoming.object().bind(py), outgoing.object().bind(py));
+        let object = context.call_method("wrap_bio", bios, Some(&keywords))?;
+        let usual = reads_and_writes_as_usual(&object)?;
         let object = Object::from(object);
-        let object = if natively {
+        let object = if usual && path::path(py) == Path::OpenSsl {
             match openssl::Session::take_over(py, object) {
                 Ok(session) => return Ok(Self::OpenSsl(session)),
                 Err(object) => object,
@@ -91,19 +85,14 @@ impl Session {
         } else {
             object
         };
-        Ok(Self::Ssl(Memory {
-            object,
-            incoming: incoming.into(),
-            outgoing: outgoing.into(),
-            failed: LoopCell::default(),
-        }))
+        Ok(Self::Ssl(Memory::new(py, object, usual, (incoming, outgoing))))
     }
 
     /// The `SSLObject`.
     pub(super) fn object(&self) -> &Object {
         match self {
             Self::OpenSsl(session) => session.object(),
-            Self::Ssl(session) => &session.object,
+            Self::Ssl(session) => session.object(),
         }
     }
 
@@ -112,8 +101,7 @@ impl Session {
         match self {
             Self::OpenSsl(session) => Ok(session.lend(bytes, body)),
             Self::Ssl(session) => {
-                let bytes = Object::from(pyo3::types::PyBytes::new(py, bytes));
-                call_method(py, &session.incoming, intern!(py, "write"), &[&bytes])?;
+                session.receive(py, bytes)?;
                 Ok(body())
             }
         }
@@ -141,84 +129,37 @@ impl Session {
         }
     }
 
-    /// Encrypts bytes, of which there is at least one. How many, if something has to be read before the rest.
-    pub(super) fn write(&self, py: Python<'_>, bytes: &[u8]) -> PyResult<usize> {
+    /// Encrypts bytes, of which there is at least one; `whole` is the object that they are, if they are one. How many,
+    /// if something has to be read before the rest.
+    pub(super) fn write(
+        &self,
+        py: Python<'_>,
+        bytes: &[u8],
+        whole: Option<&Bytes>,
+        core: &LoopCore,
+    ) -> PyResult<usize> {
         match self {
-            Self::OpenSsl(session) => match session.write(py, bytes) {
+            Self::OpenSsl(session) => match session.write(py, bytes, core.take_outgoing()) {
                 Err(error) if is_again(py, &error) => Ok(0),
                 wrote => wrote,
             },
-            Self::Ssl(session) => session.write(py, bytes),
+            Self::Ssl(session) => session.write(py, bytes, whole),
         }
     }
 
-    /// What is to be sent.
-    pub(super) fn take_out(&self, py: Python<'_>) -> PyResult<Vec<u8>> {
-        match self {
-            Self::OpenSsl(session) => Ok(session.take_out()),
-            Self::Ssl(session) => session.take_out(py),
-        }
+    /// What is to be sent, if anything is.
+    pub(super) fn take_out(&self, py: Python<'_>) -> PyResult<Option<Out>> {
+        Ok(match self {
+            Self::OpenSsl(session) => Some(session.take_out()).filter(|out| !out.is_empty()).map(Out::Own),
+            Self::Ssl(session) => session.take_out(py)?.map(Out::Python),
+        })
     }
 
     /// How much from the peer was not read: ciphertext, and what is left of a record.
     pub(super) fn received(&self, py: Python<'_>) -> PyResult<usize> {
         match self {
             Self::OpenSsl(session) => Ok(session.received()),
-            Self::Ssl(session) => session.readable(py),
+            Self::Ssl(session) => session.received(py),
         }
-    }
-}
-
-impl Memory {
-    fn readable(&self, py: Python<'_>) -> PyResult<usize> {
-        let waiting = self.incoming.bind(py).getattr(intern!(py, "pending"))?.extract::<usize>()?;
-        let pending = call_method(py, &self.object, intern!(py, "pending"), &[])?;
-        let failed = self.failed.with(|failed| failed.is_some());
-        Ok(waiting + pending.bind(py).extract::<usize>()? + usize::from(failed))
-    }
-
-    fn read(&self, py: Python<'_>, buffer: &mut [u8]) -> PyResult<(usize, Stop)> {
-        if let Some(error) = self.failed.with(Option::take) {
-            return Err(error);
-        }
-        let mut count = 0;
-        while count < buffer.len() && self.readable(py)? > 0 {
-            let room = Object::from((buffer.len() - count).min(RECORD).into_pyobject(py)?);
-            let data = match call_method(py, &self.object, intern!(py, "read"), &[&room]) {
-                Ok(data) => data,
-                Err(error) if is_again(py, &error) => break,
-                // What was read before counts first.
-                Err(error) if count > 0 => {
-                    self.failed.with(|failed| *failed = Some(error));
-                    break;
-                }
-                Err(error) => return Err(error),
-            };
-            let data: &[u8] = data.bind(py).extract()?;
-            if data.is_empty() {
-                return Ok((count, Stop::Ended));
-            }
-            buffer[count..count + data.len()].copy_from_slice(data);
-            count += data.len();
-        }
-        Ok((count, Stop::Enough))
-    }
-
-    fn write(&self, py: Python<'_>, bytes: &[u8]) -> PyResult<usize> {
-        let mut done = 0;
-        while let Some(rest) = bytes.get(done..).filter(|rest| !rest.is_empty()) {
-            let data = Object::from(pyo3::types::PyBytes::new(py, rest));
-            match call_method(py, &self.object, intern!(py, "write"), &[&data]) {
-                Ok(count) => done += count.bind(py).extract::<usize>()?,
-                Err(error) if is_again(py, &error) => break,
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(done.min(bytes.len()))
-    }
-
-    fn take_out(&self, py: Python<'_>) -> PyResult<Vec<u8>> {
-        let data = call_method(py, &self.outgoing, intern!(py, "read"), &[])?;
-        Ok(data.bind(py).extract::<&[u8]>()?.to_vec())
     }
 }

@@ -44,6 +44,8 @@ impl Asked {
 /// Who waits for the handshake.
 pub(crate) enum Waiter {
     Future(Object),
+    /// The same, and the protocol knows the connection already (`start_tls`).
+    Upgrade(Object),
     /// The connection was accepted: failures are told in debug mode, as asyncio's server does.
     Nobody,
 }
@@ -52,9 +54,10 @@ impl Tls {
     /// One that begins with the connection.
     pub(crate) fn new(py: Python<'_>, asked: &Asked, waiter: Waiter) -> PyResult<Self> {
         let session = Session::new(asked.context.bind(py), asked.server_side, asked.host.bind(py))?;
-        let (waiter, reports) = match waiter {
-            Waiter::Future(waiter) => (Some(waiter), false),
-            Waiter::Nobody => (None, true),
+        let (reports, is_known) = (matches!(waiter, Waiter::Nobody), matches!(waiter, Waiter::Upgrade(_)));
+        let waiter = match waiter {
+            Waiter::Future(waiter) | Waiter::Upgrade(waiter) => Some(waiter),
+            Waiter::Nobody => None,
         };
         let progress = Progress {
             phase: Phase::Handshaking,
@@ -70,6 +73,7 @@ impl Tls {
             session,
             server_side: asked.server_side,
             reports,
+            is_known,
             context: asked.context.clone_ref(py),
             handshake_timeout: asked.handshake_timeout.clone_ref(py),
             shutdown_timeout: asked.shutdown_timeout.clone_ref(py),

@@ -1,5 +1,6 @@
 //! The coroutine that waits for the next future to be done.
 
+use ironloop_trace::Reason;
 use pyo3::exceptions::{PyRuntimeError, PyStopAsyncIteration, PyTimeoutError};
 use pyo3::prelude::*;
 
@@ -94,6 +95,7 @@ impl Next {
                     return Err(PyRuntimeError::new_err("as_completed is bound to a different event loop"));
                 };
                 let waiter = future::create(&core)?;
+                waiter.payload().is_for(Reason::Group, None);
                 progress.watcher.state.with(|queue| queue.waiting.push_back(waiter.clone_ref(py)));
                 View::of_own(&waiter).set_blocking(true);
                 let yielded = waiter.object().clone_ref(py);
