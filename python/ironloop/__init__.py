@@ -10,21 +10,23 @@ import asyncio
 import warnings
 from typing import Any
 
-from ironloop import native, private
-from ironloop._ironloop import __version__, tls_path
+from ironloop import private
+from ironloop._ironloop import VirtualClock, __version__, tls_path
 from ironloop.loop import Loop
 from ironloop.runner import Runner, install, new_event_loop, run, uninstall
 
-if not native.obstacles:
-    from ironloop._ironloop import Future, Task, sleep
-    from ironloop.combinators import (
+if not private.obstacles:
+    from asyncio import run_coroutine_threadsafe, to_thread
+
+    from ironloop._ironloop import (
+        Future,
+        Task,
         as_completed,
         create_task,
         ensure_future,
         gather,
-        run_coroutine_threadsafe,
         shield,
-        to_thread,
+        sleep,
         wait,
     )
     from ironloop.locks import Barrier, BoundedSemaphore, Condition, Event, Lock, Semaphore
@@ -43,13 +45,14 @@ if not native.obstacles:
     from ironloop.timeouts import Timeout, timeout, timeout_at, wait_for
 else:
     warnings.warn(
-        f"this asyncio is not what ironloop knows: {', '.join(native.obstacles)}. "
+        f"this asyncio is not what ironloop knows: {', '.join(private.obstacles)}. "
         f"{'The loop' if private.gone_from_loop else 'All but the loop'} is asyncio's own.",
         RuntimeWarning,
         stacklevel=2,
     )
 __all__ = [
     "Barrier",
+    "Blocked",
     "BoundedSemaphore",
     "Condition",
     "Event",
@@ -70,7 +73,9 @@ __all__ = [
     "Task",
     "TaskGroup",
     "Timeout",
+    "VirtualClock",
     "__version__",
+    "add_blocked_callback",
     "as_completed",
     "create_task",
     "ensure_future",
@@ -79,6 +84,7 @@ __all__ = [
     "new_event_loop",
     "open_connection",
     "open_unix_connection",
+    "remove_blocked_callback",
     "run",
     "run_coroutine_threadsafe",
     "shield",
@@ -99,8 +105,13 @@ if hasattr(asyncio, "QueueShutDown"):
 
 
 def __getattr__(name: str) -> Any:
-    if native.obstacles and name in __all__ and hasattr(asyncio, name):
+    if private.obstacles and name in __all__ and hasattr(asyncio, name):
         return getattr(asyncio, name)
+    # Loaded when first asked for, as few programs do.
+    if name in ("Blocked", "add_blocked_callback", "remove_blocked_callback"):
+        from ironloop import blocked
+
+        return getattr(blocked, name)
     # Made when first asked for: from Python 3.14 on to name a policy is a deprecation warning.
     if name == "EventLoopPolicy":
         from ironloop.policy import EventLoopPolicy
@@ -113,4 +124,33 @@ def __getattr__(name: str) -> Any:
         files = import_module("ironloop.files")
         globals()["open"] = files.open
         return files if name == "files" else files.open
+    # IPython's `%load_ext ironloop` looks for it.
+    if name == "load_ipython_extension":
+        from ironloop.nesting import load_ipython_extension
+
+        return load_ipython_extension
+    # Not before somebody looks at tasks.
+    if name in (
+        "RustTask",
+        "TaskState",
+        "deadlocks",
+        "flight_recorder",
+        "rust_tasks",
+        "snapshot",
+        "tasks",
+        "watch",
+    ):
+        from importlib import import_module
+
+        module = import_module("ironloop.watching")
+        return getattr(module, name)
+    if name in ("Histogram", "Metrics"):
+        from ironloop import metrics
+
+        return getattr(metrics, name)
+    # Nor before somebody simulates.
+    if name in ("Simulation", "simulate", "simulation"):
+        from ironloop import simulator
+
+        return getattr(simulator, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -40,10 +40,12 @@ def may_be_literal(host: str) -> bool:
 
 def look_up(host: Any, port: Any, family: int, kind: int, proto: int, flags: int) -> list[Any]:
     """What `socket.getaddrinfo` does."""
-    return [
-        (_families.get(family, family), _kinds.get(kind, kind), *rest)
-        for family, kind, *rest in _socket.getaddrinfo(host, port, family, kind, proto, flags)
-    ]
+    return named(_socket.getaddrinfo(host, port, family, kind, proto, flags))
+
+
+def named(answers: list[Any]) -> list[Any]:
+    """Numbers that have names get them, as in the socket module."""
+    return [(_families.get(family, family), _kinds.get(kind, kind), *rest) for family, kind, *rest in answers]
 
 
 def of_literal(host: Any, port: Any, family: int, kind: int, proto: int, flags: int) -> list[Any] | None:
@@ -68,7 +70,8 @@ def of_literal(host: Any, port: Any, family: int, kind: int, proto: int, flags: 
     shape = _shapes.get(asked)
     if shape is None:
         answers = look_up(host, port, family, kind, proto, flags)
-        if all(answer[4] == address for answer in answers):
+        # musl's canonical name of a literal is the literal itself, whatever the flags; glibc has none.
+        if all(answer[3:] == ("", address) for answer in answers):
             _shapes[asked] = [answer[:4] for answer in answers]
         return answers
     sys.audit("socket.getaddrinfo", host, port, family, kind, proto)

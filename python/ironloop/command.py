@@ -19,10 +19,15 @@ from ironloop._ironloop import __version__
 from ironloop.takeover import VARIABLE, is_refused, take_over
 
 _USAGE = """\
-usage: python -m ironloop PROGRAM.py [ARG ...]
+usage: ironloop …, or:
+       python -m ironloop PROGRAM.py [ARG ...]
        python -m ironloop -m MODULE [ARG ...]
        python -m ironloop -c CODE [ARG ...]
        python -m ironloop - [ARG ...]    the program is what standard input gives
+       python -m ironloop --trace FILE …     the same, and what it did: run.html, run.perfetto, run.json
+       python -m ironloop slow PROGRAM.py    the same in slow motion, drawn: slow --help
+       python -m ironloop top | tree | web | metrics [PID]     what a program does that runs now
+       python -m ironloop replay FILE    what was recorded; list: what there is to look at
 
 Runs an unmodified program with ironloop behind asyncio's own names: run, Runner, new_event_loop; sleep,
 gather, Queue, Lock, open_connection…; and behind the loops that it names: SelectorEventLoop, EventLoop,
@@ -31,20 +36,40 @@ IRONLOOP=1, which does the same without this command.
 
   IRONLOOP=0         nothing of this
   IRONLOOP_NATIVE=0  only the loop
+  IRONLOOP_BLOCKED=S a loop that is blocked for S seconds is told on stderr (0.1); off: none is
+  IRONLOOP_WATCH=1   record each loop; 0: leave no file by which one could ask for it
 
   -h, --help     this text
   -V, --version  ironloop's version
+  --doctor [--json]  which loop one gets, by which parts, and what is in the way
 """
+
+
+_VIEWERS = ("top", "tree", "web", "metrics", "replay", "list")
 
 
 def main() -> None:
     """Runs what `sys.argv` asks for, as plain `python` would."""
     arguments = sys.argv[1:]
+    if arguments[:1] == ["--trace"] and len(arguments) > 2:
+        from ironloop.watch_command import trace
+
+        trace(arguments[1])
+        del sys.argv[1:3]
+        arguments = sys.argv[1:]
+    if arguments[:1] == ["slow"]:
+        from ironloop.slow import begin
+
+        arguments = sys.argv[1:] = begin(arguments[1:])
     match arguments:
         case ["-h" | "--help", *_]:
             print(_USAGE, end="")
         case ["-V" | "--version", *_]:
             print(f"ironloop {__version__}")
+        case ["--doctor", *rest]:
+            from ironloop import doctor
+
+            sys.exit(doctor.main(rest))
         case ["-m", module, *_]:
             sys.argv = arguments[1:]
             _become_main()
@@ -57,6 +82,10 @@ def main() -> None:
             sys.argv = arguments
             _set_first_path("")
             _run(_execute, sys.stdin.buffer.read(), "<stdin>", _become_main("<stdin>"))
+        case [command, *_] if command in _VIEWERS:
+            from ironloop.watch_command import view
+
+            view(arguments)
         case [program, *_] if not program.startswith("-"):
             sys.argv = arguments
             _run_program(program)
@@ -66,6 +95,12 @@ def main() -> None:
                 if arguments
                 else "nothing to run"
             )
+
+
+def script() -> None:
+    """The same as the console script `ironloop`: what it runs finds modules as under `python -m`."""
+    _set_first_path(os.getcwd())
+    main()
 
 
 def _refuse(reason: str) -> NoReturn:

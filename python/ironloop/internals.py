@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import selectors
-from collections.abc import Iterable, Mapping
+import sys
+from asyncio import tasks
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
+from weakref import WeakSet
+
+from ironloop import _ironloop
 
 
 class Selector(selectors.BaseSelector):
@@ -121,3 +126,26 @@ def _only_empty(handles: Iterable[Any]) -> None:
     # asyncio makes its queues with the loop.
     if list(handles):
         raise AttributeError("handles are scheduled by call_soon and call_at")
+
+
+if sys.version_info < (3, 14):
+    # Until then asyncio keeps all tasks in a set, by this name or that. Ours stand in a registry of the core
+    # instead, which costs next to nothing.
+    _NAME = "_scheduled_tasks" if hasattr(tasks, "_scheduled_tasks") else "_all_tasks"
+
+    class _Tasks(WeakSet):  # type: ignore[type-arg]
+        """asyncio's set of tasks, and those of the registry."""
+
+        def __iter__(self) -> Iterator[Any]:
+            yield from super().__iter__()
+            yield from _ironloop.pending_tasks()
+
+        def __len__(self) -> int:
+            return super().__len__() + len(_ironloop.pending_tasks())
+
+        def __contains__(self, task: object) -> bool:
+            return super().__contains__(task) or task in _ironloop.pending_tasks()
+
+    def show_tasks() -> None:
+        """`asyncio.all_tasks()` sees ironloop's tasks too, from now on."""
+        getattr(tasks, _NAME).__class__ = _Tasks

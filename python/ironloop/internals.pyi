@@ -1,4 +1,5 @@
 import selectors
+import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -24,3 +25,6 @@ class Handles(tuple[Any, ...]):
     def clear(self) -> None: ...
 
 class Internals: ...
+
+if sys.version_info < (3, 14):
+    def show_tasks() -> None: ...

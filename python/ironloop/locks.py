@@ -22,9 +22,13 @@ _Semaphore, _BoundedSemaphore, _Barrier = stock.Semaphore, stock.BoundedSemaphor
 
 @_ironloop.native_lock
 class Lock(LockCore, Copyable, _Lock, metaclass=StandIn):  # type: ignore[misc]
-    """A mutual exclusion between tasks, given to those who wait in their order. (asyncio: Lock)
+    """A mutual exclusion between tasks of one loop: `async with lock:`.
 
-    `release` raises RuntimeError if nobody holds it; a wait does, if others have waited on another loop.
+    Those who wait get it in the order in which they came. It is not re-entrant, and not for threads.
+    Counterpart: `asyncio.Lock`.
+
+    Raises:
+        RuntimeError: by `release` if nobody holds it; by a wait if others have waited on another loop.
     """
 
     __module__ = "ironloop"
@@ -33,9 +37,12 @@ class Lock(LockCore, Copyable, _Lock, metaclass=StandIn):  # type: ignore[misc]
 
 @_ironloop.native_event
 class Event(EventCore, Copyable, _Event, metaclass=StandIn):  # type: ignore[misc]
-    """A flag that tasks wait for. (asyncio: Event)
+    """A flag that tasks wait for: `await event.wait()`, until somebody calls `set`; `clear` takes it back.
 
-    `wait` raises RuntimeError if others have waited on another loop.
+    Counterpart: `asyncio.Event`.
+
+    Raises:
+        RuntimeError: by `wait` if others have waited on another loop.
     """
 
     __module__ = "ironloop"
@@ -44,10 +51,17 @@ class Event(EventCore, Copyable, _Event, metaclass=StandIn):  # type: ignore[mis
 
 @_ironloop.native_condition
 class Condition(ConditionCore, Copyable, _Condition, metaclass=StandIn):  # type: ignore[misc]
-    """Tasks that wait, with a lock let go, until others notify them. (asyncio: Condition)
+    """Tasks that wait, with a lock let go, until others notify them.
 
-    `lock` is any lock, by default a new one. `wait` and `notify` raise RuntimeError if nobody holds it; a
-    wait does, if others have waited on another loop.
+    Within `async with condition:` one may `wait`, or `wait_for` a predicate, which lets the lock go until
+    another task calls `notify` or `notify_all`. Counterpart: `asyncio.Condition`.
+
+    Args:
+        lock: any lock of the same loop; by default a new one.
+
+    Raises:
+        RuntimeError: by `wait` and `notify` if nobody holds the lock; by a wait if others have waited on
+            another loop.
     """
 
     __module__ = "ironloop"
@@ -61,10 +75,16 @@ class Condition(ConditionCore, Copyable, _Condition, metaclass=StandIn):  # type
 
 @_ironloop.native_semaphore
 class Semaphore(SemaphoreCore, Copyable, _Semaphore, metaclass=StandIn):  # type: ignore[misc]
-    """At most `value` tasks at a time; those who wait get in in their order. (asyncio: Semaphore)
+    """At most `value` tasks at a time inside `async with semaphore:`; those who wait get in in their order.
 
-    `value` is 1 by default; raises ValueError if it is negative. A wait raises RuntimeError if others have
-    waited on another loop.
+    Counterpart: `asyncio.Semaphore`.
+
+    Args:
+        value: how many may get in at first.
+
+    Raises:
+        ValueError: `value` is negative.
+        RuntimeError: by a wait if others have waited on another loop.
     """
 
     __module__ = "ironloop"
@@ -73,9 +93,16 @@ class Semaphore(SemaphoreCore, Copyable, _Semaphore, metaclass=StandIn):  # type
 
 @_ironloop.native_bounded_semaphore
 class BoundedSemaphore(Semaphore, _BoundedSemaphore, metaclass=StandIn):  # type: ignore[misc]
-    """A semaphore of which a `release` too many raises ValueError. (asyncio: BoundedSemaphore)
+    """A semaphore that notices if it is released more often than acquired.
 
-    `value` and other errors are a `Semaphore`'s.
+    Counterpart: `asyncio.BoundedSemaphore`.
+
+    Args:
+        value: how many may get in at first, and at most.
+
+    Raises:
+        ValueError: `value` is negative; by a `release` too many.
+        RuntimeError: by a wait if others have waited on another loop.
     """
 
     __module__ = "ironloop"
@@ -83,10 +110,16 @@ class BoundedSemaphore(Semaphore, _BoundedSemaphore, metaclass=StandIn):  # type
 
 
 class Barrier(_Barrier, metaclass=StandIn):
-    """Tasks that go on together, once `parties` of them are there. (asyncio: Barrier)
+    """Tasks that go on together, once `parties` of them wait: `await barrier.wait()`, or `async with`.
 
-    asyncio's own code on a native condition. Raises ValueError if `parties` is less than 1; `wait` raises
-    BrokenBarrierError if the barrier is reset or broken.
+    It is asyncio's own code on a native condition. Counterpart: `asyncio.Barrier`.
+
+    Args:
+        parties: how many tasks it takes.
+
+    Raises:
+        ValueError: `parties` is less than 1.
+        BrokenBarrierError: by `wait` if the barrier is reset while tasks wait, or was aborted.
     """
 
     __module__ = "ironloop"

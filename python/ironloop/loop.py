@@ -16,36 +16,59 @@ import threading
 from asyncio import base_events, constants, events, format_helpers, sslproto, trsock
 from asyncio.log import logger
 from collections.abc import Callable
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from ironloop import names, registry, tls
-from ironloop._ironloop import LoopCore, StreamTransport, native_loop, notice_origin_tracking
+from ironloop import internals, names
+from ironloop._ironloop import (
+    LoopCore,
+    StreamTransport,
+    awaits_job,
+    native_loop,
+    notice_origin_tracking,
+    recorded_job,
+)
 from ironloop.internals import Internals, Selector
-from ironloop.native import is_wanted
-from ironloop.pipes import Pipes
-from ironloop.processes import ChildWatching
-from ironloop.resolver import Resolver
+from ironloop.private import is_wanted
 from ironloop.signals import SignalWakeup
 from ironloop.sockets import is_plain
-from ironloop.tls import TlsUpgrade
 
 if TYPE_CHECKING:
     import ssl
     from contextvars import Context
     from traceback import StackSummary
 
+    from ironloop._ironloop import VirtualClock
+
 
 # Seconds until a UNIX server that was full is tried again: at first, and twice as long each time up to this.
 _FIRST_RETRY, _LAST_RETRY = 0.001, 0.05
 
 
+class _Later:
+    """A method of the loop that stands in a class of another module, imported once the method is asked for.
+
+    For what many programs never use: to find, read and run a file takes as long as a thousand callbacks. From
+    then on the method itself stands in the loop's class, and a call costs what a call costs.
+    """
+
+    def __init__(self, module: str, holder: str) -> None:
+        self._module, self._holder = module, holder
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._owner, self._name = owner, name
+
+    def __get__(self, instance: object, owner: type | None = None) -> Any:
+        method = vars(getattr(import_module(self._module), self._holder))[self._name]
+        # Unless a tool has put something around it meanwhile.
+        if vars(self._owner).get(self._name) is self:
+            setattr(self._owner, self._name, method)
+        return method.__get__(instance, owner)
+
+
 @native_loop
 class Loop(  # type: ignore[misc]
     LoopCore,
-    Resolver,
-    TlsUpgrade,
-    Pipes,
-    ChildWatching,
     SignalWakeup,
     Internals,
     asyncio.SelectorEventLoop,
@@ -53,7 +76,8 @@ class Loop(  # type: ignore[misc]
     """An asyncio event loop in Rust.
 
     It takes everything that `asyncio.AbstractEventLoop` documents. A loop belongs to the thread that runs it;
-    other threads reach it by `call_soon_threadsafe` alone.
+    other threads reach it by `call_soon_threadsafe` alone. `new_event_loop` makes one; who made it closes it.
+    Counterpart: `asyncio.SelectorEventLoop`.
     """
 
     __module__ = "ironloop"
@@ -87,27 +111,44 @@ class Loop(  # type: ignore[misc]
 
     _create_task = asyncio.SelectorEventLoop.create_task
 
+    getaddrinfo = _Later("ironloop.resolver", "Resolver")
+    getnameinfo = _Later("ironloop.resolver", "Resolver")
+    _resolver = _Later("ironloop.resolver", "Resolver")
+    _close_resolver = _Later("ironloop.resolver", "Resolver")
+    start_tls = _Later("ironloop.tls", "TlsUpgrade")
+    metrics = _Later("ironloop.metrics", "Measured")
+    _make_read_pipe_transport = _Later("ironloop.pipes", "Pipes")
+    _make_write_pipe_transport = _Later("ironloop.pipes", "Pipes")
+    _leave_pipes = _Later("ironloop.pipes", "Pipes")
+    _child_watcher_callback = _Later("ironloop.processes", "ChildWatching")
+    if sys.version_info < (3, 12):
+        _make_subprocess_transport = _Later("ironloop.processes", "ChildWatching")
+
     # Whether it may be run inside what it runs.
     _may_nest = False
 
-    def __init__(self, *, native: bool | None = None) -> None:
+    def __init__(self, *, native: bool | None = None, clock: VirtualClock | None = None) -> None:
         """From now on until it is closed, asyncio's names (`asyncio.sleep`, `asyncio.Queue`…) are ironloop's.
 
         Args:
             native: whether tasks, futures and those names are ironloop's own; False: asyncio's, to compare.
                 None leaves it to the environment: `IRONLOOP_NATIVE=0` turns them off.
+            clock: the loop's time; None: the kernel's. (It is read when the loop is made, by `__new__`.)
         """
         super().__init__(Selector(self))
         self._lookups = None
         self._pipe_modes = set()
         self._has_names = False
         self._be_native(is_wanted(native))
+        if clock is not None and not self._is_simulated:
+            self.close()
+            raise TypeError("a subclass that takes a clock has to pass it to __new__ as well")
 
     def _be_native(self, native: bool) -> None:
         """Tasks, futures and asyncio's names are ironloop's own on this loop, or are asyncio's."""
         self._native = native
-        if native:
-            registry.show()
+        if native and sys.version_info < (3, 14):
+            internals.show_tasks()
         if native is not self._has_names:
             self._has_names = native
             (names.put if native else names.restore)()
@@ -128,7 +169,7 @@ class Loop(  # type: ignore[misc]
     # Life
 
     def run_forever(self) -> None:
-        """Runs until `stop()` is called. (asyncio: loop.run_forever)
+        """Runs until `stop()` is called. Counterpart: asyncio's `loop.run_forever`.
 
         Raises:
             RuntimeError: the loop is closed or running, or another loop runs in this thread.
@@ -154,7 +195,7 @@ class Loop(  # type: ignore[misc]
             self._leave_signals(previous_wakeup)
 
     def close(self) -> None:
-        """Closes the loop: nothing that is scheduled runs any more. (asyncio: loop.close)
+        """Closes the loop: nothing that is scheduled runs any more. Counterpart: asyncio's `loop.close`.
 
         Raises:
             RuntimeError: the loop is running.
@@ -162,8 +203,10 @@ class Loop(  # type: ignore[misc]
         closed = self.is_closed()
         super().close()
         if not closed:
-            self._close_resolver()
-            self._leave_pipes()
+            if self._lookups is not None:
+                self._close_resolver()
+            if self._pipe_modes:
+                self._leave_pipes()
             self._dispose()
             if self._has_names:
                 self._has_names = False
@@ -178,7 +221,7 @@ class Loop(  # type: ignore[misc]
             OSError: there is no such server, or it refuses.
             ValueError: in debug mode, if the socket is blocking.
 
-        (asyncio: loop.sock_connect)
+        Counterpart: asyncio's `loop.sock_connect`.
         """
         if sock.family != socket.AF_UNIX:
             return await super().sock_connect(sock, address)
@@ -197,39 +240,27 @@ class Loop(  # type: ignore[misc]
                 timer.cancel()
             delay = min(2 * delay, _LAST_RETRY)
 
+    # Natively, but for sockets with Python code of their own.
+
     async def sock_recv(self, sock: socket.socket, n: int) -> bytes:
-        """Receives up to `n` bytes; b"" is the end of file. (asyncio: loop.sock_recv)
+        """Receives up to `n` bytes; b"" is the end of file. Counterpart: asyncio's `loop.sock_recv`.
 
         Raises:
             OSError: the connection has failed.
             ValueError: in debug mode, if the socket is blocking.
         """
-        if not is_plain(sock):
-            return await super().sock_recv(sock, n)
-        result = self._receive(sock, n)
-        return result if type(result) is bytes else await self._completed(sock, result)
+        return await super().sock_recv(sock, n)
 
     async def sock_recv_into(self, sock: socket.socket, buf: Any) -> int:
-        """Receives into a buffer; returns how many bytes. Errors as `sock_recv`. (asyncio: sock_recv_into)"""
-        if not is_plain(sock):
-            return await super().sock_recv_into(sock, buf)
-        result = self._receive_into(sock, buf)
-        return result if type(result) is int else await self._completed(sock, result)
+        """Receives into a buffer; returns how many bytes; 0 is the end of file. Errors as `sock_recv`.
+
+        Counterpart: asyncio's `loop.sock_recv_into`.
+        """
+        return await super().sock_recv_into(sock, buf)
 
     async def sock_sendall(self, sock: socket.socket, data: Any) -> None:
-        """Sends a whole buffer; errors as `sock_recv`. (asyncio: loop.sock_sendall)"""
-        if not is_plain(sock):
-            return await super().sock_sendall(sock, data)
-        result = self._send_all(sock, data)
-        if result is not None:
-            await self._completed(sock, result)
-
-    async def _completed(self, sock: socket.socket, future: asyncio.Future[Any]) -> Any:
-        try:
-            return await future
-        except asyncio.CancelledError:
-            self._forget_operation(sock, future)
-            raise
+        """Sends a whole buffer; errors as `sock_recv`. Counterpart: asyncio's `loop.sock_sendall`."""
+        return await super().sock_sendall(sock, data)
 
     def _check_socket(self, sock: socket.socket) -> None:
         base_events._check_ssl_socket(sock)
@@ -291,6 +322,8 @@ class Loop(  # type: ignore[misc]
         ssl_shutdown_timeout: float | None = constants.SSL_SHUTDOWN_TIMEOUT,
         context: Context | None = None,
     ) -> Any:
+        from ironloop import tls
+
         self._ensure_fd_no_transport(rawsock)
         if is_plain(rawsock) and tls.is_native(self):
             transport = self._tls_transport(
@@ -352,6 +385,8 @@ class Loop(  # type: ignore[misc]
         context: Context | None = None,
         **more: Any,
     ) -> None:
+        from ironloop import tls
+
         timeouts = (ssl_handshake_timeout, ssl_shutdown_timeout)
         # asyncio tells of a wrong timeout with each connection.
         is_sound = all(timeout is None or timeout > 0 for timeout in timeouts)
@@ -425,6 +460,20 @@ class Loop(  # type: ignore[misc]
         if transport is not None and not transport.is_closing():
             raise RuntimeError(f"File descriptor {fd!r} is used by transport {transport!r}")
 
+    def run_in_executor(self, executor: Any, func: Callable[..., Any], *args: Any) -> asyncio.Future[Any]:
+        """Runs `func(*args)` in a thread of `executor`; by default in those of the loop.
+
+        Returns a future. Raises RuntimeError if the loop is closed. Counterpart: asyncio's
+        loop.run_in_executor.
+        """
+        # A recorded loop calls by us what is called in a thread. Other executors may have to pickle it, and
+        # debug mode looks what it is.
+        if (executor is None or _has_threads(executor)) and not self.get_debug():
+            func = recorded_job(self, func)
+        future = super().run_in_executor(executor, func, *args)
+        awaits_job(future)
+        return future
+
     # What the core tells of failures, and of itself in debug mode
 
     def _callback_failed(self, handle: asyncio.Handle, exc: BaseException) -> None:
@@ -437,10 +486,17 @@ class Loop(  # type: ignore[misc]
             context["source_traceback"] = handle._source_traceback
         self.call_exception_handler(context)
 
-    def _executed(self, what: Any, seconds: float) -> None:
+    def _executed(self, what: Any, seconds: float, polled: str | None = None) -> None:
         if seconds >= self.slow_callback_duration:
             name = base_events._format_handle(what) if isinstance(what, asyncio.Handle) else repr(what)
+            # The Rust future that an extension module has polled last in it.
+            name += f", in Rust {polled}," if polled is not None else ""
             base_events.logger.warning("Executing %s took %.3f seconds", name, seconds)
+
+    def _was_blocked(self, *facts: Any) -> None:
+        from ironloop.blocked import tell
+
+        tell(self, *facts)
 
     def _caller(self) -> StackSummary:
         return format_helpers.extract_stack(sys._getframe(1))
@@ -450,6 +506,24 @@ class Loop(  # type: ignore[misc]
 
     def _log_lost(self, transport: Any, message: str, exc: BaseException) -> None:
         logger.debug("%r: %s", transport, message, exc_info=exc)
+
+
+# Who makes a loop in the place of `Loop`, for those who ask by asyncio's names: a tool that has tests run in
+# simulations. None: nobody, this time.
+makers: list[Callable[[], Loop | None]] = []
+
+
+def make_loop(native: bool | None = None) -> Loop:
+    """A loop for whoever asks for one, by asyncio's names or by ours."""
+    for maker in makers:
+        if (made := maker()) is not None:
+            return made
+    return Loop(native=native)
+
+
+def _has_threads(executor: Any) -> bool:
+    module = sys.modules.get("concurrent.futures.thread")
+    return module is not None and isinstance(executor, module.ThreadPoolExecutor)
 
 
 def _name(ask: Callable[[], Any]) -> Any:

@@ -43,7 +43,7 @@ class NamedLoop(type(Protocol)):  # type: ignore[misc]
 
 
 class SelectorEventLoop(Loop, metaclass=NamedLoop):
-    """ironloop's loop; with a selector, asyncio's. (asyncio: SelectorEventLoop)"""
+    """ironloop's loop; with a selector, asyncio's. Counterpart: `asyncio.SelectorEventLoop`."""
 
     __slots__ = ()
     _stands_for = _STOCK

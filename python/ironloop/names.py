@@ -51,38 +51,40 @@ _DEFINED_IN = {
     # Not `Timeout`: asyncio's own functions make it, where another loop runs.
     "timeouts": ("timeout", "timeout_at"),
 }
-_MODULES = [module for name, module in sys.modules.items() if name.split(".")[0] == "asyncio"]
+_MODULES = [
+    module for name, module in sys.modules.items() if name == "asyncio" or name.startswith("asyncio.")
+]
+
+
+def _unwrap(function: Any) -> Any:
+    # `inspect.unwrap` takes its time, and there are hundreds of them; mostly there is nothing to unwrap.
+    return inspect.unwrap(function) if hasattr(function, "__wrapped__") else function
+
+
 # asyncio's own, whatever a tool may have put around it by now.
 _STOCK = {
-    name: inspect.unwrap(vars(sys.modules[f"asyncio.{module}"])[name])
+    name: _unwrap(vars(sys.modules[f"asyncio.{module}"])[name])
     for module, names in _DEFINED_IN.items()
     for name in names
 }
 
 
-class _Method:
-    """A method of one of asyncio's classes, as it was at first, and that of ironloop's class in its place."""
-
-    def __init__(self, name: str, stock_class: type, stock: Any, our_class: type, ours: Any) -> None:
-        self.name = name
-        self.stock_class, self.our_class = stock_class, our_class
-        self.stock, self.ours = inspect.unwrap(stock), ours
-        # Some tools (Datadog's) leave the function where it is, and exchange its code.
-        self.code = getattr(self.stock, "__code__", None)
-
-    def give_back(self) -> None:
-        """What a tool has put around ours goes to asyncio's class, where the tool looks for it now."""
-        held = vars(self.our_class)[self.name]
-        delattr(self.our_class, self.name)
-        if _held(self.our_class, self.name) is not self.ours:
-            setattr(self.our_class, self.name, self.ours)
-        setattr(self.stock_class, self.name, held)
-        _exchange_inside(held, self.ours, self.stock)
+# A method of one of asyncio's classes, as it was at first, and what ironloop's class has in its place: the
+# attributes of both classes, the name, asyncio's class and method, its code (some tools, Datadog's, leave the
+# function where it is, and exchange that), our class and method. A tuple: there are a hundred, and each short
+# program makes them.
+_Method = tuple[Any, Any, str, type, Any, Any, type, Any]
 
 
-def _held(owner: type, name: str) -> Any:
-    """What a class has or inherits, as it stands there: `inspect.getattr_static` takes its time."""
-    return next((vars(base)[name] for base in owner.__mro__ if name in vars(base)), None)
+def _give_back(method: _Method) -> None:
+    """What a tool has put around ours goes to asyncio's class, where the tool looks for it now."""
+    _, own, name, stock_class, stock, _, our_class, ours = method
+    held = own[name]
+    delattr(our_class, name)
+    if next((vars(base)[name] for base in our_class.__mro__ if name in vars(base)), None) is not ours:
+        setattr(our_class, name, ours)
+    setattr(stock_class, name, held)
+    _exchange_inside(held, ours, stock)
 
 
 class _Tables:
@@ -95,34 +97,41 @@ class _Tables:
         self.places: list[tuple[dict[str, Any], str, Any, Any]] = []
         # asyncio's classes.
         self.classes: list[type] = []
-        # The attributes of asyncio's class and of ironloop's with each method.
-        self.methods: list[tuple[Any, Any, _Method]] = []
+        self.methods: list[_Method] = []
+        both: dict[str, tuple[Any, Any]] = {}
         for name, stock in _STOCK.items():
             ours = vars(ironloop).get(name, stock)
             # Some are asyncio's there as well.
-            if inspect.unwrap(ours) is not stock:
-                self.places += [
-                    (vars(module), name, stock, ours) for module in _MODULES if name in vars(module)
-                ]
+            if _unwrap(ours) is not stock:
+                both[name] = stock, ours
                 if isinstance(stock, type):
                     self._add_class(stock, ours)
+        for module in _MODULES:
+            place = vars(module)
+            self.places += [(place, name, *both[name]) for name in both.keys() & place.keys()]
 
     def _add_class(self, stock: type, ours: type) -> None:
         self.classes.append(stock)
-        for name, function in vars(stock).items():
-            found = _held(ours, name)
-            if found is not function and callable(function):
-                method = _Method(name, stock, function, ours, found)
-                self.methods.append((vars(stock), vars(ours), method))
+        own, our_own = vars(stock), vars(ours)
+        before = [vars(base) for base in ours.__mro__[: ours.__mro__.index(stock)]]
+        for name, function in own.items():
+            # Most are inherited, which the interpreter's own look-up says at once.
+            if getattr(ours, name, None) is function or not callable(function):
+                continue
+            for attributes in before:
+                if name in attributes:
+                    first = _unwrap(function)
+                    code = getattr(first, "__code__", None)
+                    self.methods.append((own, our_own, name, stock, first, code, ours, attributes[name]))
+                    break
 
     def put(self) -> None:
         """Where it is asyncio's it becomes ironloop's."""
         # A class of asyncio's that a tool has changed stays: in ours its work would not be seen.
         changed = {
-            method.stock_class
-            for own, _, method in self.methods
-            if own.get(method.name) is not (stock := method.stock)
-            or (method.code is not None and stock.__code__ is not method.code)
+            stock_class
+            for own, _, name, stock_class, stock, code, _, _ in self.methods
+            if own.get(name) is not stock or (code is not None and stock.__code__ is not code)
         }
         for place, name, stock, ours in self.places:
             held = place.get(name)
@@ -147,9 +156,10 @@ class _Tables:
         for stock_class in self.classes:
             if copyreg.dispatch_table.get(stock_class) is _reduce:
                 del copyreg.dispatch_table[stock_class]
-        for _, own, method in self.methods:
-            if own.get(method.name, method.ours) is not method.ours:
-                method.give_back()
+        for method in self.methods:
+            own, name, ours = method[1], method[2], method[7]
+            if own.get(name, ours) is not ours:
+                _give_back(method)
 
 
 def _exchange_inside(held: Any, old: Any, new: Any) -> None:

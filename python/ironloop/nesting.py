@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Generator, Iterator
 from typing import Any, TypeVar
 
 from ironloop.loop import Loop
+from ironloop.runner import install
 
 _T = TypeVar("_T")
 
@@ -22,7 +23,9 @@ class Nesting:
     _may_nest = True
 
     def run_until_complete(self, future: Generator[Any, None, _T] | Awaitable[_T]) -> _T:
-        """Runs until the future is done; returns its result. (asyncio: loop.run_until_complete)
+        """Runs until the future is done; returns its result.
+
+        Counterpart: asyncio's `loop.run_until_complete`.
 
         While the loop runs, it turns inside the call: all that it runs goes on meanwhile, except for the
         caller. If the task that calls is cancelled (Python 3.13 and later), what it waits for is.
@@ -73,6 +76,25 @@ def nest(loop: Loop) -> None:
     """From now on the loop may be run while it runs."""
     if not loop._may_nest:
         loop.__class__ = _nested(type(loop))
+
+
+def load_ipython_extension(shell: Any) -> None:
+    """What `%load_ext ironloop` does: a cell may call `ironloop.run` and `loop.run_until_complete`.
+
+    The loop of a notebook's kernel runs while it calls the cell; from now on it is nested. In IPython on a
+    terminal no loop runs then, and ironloop is installed.
+
+    Raises:
+        RuntimeError: the loop that runs is not ironloop's. The kernel has to be started with `IRONLOOP=1`.
+    """
+    running = asyncio._get_running_loop()
+    if running is None:
+        install()
+    elif isinstance(running, Loop):
+        nest(running)
+    else:
+        kind = f"{type(running).__module__}.{type(running).__qualname__}"
+        raise RuntimeError(f"this kernel runs {kind}: start it with IRONLOOP=1 in its environment")
 
 
 # Before, a cancellation that `Task.uncancel` takes back (as `asyncio.timeout` does) is delivered after all.

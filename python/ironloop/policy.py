@@ -6,7 +6,7 @@ import asyncio
 import functools
 import warnings
 
-from ironloop.loop import Loop
+from ironloop.loop import make_loop
 from ironloop.private import gone_from_loop
 
 with warnings.catch_warnings():
@@ -16,9 +16,12 @@ with warnings.catch_warnings():
 
 
 class EventLoopPolicy(DefaultEventLoopPolicy):
-    """A policy whose loops are ironloop's. (asyncio: DefaultEventLoopPolicy)"""
+    """A policy whose loops are ironloop's; Python deprecates policies from 3.14 on.
 
-    _loop_factory = asyncio.SelectorEventLoop if gone_from_loop else Loop
+    Counterpart: `asyncio.DefaultEventLoopPolicy`.
+    """
+
+    _loop_factory = asyncio.SelectorEventLoop if gone_from_loop else staticmethod(make_loop)
 
     def __init__(self, *, native: bool | None = None) -> None:
         """
@@ -27,4 +30,4 @@ class EventLoopPolicy(DefaultEventLoopPolicy):
         """
         super().__init__()
         if native is not None and not gone_from_loop:
-            self._loop_factory = functools.partial(type(self)._loop_factory, native=native)  # type: ignore[assignment]
+            self._loop_factory = functools.partial(make_loop, native=native)

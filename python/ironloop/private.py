@@ -2,14 +2,20 @@
 
 Where one is gone, what would need it is asyncio's own, and a warning says so once: a patch release may rename
 what it does not promise. What is laid out differently in the C structs of futures and tasks is found by
-`_ironloop` (`misfit`), to the same effect.
+`_ironloop` (`misfit`), to the same effect. So here, too, is the switch between ironloop's own tasks, futures,
+queues… and asyncio's.
 """
 
 from __future__ import annotations
 
 import asyncio  # noqa: F401 (all its modules, to be looked at)
+import os
 import sys
 from typing import Any
+
+from ironloop._ironloop import misfit
+
+VARIABLE = "IRONLOOP_NATIVE"
 
 # Module or class: its private names. What the loop needs:
 _LOOP: dict[str, tuple[str, ...]] = {
@@ -121,3 +127,11 @@ gone_from_vocabulary = [
     *(name for path, names in _VOCABULARY.items() for name in _missing(path, names)),
     *(name for path, how in _ATTRIBUTES.items() for name in _missing(path, how[1], how[0])),
 ]
+# Why the vocabulary cannot be ironloop's on this Python, in words; empty: it can.
+obstacles = gone_from_vocabulary + ([f"another layout of futures and tasks ({misfit})"] if misfit else [])
+
+
+def is_wanted(native: bool | None = None) -> bool:
+    """Whether the vocabulary is ironloop's own: as the caller says, else unless `IRONLOOP_NATIVE=0`."""
+    wanted = os.environ.get(VARIABLE, "1") != "0" if native is None else native
+    return wanted and not obstacles

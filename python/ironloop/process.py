@@ -12,7 +12,9 @@ _CHUNK = 64 * 1024
 
 
 class Process(subprocess.Process, metaclass=StandIn):
-    """A child process. (asyncio: subprocess.Process)
+    """A child process, made by `asyncio.create_subprocess_exec` and `…_shell`.
+
+    Counterpart: `asyncio.subprocess.Process`.
 
     A `communicate` that was cancelled loses nothing: the next one returns what it had read as well. It takes
     no input any more, as that is on its way.
@@ -28,7 +30,13 @@ class Process(subprocess.Process, metaclass=StandIn):
         self._output: dict[int, list[bytes]] = {}
 
     async def communicate(self, input: Any = None) -> tuple[Any, Any]:
-        """Sends input, reads all output and errors, and waits for the end. (asyncio: Process.communicate)
+        """Sends input, reads all output and errors, and waits for the end.
+
+        Returns what came on stdout and stderr, of each that is a pipe, else None. Counterpart:
+        `asyncio.subprocess.Process.communicate`.
+
+        Args:
+            input: bytes for its stdin, which is then closed; None: only closed.
 
         Raises:
             ValueError: input follows on a `communicate` that was cancelled.

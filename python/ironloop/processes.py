@@ -11,6 +11,8 @@ import sys
 from asyncio import events, unix_events
 from typing import Any
 
+from ironloop.loop import Loop
+
 
 class ChildWatching:
     """How a loop learns of the exit of its children. It reaps no others, and leaves SIGCHLD alone."""
@@ -19,7 +21,7 @@ class ChildWatching:
 
     def _child_watcher_callback(self, pid: int, returncode: int, transp: Any) -> None:
         loop: Any = self
-        super()._child_watcher_callback(pid, returncode, transp)  # type: ignore[misc]
+        super(Loop, loop)._child_watcher_callback(pid, returncode, transp)
         # Some Pythons tell the transport a turn or two later.
         loop.call_soon_threadsafe(loop.call_soon, _end_waits, transp, returncode)
 
@@ -41,7 +43,7 @@ class ChildWatching:
             popen = (protocol, args, shell, stdin, stdout, stderr, bufsize)
             if type(events.get_child_watcher()) is not unix_events.ThreadedChildWatcher or not _has_pidfd():
                 # Somebody has chosen how.
-                inherited = super()._make_subprocess_transport  # type: ignore[misc]
+                inherited = super(Loop, loop)._make_subprocess_transport
                 return await inherited(*popen, extra=extra, **kwargs)
             waiter = loop.create_future()
             transport: Any = unix_events._UnixSubprocessTransport(

@@ -16,7 +16,7 @@ if hasattr(queues, "QueueShutDown"):
 
 
 class Queue(QueueCore, Copyable, queues.Queue, metaclass=StandIn):  # type: ignore[misc,type-arg]
-    """A queue between tasks, first in, first out. (asyncio: Queue)
+    """A queue between tasks, first in, first out. Counterpart: `asyncio.Queue`.
 
     `put` waits while it is full, `get` while it is empty. On a loop that is not ironloop's, calling the class
     makes asyncio's own. Subclasses may override `_init(maxsize)`, `_put(item)` and `_get()`, which keep the
@@ -38,9 +38,13 @@ class Queue(QueueCore, Copyable, queues.Queue, metaclass=StandIn):  # type: igno
 
 
 class LifoQueue(Queue, queues.LifoQueue):  # type: ignore[misc,type-arg]
-    """A queue that gives the item that was put last. (asyncio: LifoQueue)
+    """A queue that gives the item that was put last. Counterpart: `asyncio.LifoQueue`.
 
-    `maxsize` and errors are a `Queue`'s.
+    Args:
+        maxsize: how many items it holds at most; 0 or less is no limit.
+
+    Raises:
+        QueueFull, QueueEmpty, QueueShutDown, RuntimeError, ValueError: as by a `Queue`.
     """
 
     __module__ = "ironloop"
@@ -48,9 +52,16 @@ class LifoQueue(Queue, queues.LifoQueue):  # type: ignore[misc,type-arg]
 
 
 class PriorityQueue(Queue, queues.PriorityQueue):  # type: ignore[misc,type-arg]
-    """A queue that gives the least item, commonly of `(priority, data)`. (asyncio: PriorityQueue)
+    """A queue that gives the least item, commonly of `(priority, data)`.
 
-    `maxsize` and errors are a `Queue`'s.
+    Counterpart: `asyncio.PriorityQueue`.
+
+    Args:
+        maxsize: how many items it holds at most; 0 or less is no limit.
+
+    Raises:
+        TypeError: by `put` and `get` of items that cannot be compared.
+        QueueFull, QueueEmpty, QueueShutDown, RuntimeError, ValueError: as by a `Queue`.
     """
 
     __module__ = "ironloop"

@@ -2,8 +2,10 @@
 
 A name server may not answer for half a minute, and nothing can end a lookup before. So its thread is one that
 the end of the process does not wait for. A thread looks up what waits, and ends when nothing has come for a
-while: a loop that nobody has closed leaves none behind. The loop's thread and the lookups' threads share
-`Lookups`, under its lock; a forked child makes its own.
+while: a loop that nobody has closed leaves none behind. Names are asked by native threads, which need no turn
+of Python's (`_ironloop.LookupThreads`). What Python has to do, because a tool has replaced it, or the name
+is no plain one, is done in threads of Python's; the loop's thread and these share `Lookups`, under its
+lock. A forked child makes its own.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from ironloop import addresses
+from ironloop._ironloop import LookupThreads
 
 if TYPE_CHECKING:
     from queue import SimpleQueue
@@ -47,7 +50,7 @@ class Resolver:
         Raises:
             socket.gaierror: the host is unknown.
 
-        (asyncio: loop.getaddrinfo)
+        Counterpart: asyncio's `loop.getaddrinfo`.
         """
         loop: Any = self
         # By asyncio's own name, for tests that replace it there.
@@ -61,7 +64,12 @@ class Resolver:
             ask = addresses.look_up
         if _asks_nobody(host, port):
             return ask(host, port, family, type, proto, flags)  # type: ignore[no-any-return]
-        return await self._resolver().submit(loop, ask, host, port, family, type, proto, flags)  # type: ignore[no-any-return]
+        resolver = self._resolver()
+        if ask is addresses.look_up:
+            known = await resolver.ask(loop, host, port, family, type, proto, flags)
+            if known is not None:
+                return known
+        return await resolver.submit(loop, ask, host, port, family, type, proto, flags)  # type: ignore[no-any-return]
 
     async def getnameinfo(self, sockaddr: Any, flags: int = 0) -> tuple[str, str]:
         """Looks an address up without blocking the loop; what needs no lookup is answered at once.
@@ -69,7 +77,7 @@ class Resolver:
         Raises:
             socket.gaierror: the address is unknown.
 
-        (asyncio: loop.getnameinfo)
+        Counterpart: asyncio's `loop.getnameinfo`.
         """
         loop: Any = self
         numeric = socket.NI_NUMERICHOST | socket.NI_NUMERICSERV
@@ -105,6 +113,25 @@ class Lookups:
         # How many threads wait for a lookup, less those that wait for a thread.
         self._idle = 0
         self._closed = False
+        # Threads that have nothing of Python's, for questions that the C library can read as they are.
+        self._native: LookupThreads | None = None
+
+    async def ask(self, loop: Any, *question: Any) -> list[Any] | None:
+        """What `socket.getaddrinfo` answers; None if Python has to ask it."""
+        if self._native is None:
+            self._native = LookupThreads(loop, _MOST, _PATIENCE)
+        future: asyncio.Future[list[Any]] = loop.create_future()
+        try:
+            number = self._native.ask(future, question)
+        except (TypeError, OverflowError):
+            # `_socket.getaddrinfo` says what is wrong with it.
+            return None
+        if number is None:
+            return None
+        try:
+            return addresses.named(await future)
+        finally:
+            self._native.forget(number)
 
     def submit(self, loop: Any, function: Callable[..., Any], /, *arguments: Any) -> asyncio.Future[Any]:
         """Calls the function in a thread, now or when one is free. Unless the future is cancelled before.
@@ -124,6 +151,8 @@ class Lookups:
 
     def close(self) -> None:
         """Nobody wants the answers any more: what waits never begins, and what runs ends when it ends."""
+        if self._native is not None:
+            self._native.close()
         with self._lock:
             self._closed = True
             with self._nothing:

@@ -7,17 +7,21 @@ import functools
 import sys
 import warnings
 from collections.abc import Callable, Coroutine
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ironloop import names
-from ironloop.loop import Loop
-from ironloop.native import is_wanted
-from ironloop.private import gone_from_loop
+from ironloop.loop import Loop, make_loop
+from ironloop.private import gone_from_loop, is_wanted
+
+if TYPE_CHECKING:
+    from ironloop._ironloop import VirtualClock
 
 _T = TypeVar("_T")
 
 
-def new_event_loop(*, nested: bool = False, native: bool | None = None) -> Loop:
+def new_event_loop(
+    *, nested: bool = False, native: bool | None = None, clock: VirtualClock | None = None
+) -> Loop:
     """A new event loop, for `asyncio.Runner(loop_factory=…)` and all that takes such a callable.
 
     Args:
@@ -25,25 +29,33 @@ def new_event_loop(*, nested: bool = False, native: bool | None = None) -> Loop:
             code in a notebook does, without nest_asyncio.
         native: whether tasks, futures and asyncio's names are ironloop's own; False: asyncio's, to compare.
             None leaves it to the environment: `IRONLOOP_NATIVE=0` turns them off.
+        clock: the loop's time: an `ironloop.VirtualClock` jumps in the place of waiting. None: the kernel's.
 
     From now on until the loop is closed, asyncio's names (`asyncio.sleep`, `asyncio.Queue`…) are ironloop's,
     in all threads: each looks at the loop that runs, and is asyncio's own on any other.
 
-    (asyncio: new_event_loop)
+    Counterpart: `asyncio.new_event_loop`.
     """
     if gone_from_loop:
         return asyncio.SelectorEventLoop()  # type: ignore[return-value]
     if nested:
+        if clock is not None:
+            raise ValueError("a nested loop has no clock of its own")
         from ironloop.nesting import NestedLoop
 
         return NestedLoop(native=native)
-    return Loop(native=native)
+    if clock is not None:
+        from ironloop.simulator.loop import VirtualLoop
+
+        return VirtualLoop(native=native, clock=clock)
+    return make_loop(native=native)
 
 
 class Runner(asyncio.Runner):
-    """Runs coroutines one after another on one loop, which it makes and closes. (asyncio: Runner)
+    """Runs coroutines one after another on one loop, which it makes and closes.
 
     From its first use until it is closed, asyncio's names (`asyncio.sleep`, `asyncio.Queue`…) are ironloop's.
+    Counterpart: `asyncio.Runner`.
     """
 
     __module__ = "ironloop"
@@ -100,7 +112,7 @@ def run(
         RuntimeError: a loop that is not nested runs in this thread already. `main` is not closed.
         ValueError: `main` is no coroutine (TypeError from Python 3.14 on).
 
-    (asyncio: run)
+    Counterpart: `asyncio.run`.
     """
     running = asyncio._get_running_loop()
     if running is not None:

@@ -2,6 +2,7 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
+from ironloop._ironloop import VirtualClock
 from ironloop.loop import Loop
 
 _T = TypeVar("_T")
@@ -15,7 +16,9 @@ class Runner(asyncio.Runner):  # type: ignore[misc]
         native: bool | None = None,
     ) -> None: ...
 
-def new_event_loop(*, nested: bool = False, native: bool | None = None) -> Loop: ...
+def new_event_loop(
+    *, nested: bool = False, native: bool | None = None, clock: VirtualClock | None = None
+) -> Loop: ...
 def run(
     main: Coroutine[Any, Any, _T],
     *,

@@ -100,7 +100,7 @@ class SignalWakeup:
             TypeError: `callback` is a coroutine function, or `sig` no int.
             ValueError: there is no such signal.
 
-        (asyncio: loop.add_signal_handler)
+        Counterpart: asyncio's `loop.add_signal_handler`.
         """
         loop: Any = self
         loop._check_closed()
@@ -115,7 +115,10 @@ class SignalWakeup:
         loop._add_reader(self._ssock.fileno(), loop._read_from_self)
 
     def remove_signal_handler(self, sig: int) -> bool:
-        """Takes `add_signal_handler` back; False if there was none. (asyncio: loop.remove_signal_handler)"""
+        """Takes `add_signal_handler` back; False if there was none.
+
+        Counterpart: asyncio's `loop.remove_signal_handler`.
+        """
         loop: Any = self
         removed: bool = super().remove_signal_handler(sig)  # type: ignore[misc]
         if removed and not loop._signal_handlers and self._ssock is not None:

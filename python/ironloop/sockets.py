@@ -14,7 +14,7 @@ _METHODS = ("accept", "fileno", "recv", "recv_into", "recvfrom", "send", "sendms
 def is_plain(sock: Any) -> bool:
     """False if Python code of the socket's own (a subclass, a mock) wants to see what it reads and writes."""
     kind = type(sock)
-    if kind is _Socket:
+    if kind is _Socket or getattr(kind, "_is_simulated", False):
         return True
     own = getattr(sock, "__dict__", ())
     return issubclass(kind, _socket.socket) and all(

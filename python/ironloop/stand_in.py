@@ -7,7 +7,7 @@ import inspect
 import sys
 from abc import ABCMeta
 from types import GetSetDescriptorType, MemberDescriptorType
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ironloop._ironloop import runs_elsewhere
 
@@ -27,11 +27,13 @@ class StandIn(type(Protocol), metaclass=_Nameless):  # type: ignore[misc]
     classes in.
     """
 
-    # Not in a `__new__`: that would have to know what the `__init__` of every subclass takes.
-    def __call__(cls, *args: Any, **kwargs: Any) -> Any:
-        if runs_elsewhere() and (stock := cls.__dict__.get("_stands_for")):
-            return stock(*args, **kwargs)
-        return super().__call__(*args, **kwargs)
+    # To type checkers a call makes what the class says.
+    if not TYPE_CHECKING:
+        # Not in a `__new__`: that would have to know what the `__init__` of every subclass takes.
+        def __call__(cls, *args: Any, **kwargs: Any) -> Any:
+            if runs_elsewhere() and (stock := cls.__dict__.get("_stands_for")):
+                return stock(*args, **kwargs)
+            return super().__call__(*args, **kwargs)
 
     def __instancecheck__(cls, instance: Any) -> bool:
         stock = cls.__dict__.get("_stands_for")

@@ -27,10 +27,20 @@ __all__ = (
 
 
 class StreamReader(_ironloop.StreamReaderCore, Copyable, streams.StreamReader, metaclass=StandIn):
-    """What has been received and not yet read. (asyncio: StreamReader)
+    """What has been received and not yet read: `read`, `readline`, `readexactly`, `readuntil`, `async for`.
 
-    Arguments: `limit`, in bytes, of a line and of half of what is buffered; `loop`. Raises ValueError for a
-    limit that is not positive.
+    Commonly made by `open_connection` and `start_server`. Counterpart: `asyncio.StreamReader`.
+
+    Args:
+        limit: bytes that a line may have, and half of what may be buffered before the peer has to wait.
+        loop: whose it is; by default the loop that runs.
+
+    Raises:
+        ValueError: `limit` is not positive; by `readline` of a line that is longer.
+        IncompleteReadError: by `readexactly` and `readuntil` if the end came before; `partial` has what
+            came.
+        LimitOverrunError: by `readuntil` if the separator is not found within the limit.
+        RuntimeError: by a read while another task reads.
     """
 
     __module__ = "ironloop"
@@ -38,9 +48,18 @@ class StreamReader(_ironloop.StreamReaderCore, Copyable, streams.StreamReader, m
 
 
 class StreamWriter(_ironloop.StreamWriterCore, streams.StreamWriter, metaclass=StandIn):
-    """What is written goes to a transport. (asyncio: StreamWriter)
+    """What is written goes to a transport: `write`, and `await drain()`, which waits while much is unsent.
 
-    Arguments: the transport, its protocol, the reader of the same connection or None, and the loop.
+    Commonly made by `open_connection` and `start_server`. Counterpart: `asyncio.StreamWriter`.
+
+    Args:
+        transport: where it goes.
+        protocol: the transport's, a `StreamReaderProtocol`.
+        reader: of the same connection, or None.
+        loop: whose it is.
+
+    Raises:
+        ConnectionResetError: by `drain` once the connection is lost; or what it was lost by.
     """
 
     __module__ = "ironloop"
@@ -50,17 +69,20 @@ class StreamWriter(_ironloop.StreamWriterCore, streams.StreamWriter, metaclass=S
 class StreamReaderProtocol(
     _ironloop.StreamReaderProtocolCore, streams.StreamReaderProtocol, metaclass=StandIn
 ):
-    """From a transport to a reader. (asyncio: StreamReaderProtocol)
+    """The protocol between a transport and a reader. Counterpart: `asyncio.StreamReaderProtocol`.
 
-    Arguments: the reader; `client_connected_cb`, called with reader and writer once there is a connection,
-    made a task if it returns a coroutine; `loop`.
+    Args:
+        stream_reader: who gets what is received.
+        client_connected_cb: called with reader and writer once there is a connection; what it returns is made
+            a task if it is a coroutine.
+        loop: whose it is; by default the loop that runs.
     """
 
     __module__ = "ironloop"
     _stands_for = streams.StreamReaderProtocol
 
     def connection_lost(self, exc: BaseException | None) -> None:
-        """Tells the reader, and whoever waits for room or for the end. (asyncio: Protocol.connection_lost)"""
+        """Tells the reader, and whoever waits for room or for the end."""
         super().connection_lost(exc)
         # `wait_closed` raises it, but nobody has to ask. asyncio says so in `__del__`: too late where the
         # collector comes to the future first.

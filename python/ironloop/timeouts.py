@@ -19,10 +19,15 @@ _T = TypeVar("_T")
 class Timeout(TimeoutCore, asyncio.timeouts.Timeout, metaclass=StandIn):  # type: ignore[misc]
     """A limit to the time that an `async with` block takes; made by `timeout` and `timeout_at`.
 
-    Args:
-        when: the deadline in seconds on the loop's clock; None: there is none.
+    `when()` is its deadline, `reschedule(when)` moves it, `expired()` says whether it came.
+    Counterpart: `asyncio.Timeout`.
 
-    (asyncio: Timeout)
+    Args:
+        when: the deadline in seconds on the loop's clock, `loop.time()`; None: there is none.
+
+    Raises:
+        TimeoutError: by the block, from whose code a CancelledError came at the deadline.
+        RuntimeError: it is entered twice, or outside of a task; by `reschedule` before or after the block.
     """
 
     __module__ = "ironloop"

@@ -1,7 +1,8 @@
 """What TLS is asked for, and `start_tls`: a connection goes over to TLS in the state it is in.
 
-TLS from the beginning of a connection is the transport's own (`crates/python/src/io/stream/tls`). With
-`start_tls`, over another's transport, and where `tls_path()` says so, it is asyncio's `SSLProtocol`.
+TLS is our transports' own (`crates/python/src/io/stream/tls`), from the beginning of a connection or, after
+`start_tls`, by a second transport on top of the first (`beneath.rs`). Over another's transport, and where
+`tls_path()` says so, it is asyncio's `SSLProtocol`.
 """
 
 from __future__ import annotations
@@ -85,7 +86,7 @@ class TlsUpgrade:
             ssl.SSLError: the handshake has failed.
             OSError: the connection has failed.
 
-        (asyncio: loop.start_tls)
+        Counterpart: asyncio's `loop.start_tls`.
         """
         loop: Any = self
         if sslproto.ssl is None:  # type: ignore[attr-defined]
@@ -95,6 +96,15 @@ class TlsUpgrade:
         if not getattr(transport, "_start_tls_compatible", False):
             raise TypeError(f"transport {transport!r} is not supported by start_tls()")
         waiter = loop.create_future()
+        asked = (sslcontext, server_side, server_hostname, ssl_handshake_timeout, ssl_shutdown_timeout)
+        if is_native(loop) and (upgraded := _upgrade(loop, transport, protocol, waiter, asked)) is not None:
+            try:
+                await waiter
+            except BaseException:
+                transport.close()
+                del waiter, upgraded
+                raise
+            return upgraded
         tls = TlsProtocol(
             loop,
             protocol,
@@ -124,6 +134,32 @@ class TlsUpgrade:
         return tls._app_transport
 
 
+def _upgrade(loop: Any, transport: Any, protocol: Any, waiter: Any, asked: tuple[Any, ...]) -> Any:
+    """A transport with TLS on top of one of ours, None for another's. The reader goes over at once: it may
+    get data, and be full, before whoever waits for the handshake runs again."""
+    reader = protocol._stream_reader if isinstance(protocol, streams.StreamReaderProtocol) else None
+    buffer = reader._buffer if reader is not None and asked[1] else b""
+    tls = checked(*asked)
+    try:
+        upgraded = loop._tls_upgrade(transport, protocol, waiter, tls, bytes(buffer))
+    except BaseException:
+        transport.close()
+        raise
+    if upgraded is not None and reader is not None:
+        _hand_over(reader, upgraded)
+        if buffer:
+            buffer.clear()
+    return upgraded
+
+
+def _hand_over(reader: Any, transport: Any) -> None:
+    # From now on it gets its data from the new one, and it is that which it pauses. What it has paused is
+    # resumed. (One that knows of no transport yet is told of the new one by its protocol, once TLS stands.)
+    if reader._transport is not None:
+        reader._transport = transport
+        reader._paused = False
+
+
 class TlsProtocol(sslproto.SSLProtocol):
     """TLS under a protocol that has used the transport before."""
 
@@ -138,11 +174,7 @@ class TlsProtocol(sslproto.SSLProtocol):
         reader = protocol._stream_reader if isinstance(protocol, streams.StreamReaderProtocol) else None
         if reader is None:
             return
-        # From now on it gets its data from us, and it is us whom it pauses. What it has paused is resumed.
-        # (One that knows of no transport yet is told of ours by its protocol, once TLS stands.)
-        if reader._transport is not None:
-            reader._transport = self._app_transport
-            reader._paused = False
+        _hand_over(reader, self._app_transport)
         if self._server_side:
             buffer = reader._buffer
             self._incoming.write(buffer)

@@ -71,8 +71,10 @@ class SSLProtocolView:
 
     @property
     def _transport(self) -> Any:
-        """The transport beneath, which is the same one."""
-        return None if self._app_protocol is None else self._app_transport
+        """The transport beneath, which is the same one, unless `start_tls` has put ours onto another."""
+        if self._app_protocol is None:
+            return None
+        return self._app_transport._beneath or self._app_transport
 
     @property
     def _app_protocol(self) -> Any:

@@ -12,7 +12,7 @@ import contextlib
 import io
 import os
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -318,14 +318,13 @@ class File(Lines[bytes]):
             await self._prepare()
         return answer
 
-    async def _prepare(self) -> None:
+    def _prepare(self) -> Awaitable[None]:
         """What the core needs before it can answer."""
         if self._core.is_pending:
-            await self._flush()
-        elif (lack := self._core.lack) is None:
-            await turn_of_the_loop()
-        else:
-            await self._fetch(*lack)
+            return self._flush()
+        if (lack := self._core.lack) is None:
+            return turn_of_the_loop()
+        return self._fetch(*lack)
 
     async def _fetch(self, offset: int, count: int) -> None:
         # What comes is kept for the next, should this one be cancelled.

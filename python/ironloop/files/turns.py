@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Generator
+from collections.abc import Awaitable, Callable, Generator, Iterator
 from types import coroutine
 from typing import Any
 
@@ -21,11 +21,23 @@ from ironloop.files.workers import Call, Workers
 def turn_of_the_loop() -> Generator[None, None, None]:
     """Lets the loop turn once: then its thread may read at once again."""
     yield
-    _ironloop.renew_budget()
+    _ironloop.renew_budget(asyncio._get_running_loop())
+
+
+class _Nothing:
+    """To be awaited, by whomever and again and again: it is over at once."""
+
+    _over: Iterator[Any] = iter(())
+
+    def __await__(self) -> Generator[Any, None, None]:
+        return self._over  # type: ignore[return-value]
+
+
+_NOTHING = _Nothing()
 
 
 class Turns:
-    """One operation's after another's: `async with`."""
+    """One operation's after another's: `async with`, which makes no coroutine where nobody waits."""
 
     __slots__ = ("_call", "_line", "_workers", "closed", "taken")
 
@@ -38,10 +50,13 @@ class Turns:
         # What the operation that has the turn waits for.
         self._call: Call | None = None
 
-    async def __aenter__(self) -> None:
-        if not self.taken:
-            self.taken = True
-            return
+    def __aenter__(self) -> Awaitable[None]:
+        if self.taken:
+            return self._wait()
+        self.taken = True
+        return _NOTHING
+
+    async def _wait(self) -> None:
         if self.closed and self._call is None:
             return
         waiter = asyncio.get_running_loop().create_future()
@@ -55,11 +70,12 @@ class Turns:
                 self._pass_on()
             raise
 
-    async def __aexit__(self, *_: object) -> None:
+    def __aexit__(self, *_: object) -> Awaitable[None]:
         if self._call is None:
             self._pass_on()
         else:
             self._call.then = self._over
+        return _NOTHING
 
     def _over(self) -> None:
         self._call = None

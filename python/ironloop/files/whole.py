@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ironloop import _ironloop
 from ironloop.files import workers
+from ironloop.files.turns import turn_of_the_loop
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer, StrOrBytesPath, StrPath
@@ -20,7 +21,7 @@ async def read_bytes(path: StrOrBytesPath) -> bytes:
     Raises:
         OSError: the file cannot be opened or read.
     """
-    data = _ironloop.read_file_now(os.fsdecode(path))
+    data = await _cached(path)
     return data if data is not None else await workers.run(_read, path)
 
 
@@ -37,7 +38,7 @@ async def read_text(
         UnicodeDecodeError: it is no such text.
     """
     encoding = io.text_encoding(encoding)
-    data = _ironloop.read_file_now(os.fsdecode(path))
+    data = await _cached(path)
     if data is None:
         return await workers.run(_read_text, path, encoding, errors, newline)  # type: ignore[no-any-return]
     return io.TextIOWrapper(io.BytesIO(data), encoding, errors, newline).read()
@@ -84,6 +85,14 @@ async def write_text(
 async def copy(source: StrPath, target: StrPath, *, follow_symlinks: bool = True) -> Any:
     """Copies a file and its mode; the target may be a folder. Where the copy is. (`shutil.copy`)"""
     return await workers.run(_copy, source, target, follow_symlinks)
+
+
+async def _cached(path: StrOrBytesPath) -> bytes | None:
+    """What is in a file that is small and cached; who has read on and on lets the loop turn before."""
+    name = os.fsdecode(path)
+    if not _ironloop.may_read_now():
+        await turn_of_the_loop()
+    return _ironloop.read_file_now(name)
 
 
 def _copy(source: Any, target: Any, follow_symlinks: bool) -> Any:

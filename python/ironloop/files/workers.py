@@ -55,12 +55,20 @@ class Call:
             result = self._function(*self._arguments)
         except BaseException as caught:
             error = caught
+        self._tell(result, error)
+        # The error's traceback has this frame, which would hold the error.
+        del error
+
+    def fail(self, error: BaseException) -> None:
+        """By who finds that no worker will perform it."""
+        self._tell(None, error)
+
+    def _tell(self, result: Any, error: BaseException | None) -> None:
         try:
             self._loop.call_soon_threadsafe(self._end, result, error)
         except RuntimeError:
             # The loop is closed, and nobody waits; but the file may have another loop one day.
             self._end(result, error)
-        # The error's traceback has this frame, which would hold the error.
         del error
 
     def _end(self, result: Any, error: BaseException | None) -> None:
@@ -82,7 +90,11 @@ class Call:
 
 
 class Workers:
-    """A thread for each call, up to a number of them."""
+    """A thread for each call, up to a number of them.
+
+    To start one is to wait until it runs, which takes the loop's thread a third of a millisecond. So a thread
+    that does nothing else starts them, and the loop waits for the start of that one only.
+    """
 
     def __init__(self, name: str, most: int = MOST) -> None:
         self._name = name
@@ -92,9 +104,16 @@ class Workers:
     def _begin(self) -> None:
         # A forked child has no threads, and who knows who held the lock.
         self._process = os.getpid()
-        self._changed = threading.Condition(threading.Lock())
+        lock = threading.Lock()
+        # For workers: a call waits. For the starter: a worker is lacking.
+        self._called = threading.Condition(lock)
+        self._lacking = threading.Condition(lock)
         self._threads = 0
         self._idle = 0
+        # Started, and has not looked for a call yet.
+        self._fresh = 0
+        # What stands for the thread that starts the others: one that finds another here ends.
+        self._starter: object | None = None
         self._waiting: deque[Call] = deque()
 
     def submit(
@@ -113,40 +132,93 @@ class Workers:
         if self._process != os.getpid():
             self._begin()
         call = Call(loop, function, arguments, commit)
-        with self._changed:
+        starter = None
+        with self._called:
             self._waiting.append(call)
-            if self._idle >= len(self._waiting):
-                self._changed.notify()
-            elif self._threads < self._most:
-                self._threads += 1
-                try:
-                    threading.Thread(target=self._work, name=self._name, daemon=True).start()
-                except BaseException:
-                    self._threads -= 1
-                    if not self._threads:
-                        self._waiting.remove(call)
-                        raise
+            if not self._lacks_one():
+                self._called.notify()
+            elif self._starter is not None:
+                self._lacking.notify()
+            else:
+                starter = self._starter = object()
+        if starter is not None:
+            self._begin_to_start(starter, call)
         return call
+
+    def _begin_to_start(self, starter: object, call: Call) -> None:
+        """By the loop's thread, for this call and what others wait by then."""
+        try:
+            threading.Thread(target=self._start, args=(starter,), name=self._name, daemon=True).start()
+        except BaseException as error:
+            # An interrupt may come when the thread runs, or is about to: then it ends, or has begun a worker.
+            with self._called:
+                if self._starter is starter:
+                    self._starter = None
+                # Where there is none to be had, those that there are do it.
+                if not (isinstance(error, RuntimeError) and self._threads):
+                    with contextlib.suppress(ValueError):
+                        self._waiting.remove(call)
+                    raise
+
+    def _lacks_one(self) -> bool:
+        """By who has the lock."""
+        return self._threads < self._most and self._idle + self._fresh < len(self._waiting)
+
+    def _start(self, starter: object) -> None:
+        """By the starter: a worker each time that one is lacking."""
+        while self._waits_for_lack(starter):
+            try:
+                threading.Thread(target=self._work, name=self._name, daemon=True).start()
+            except Exception as error:
+                self._failed(error)
+
+    def _waits_for_lack(self, starter: object) -> bool:
+        with self._lacking:
+            while self._starter is starter:
+                if self._lacks_one():
+                    self._threads += 1
+                    self._fresh += 1
+                    return True
+                if not self._lacking.wait(_PATIENCE) and not self._lacks_one():
+                    self._starter = None
+        return False
+
+    def _failed(self, error: Exception) -> None:
+        """No worker can be started: those that there are do it; where there are none, nobody does."""
+        with self._lacking:
+            self._threads -= 1
+            self._fresh -= 1
+            # The next call tries again.
+            self._starter = None
+            left = [] if self._threads else list(self._waiting)
+            for call in left:
+                call._begun = True
+                self._waiting.remove(call)
+        for call in left:
+            call.fail(error)
 
     def drop(self, call: Call) -> bool:
         """Nobody wants it any more: whether it never begins. Else it ends when it ends."""
-        with self._changed:
+        with self._called:
             if not call._begun:
                 with contextlib.suppress(ValueError):
                     self._waiting.remove(call)
             return not call._begun
 
     def _work(self) -> None:
-        while (call := self._next()) is not None:
+        is_fresh = True
+        while (call := self._next(is_fresh)) is not None:
+            is_fresh = False
             call.perform()
             # It is somebody's future.
             del call
 
-    def _next(self) -> Call | None:
-        with self._changed:
+    def _next(self, is_fresh: bool) -> Call | None:
+        with self._called:
+            self._fresh -= is_fresh
             if not self._waiting:
                 self._idle += 1
-                self._changed.wait_for(self._waiting.__len__, _PATIENCE)
+                self._called.wait_for(self._waiting.__len__, _PATIENCE)
                 self._idle -= 1
                 if not self._waiting:
                     self._threads -= 1
