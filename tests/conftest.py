@@ -13,6 +13,7 @@ import os
 import signal
 import socket
 import ssl
+import sys
 from collections.abc import Awaitable, Callable, Iterator
 from types import ModuleType
 from typing import Any, BinaryIO
@@ -30,9 +31,17 @@ CHOSEN = os.environ.get("IRONLOOP_TEST_LOOPS", ",".join(LOOPS)).split(",")
 Run = Callable[[Callable[[], Awaitable[Any]]], Any]
 LoopFactory = Callable[[], asyncio.AbstractEventLoop]
 
+# Extension modules are built once for all Pythons, so one tries the example; `make fetch` has all of it.
+if "IRONLOOP_FETCH" not in os.environ:
+    collect_ignore = ["test_elephant.py", "test_fetch_failures.py", "test_rust_extensions.py"]
+    collect_ignore += [] if sys.version_info[:2] == (3, 13) else ["test_fetch.py"]
+
 # A shell has its background jobs ignore Ctrl-C, and the programs that the tests start would inherit that.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# A busy machine holds any loop up, and many tests do so on purpose: only those about it want to hear of it.
+os.environ.setdefault("IRONLOOP_BLOCKED", "0")
 
 # For tests that are about ironloop itself and not about a loop.
 needs_ironloop = pytest.mark.skipif("ironloop" not in CHOSEN, reason="left out by IRONLOOP_TEST_LOOPS")
@@ -63,6 +72,8 @@ TLS_MODULES = (
     "test_tls_contexts",
     "test_tls_ending",
     "test_tls_native",
+    "test_tls_random",
+    "test_tls_upgraded",
     "test_start_tls",
 )
 TLS_PATHS = ("openssl", "ssl", "asyncio")

@@ -15,6 +15,7 @@ import warnings
 import ironloop
 import pytest
 from ironloop import _ironloop, files
+from ironloop.files import workers
 from support import until
 
 
@@ -475,6 +476,130 @@ def test_reading_on_and_on_lets_others_run(run, path):
                 await file.read(4096)
         task.cancel()
         assert turns >= 20
+
+    run(main)
+
+
+def test_small_files_that_are_cached_are_read_on_and_on_without_threads(run, path, monkeypatch):
+    hops = 0
+    submit = workers.Workers.submit
+
+    def counting(*arguments, **options):
+        nonlocal hops
+        hops += 1
+        return submit(*arguments, **options)
+
+    async def main():
+        await files.write_bytes(path, b"x" * 4096)
+        _ironloop.renew_budget()
+        if _ironloop.read_file_now(path) is None:
+            pytest.skip("this file system does not tell what is cached")
+        monkeypatch.setattr(workers.Workers, "submit", counting)
+        turns = 0
+
+        async def other():
+            nonlocal turns
+            while True:
+                turns += 1
+                await asyncio.sleep(0)
+
+        task = asyncio.create_task(other())
+        for _ in range(500):
+            assert await files.read_bytes(path) == b"x" * 4096
+            assert await files.read_text(path, "ascii") == "x" * 4096
+        assert turns >= 20
+        task.cancel()
+        await asyncio.gather(*(files.read_bytes(path) for _ in range(500)))
+        assert hops == 0
+
+    run(main)
+
+
+@pytest.mark.parametrize("kind", ["whole", "open"])
+def test_many_who_read_on_and_on_share_what_a_turn_has(run, path, kind, loop_name):
+    """And each goes on in each turn."""
+    many, reads = 40, [0] * 40
+
+    async def reader(number, file):
+        while True:
+            if file is None:
+                await files.read_bytes(path)
+            else:
+                await file.seek(0)
+                await file.read(4096)
+            reads[number] += 1
+
+    async def main():
+        await files.write_bytes(path, b"x" * 4096)
+        _ironloop.renew_budget()
+        if _ironloop.read_file_now(path) is None:
+            pytest.skip("this file system does not tell what is cached")
+        opened = [None if kind == "whole" else await files.open(path, "rb", 0) for _ in range(many)]
+        tasks = [asyncio.create_task(reader(number, file)) for number, file in enumerate(opened)]
+        for _ in range(5):
+            await asyncio.sleep(0)
+        before, turns = list(reads), 20
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        counts = [after - before for after, before in zip(reads, before, strict=True)]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        for file in filter(None, opened):
+            await file.close()
+        assert min(counts) >= turns - 1, counts
+        # asyncio's own loops do not tell their turns apart.
+        assert loop_name != "ironloop" or sum(counts) <= turns * 3 * many, counts
+
+    run(main)
+
+
+@pytest.mark.parametrize("when", ["before it runs", "when it has the call"])
+def test_an_interrupt_while_a_thread_is_started_comes_out(run, monkeypatch, when):
+    pool, called, start = workers.Workers("test-interrupted", 2), [], threading.Thread.start
+
+    def interrupted(thread):
+        if threading.current_thread() is not threading.main_thread():
+            return start(thread)
+        if when == "when it has the call":
+            start(thread)
+            while not called:
+                time.sleep(0.001)
+        raise KeyboardInterrupt
+
+    async def main():
+        loop = asyncio.get_running_loop()
+        with monkeypatch.context() as patch:
+            patch.setattr(threading.Thread, "start", interrupted)
+            with pytest.raises(KeyboardInterrupt):
+                pool.submit(loop, called.append, 1)
+        for number in range(10):
+            assert await pool.submit(loop, abs, -number).future == number
+        assert pool._threads <= 2
+        assert called == ([] if when == "before it runs" else [1])
+
+    run(main)
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_a_thread_that_cannot_be_started_is_an_error_and_the_next_call_tries_again(run, monkeypatch, first):
+    pool, start, started = workers.Workers("test-refused", 2), threading.Thread.start, []
+
+    def refused(thread):
+        if len(started) == first:
+            raise RuntimeError("can't start new thread")
+        started.append(thread)
+        start(thread)
+
+    async def main():
+        loop = asyncio.get_running_loop()
+        with monkeypatch.context() as patch:
+            patch.setattr(threading.Thread, "start", refused)
+            with pytest.raises(RuntimeError, match="can't start new thread"):
+                await pool.submit(loop, abs, -1).future
+        calls = [pool.submit(loop, abs, -number) for number in range(10)]
+        assert [await call.future for call in calls] == list(range(10))
+        assert pool._threads <= 2
 
     run(main)
 

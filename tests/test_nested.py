@@ -439,3 +439,33 @@ def test_a_loop_that_is_not_nested_refuses():
         coroutine.close()
 
     ironloop.run(main())
+
+
+def test_ipythons_extension_nests_the_loop_that_runs():
+    async def main():
+        ironloop.load_ipython_extension(None)
+        assert ironloop.run(answer()) == 42
+        return asyncio.get_running_loop().run_until_complete(answer())
+
+    assert ironloop.run(main()) == 42
+
+
+def test_ipythons_extension_where_no_loop_runs_installs():
+    ironloop.load_ipython_extension(None)
+    try:
+
+        async def main():
+            return type(asyncio.get_running_loop())
+
+        assert asyncio.run(main()) is ironloop.Loop
+    finally:
+        ironloop.uninstall()
+
+
+def test_ipythons_extension_on_another_loop_says_what_to_do():
+    async def main():
+        with pytest.raises(RuntimeError, match="start it with IRONLOOP=1"):
+            ironloop.load_ipython_extension(None)
+
+    with asyncio.Runner(loop_factory=asyncio.SelectorEventLoop) as runner:
+        runner.run(main())

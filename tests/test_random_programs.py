@@ -36,7 +36,7 @@ from random_programs.describe import Describer
 from random_programs.generate import generate
 from random_programs.program import Body, Operation, Program
 from random_programs.shrink import shrink
-from random_programs.sides import on_asyncio, on_ironloop
+from random_programs.sides import on_asyncio, on_ironloop, on_simulation
 
 BATCHES, BATCH = 10, 80
 
@@ -57,6 +57,14 @@ def test_a_program_is_the_same_on_both_loops(batch):
         if (found := difference(generate(seed), on_asyncio, on_ironloop)) is not None:
             differing.append(seed)
             pytest.fail(f"seed {seed}: {found}")
+
+
+@needs_ironloop
+@pytest.mark.parametrize("batch", range(BATCHES))
+def test_a_program_is_the_same_in_a_simulation_in_which_nobody_interferes(batch):
+    for seed in range(SEED + batch * BATCH, SEED + (batch + 1) * BATCH, 4):
+        found = difference(generate(seed), on_asyncio, on_simulation)
+        assert found is None, f"seed {seed}: {found}"
 
 
 def test_a_program_is_the_same_whenever_it_runs():

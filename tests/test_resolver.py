@@ -2,11 +2,15 @@
 
 import asyncio
 import concurrent.futures
+import functools
 import gc
 import itertools
 import os
+import signal
 import socket
+import sys
 import threading
+import weakref
 
 import pytest
 from conftest import needs_ironloop
@@ -62,6 +66,146 @@ def test_answers_are_those_of_the_socket_module(run, kind):
     run(main)
 
 
+def test_a_literals_canonical_name_is_its_own(monkeypatch):
+    # musl gives one to each, unasked.
+    addresses = pytest.importorskip("ironloop.addresses")
+    look_up = addresses.look_up
+
+    def as_musl_does(host, *rest):
+        return [(*answer[:3], host, answer[4]) for answer in look_up(host, *rest)]
+
+    monkeypatch.setattr(addresses, "look_up", as_musl_does)
+    monkeypatch.setattr(addresses, "_shapes", {})
+    for host in ("127.0.0.1", "127.0.0.2", "::1"):
+        answers = addresses.of_literal(host, 80, 0, socket.SOCK_STREAM, 0, 0)
+        assert [(answer[3], answer[4][0]) for answer in answers] == [(host, host)]
+
+
+@pytest.mark.parametrize(
+    "kind", [*KINDS, {"flags": socket.AI_CANONNAME}, {"family": 12345}, {"type": "x"}], ids=str
+)
+@pytest.mark.parametrize(
+    "host", ["localhost", "localhost.", "LOCALHOST", b"localhost", "a name", "b\0", "ä" * 70, 5]
+)
+def test_names_are_answered_as_by_the_socket_module(run, kind, host):
+    """What is no name of this machine is asked for with a flag that has no name server asked."""
+    kind = dict(kind)
+    if host not in ("localhost", b"localhost"):
+        kind["flags"] = kind.get("flags", 0) | socket.AI_NUMERICHOST
+
+    def expected(port):
+        try:
+            return socket.getaddrinfo(host, port, **kind)
+        except (OSError, ValueError, TypeError, OverflowError) as error:
+            return type(error), error.args
+
+    async def main():
+        for port in [*PORTS, "http", "no such service", 70_000, -1, 2**80, 1.5, "b\0"]:
+            try:
+                answer = await asyncio.get_running_loop().getaddrinfo(host, port, **kind)
+            except (OSError, ValueError, TypeError, OverflowError) as error:
+                answer = type(error), error.args
+            assert answer == expected(port), port
+            if isinstance(answer, list):
+                assert all(type(one[0]) is socket.AddressFamily for one in answer)
+
+    run(main)
+
+
+@needs_ironloop
+def test_names_take_no_thread_of_pythons(monkeypatch):
+    async def main():
+        loop = asyncio.get_running_loop()
+        monkeypatch.setattr(threading.Thread, "start", lambda _: pytest.fail("a thread was started"))
+        expected = socket.getaddrinfo("localhost", 80)
+        answers = await asyncio.gather(*(loop.getaddrinfo("localhost", 80) for _ in range(100)))
+        assert answers == [expected] * 100
+
+    # In debug mode asyncio's own method asks, and times it.
+    with asyncio.Runner(debug=False, loop_factory=ironloop_loop) as runner:
+        runner.run(main())
+
+
+HEARD = []
+
+
+@functools.cache
+def listen():
+    """Once: a hook stays for good."""
+
+    def hear(event, arguments):
+        if HEARD and event == "socket.getaddrinfo":
+            HEARD.append(arguments)
+
+    sys.addaudithook(hear)
+
+
+def test_a_look_up_is_told_to_audit_hooks(run):
+    async def main():
+        await asyncio.get_running_loop().getaddrinfo("localhost", 80, type=socket.SOCK_STREAM)
+
+    listen()
+    HEARD.append("begin")
+    try:
+        run(main)
+        assert HEARD[1:] == [("localhost", 80, 0, socket.SOCK_STREAM, 0)]
+    finally:
+        HEARD.clear()
+
+
+@needs_ironloop
+def test_who_stops_waiting_for_names_leaves_nothing(caplog):
+    """Cancelled at whatever moment, or left to a loop that is closed."""
+
+    async def main():
+        loop = asyncio.get_running_loop()
+        for turns in range(20):
+            lookups = [asyncio.ensure_future(loop.getaddrinfo("localhost", 80)) for _ in range(10)]
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            for lookup in lookups:
+                lookup.cancel()
+            await asyncio.wait(lookups)
+
+    with asyncio.Runner(loop_factory=ironloop_loop) as runner:
+        runner.run(main())
+    for turns in range(1, 10):
+        loop = ironloop_loop()
+        lookups = [loop.create_task(loop.getaddrinfo("localhost", 80)) for _ in range(50)]
+        for _ in range(turns):
+            loop.run_until_complete(asyncio.sleep(0))
+        loop.close()
+        for lookup in lookups:
+            lookup._log_destroy_pending = False
+    alive = [weakref.ref(lookup) for lookup in lookups]
+    del lookups, lookup, loop
+    gc.collect()
+    assert not any(reference() for reference in alive)
+    assert not caplog.records
+
+
+@needs_ironloop
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_a_forked_child_looks_names_up(caplog):
+    loop = ironloop_loop()
+    lookups = [loop.create_task(loop.getaddrinfo("localhost", 80)) for _ in range(50)]
+    loop.run_until_complete(asyncio.sleep(0))
+    child = os.fork()
+    if child == 0:
+        status = 1
+        try:
+            signal.alarm(int(PATIENCE))
+            task = loop.create_task(loop.getaddrinfo("localhost", 80))
+            assert loop.run_until_complete(task) == socket.getaddrinfo("localhost", 80)
+            loop.close()
+            status = 0
+        finally:
+            os._exit(status)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    loop.run_until_complete(asyncio.gather(*lookups))
+    loop.close()
+
+
 def test_connecting_to_a_literal_looks_nothing_up(run, no_lookups):
     async def main():
         async with serving(Echo) as address:
@@ -81,8 +225,10 @@ def test_getaddrinfo_of_a_literal_looks_nothing_up(run, loop_name, no_lookups):
 
     async def main():
         loop = asyncio.get_running_loop()
+        # musl gives a canonical name as well.
+        name = socket.getaddrinfo("127.0.0.1", 80, type=socket.SOCK_STREAM)[0][3]
         assert await loop.getaddrinfo("127.0.0.1", 80, type=socket.SOCK_STREAM) == [
-            (socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", ("127.0.0.1", 80))
+            (socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, name, ("127.0.0.1", 80))
         ]
 
     run(main)

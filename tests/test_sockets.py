@@ -1,6 +1,8 @@
 """sock_recv, sock_recv_into, sock_sendall, sock_accept and sock_connect on sockets of one's own."""
 
 import asyncio
+import gc
+import inspect
 import random
 import socket
 import ssl
@@ -204,6 +206,107 @@ def test_a_cancelled_recv_takes_no_data_with_it(run, pair):
         far.send(b"all of it")
         assert await loop.sock_recv(near, 100) == b"all of it"
         assert loop.remove_reader(near) is False
+
+    run(main)
+
+
+@pytest.mark.parametrize("name, argument", [("recv", 100), ("recv_into", bytearray(100)), ("sendall", b"x")])
+def test_an_operation_is_a_coroutine(run, pair, name, argument):
+    """What nobody resumes does nothing; what is closed before it has begun neither."""
+    near, far = pair
+
+    async def main():
+        loop = asyncio.get_running_loop()
+        method = getattr(loop, f"sock_{name}")
+        assert inspect.iscoroutinefunction(method)
+        coroutine = method(near, argument)
+        assert inspect.iscoroutine(coroutine)
+        assert inspect.getcoroutinestate(coroutine) == inspect.CORO_CREATED
+        assert coroutine.__name__ == f"sock_{name}"
+        await asyncio.sleep(0)
+        coroutine.close()
+        with pytest.raises(RuntimeError, match="cannot reuse already awaited coroutine"):
+            await coroutine
+        far.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            far.recv(1)
+        with pytest.raises(TypeError):
+            method(near)
+        with pytest.raises(TypeError):
+            await method(near, None)
+
+    run(main)
+
+
+def test_a_closed_operation_lets_go_of_its_buffer(run, pair):
+    near, far = pair
+
+    async def main():
+        loop = asyncio.get_running_loop()
+        buffer = bytearray(100)
+        coroutine = loop.sock_recv_into(near, buffer)
+        future = coroutine.send(None)
+        assert not future.done()
+        coroutine.close()
+        buffer.extend(b"nobody holds it")
+        far.send(b"for the next")
+        assert await loop.sock_recv(near, 100) == b"for the next"
+
+    run(main)
+
+
+def test_what_recv_into_fills_may_change_its_size_while_it_waits(run, pair):
+    """The room that there is when something comes counts."""
+    near, far = pair
+
+    async def main():
+        loop = asyncio.get_running_loop()
+        buffer = bytearray(4)
+        waiting = asyncio.create_task(loop.sock_recv_into(near, buffer))
+        await asyncio.sleep(0)
+        buffer.extend(bytes(8))
+        far.send(b"0123456789")
+        assert await waiting == 10
+        assert buffer == b"0123456789\0\0"
+        waiting = asyncio.create_task(loop.sock_recv_into(near, buffer))
+        await asyncio.sleep(0)
+        buffer.clear()
+        far.send(b"stays")
+        assert await waiting == 0
+        assert await loop.sock_recv(near, 100) == b"stays"
+
+    run(main)
+
+
+@pytest.mark.parametrize("target", [b"read", memoryview(b"only"), "text", None], ids=repr)
+def test_recv_into_refuses_what_cannot_be_filled(run, pair, target):
+    near, far = pair
+
+    async def main():
+        loop = asyncio.get_running_loop()
+        with pytest.raises(TypeError, match="must be read-write bytes-like object, not "):
+            await loop.sock_recv_into(near, target)
+        far.send(b"stays")
+        assert await loop.sock_recv(near, 100) == b"stays"
+
+    run(main)
+
+
+def test_an_operation_of_a_socket_that_is_closed_while_it_waits_can_be_cancelled(run, pair):
+    near, _ = pair
+
+    async def main():
+        loop = asyncio.get_running_loop()
+        buffer = bytearray(100)
+        waiting = asyncio.create_task(loop.sock_recv_into(near, buffer))
+        await asyncio.sleep(0)
+        near.close()
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+        del waiting
+        gc.collect()
+        buffer.extend(b"nobody holds it")
 
     run(main)
 

@@ -325,6 +325,31 @@ def test_a_factory_that_raises_is_reported_in_debug(loop):
     gc.collect()
 
 
+def test_many_at_once_after_many_one_by_one(run):
+    async def main():
+        server = await asyncio.start_server(echo_once, HOST, 0)
+        address = server.sockets[0].getsockname()
+
+        async def ask(number):
+            reader, writer = await asyncio.open_connection(*address)
+            writer.write(b"%d\n" % number)
+            answer = await reader.readline()
+            writer.close()
+            return int(answer)
+
+        for number in range(20):
+            assert await ask(number) == number
+        assert await asyncio.gather(*map(ask, range(50))) == list(range(50))
+        assert await ask(1) == 1
+        server.close()
+
+    async def echo_once(reader, writer):
+        writer.write(await reader.readline())
+        writer.close()
+
+    run(main)
+
+
 def test_a_client_that_resets_before_it_is_accepted(run):
     async def main():
         server = await create_server(start_serving=False)

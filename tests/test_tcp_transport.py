@@ -9,7 +9,7 @@ import socket
 import warnings
 
 import pytest
-from support import PATIENCE, Echo, Recorder, connected, connected_to_socket, reset, until
+from support import HOST, PATIENCE, Echo, Recorder, connected, connected_to_socket, reset, until
 
 
 def test_a_protocol_sees_made_data_eof_lost_in_this_order(run):
@@ -35,6 +35,49 @@ def test_write_takes_bytes_like_objects(run, data):
             near.transport.write(data)
             near.transport.write(b"!")
             assert await far.received(len(data) + 1) == bytes(data) + b"!"
+
+    run(main)
+
+
+class Keeper(Recorder):
+    """Keeps what it gets in various ways, or not at all; then the next may lie where it lay."""
+
+    def __init__(self):
+        super().__init__()
+        self.kept = []
+
+    def data_received(self, data):
+        super().data_received(data)
+        number = len(self.calls)
+        content, known = bytes(bytearray(data)), hash(data)
+        assert hash(content) == known
+        keep = [lambda: None, lambda: data, lambda: memoryview(data)[1:], lambda: {data: number}][number % 4]
+        self.kept.append((keep(), content))
+
+
+@pytest.mark.parametrize("size", [479, 480, 1024, 4096, 16 * 1024, 16 * 1024 + 1])
+def test_data_that_is_kept_stays_what_it_was(run, size):
+    """However the transport comes by the memory of the next."""
+
+    async def main():
+        async with connected(Keeper) as (near, far):
+            total, numbers = 0, random.Random(size)
+            for turn in range(60):
+                length = size if turn % 3 else numbers.randint(size * 7 // 8 - 2, size)
+                near.transport.write(numbers.randbytes(length))
+                total += length
+                await far.received(total)
+            assert len(far.data) == total
+            for kept, content in far.kept:
+                if isinstance(kept, dict):
+                    assert content in kept
+                    (kept,) = kept
+                if kept is not None:
+                    assert content.endswith(bytes(kept))
+                if isinstance(kept, bytes):
+                    assert kept == content
+                    assert hash(kept) == hash(content)
+                    assert kept + b"!" == content + b"!"
 
     run(main)
 
@@ -467,3 +510,27 @@ def test_get_extra_info_may_be_replaced_for_all_transports(run, monkeypatch):
             assert near.transport.get_extra_info("peername") != "replaced"
 
     run(main)
+
+
+@pytest.mark.parametrize("ending", [SystemExit, KeyboardInterrupt])
+def test_a_connection_lives_on_when_connection_made_ends_the_run(loop_factory, ending):
+    """Who cleans up may wait for its end."""
+    loop = loop_factory()
+    lost = loop.create_future()
+
+    class Ending(asyncio.Protocol):
+        def connection_made(self, transport):
+            raise ending
+
+        def connection_lost(self, error):
+            lost.set_result(error)
+
+    with contextlib.closing(loop):
+        server = loop.run_until_complete(loop.create_server(Ending, HOST, 0))
+        client = socket.create_connection(server.sockets[0].getsockname())
+        with pytest.raises(ending):
+            loop.run_forever()
+        client.close()
+        assert loop.run_until_complete(asyncio.wait_for(lost, PATIENCE)) is None
+        server.close()
+        loop.run_until_complete(asyncio.wait_for(server.wait_closed(), PATIENCE))

@@ -3,6 +3,7 @@
 import _ssl
 import asyncio
 import contextlib
+import functools
 import gc
 import logging
 import os
@@ -406,6 +407,58 @@ def test_methods_of_the_objects_own_are_called(server_tls, client_tls):
     assert b"hello" in reads
 
 
+def test_limits_that_are_raised_resume_at_once(run, tls_path, server_tls, client_tls):
+    """In plain text the kernel has to take something first."""
+
+    async def main():
+        async with serving(Recorder, ssl=server_tls) as address:
+            client = await connect(address, client_tls)
+            while "pause" not in client.calls:
+                client.transport.write(bytes(10_000))
+            waiting = client.transport.get_write_buffer_size()
+            client.transport.set_write_buffer_limits(waiting + 2, waiting + 1)
+            assert client.calls[-1] == "resume"
+            client.transport.set_write_buffer_limits(waiting - 2, 0)
+            assert client.calls[-1] == "pause"
+            client.transport.abort()
+            await client.lost
+            assert client.transport.get_write_buffer_size() == 0
+
+    run(main)
+
+
+def test_methods_that_are_put_into_the_place_of_the_ssl_modules_are_called(
+    run, server_tls, client_tls, monkeypatch
+):
+    """As a tool does it that looks at what goes by."""
+    seen = {"read": 0, "write": 0}
+
+    def counting(name):
+        method = getattr(ssl.SSLObject, name)
+
+        @functools.wraps(method)
+        def call(self, *arguments):
+            seen[name] += 1
+            return method(self, *arguments)
+
+        return call
+
+    for name in seen:
+        monkeypatch.setattr(ssl.SSLObject, name, counting(name))
+
+    async def main():
+        async with serving(Echo, ssl=server_tls) as address:
+            client = await connect(address, client_tls)
+            client.transport.write(b"hello")
+            await client.received(5)
+            client.transport.close()
+            await client.lost
+
+    run(main)
+    assert seen["read"] >= 2
+    assert seen["write"] >= 2
+
+
 @needs_ironloop
 def test_an_object_that_outlives_its_connection(server_tls, client_tls):
     kept = []
@@ -426,6 +479,74 @@ def test_an_object_that_outlives_its_connection(server_tls, client_tls):
     with pytest.raises(ssl.SSLError):
         ssl_object.read(100)
     kept.clear()
+
+
+@needs_ironloop
+def test_handshakes_in_great_numbers_leave_room_for_others(authority, client_tls):
+    """A handshake takes a signature's time: so few of them go on in one turn. All come to their end."""
+    count, most = 40, 4
+    context, turns, seen = server_context(authority), 0, []
+    context.sni_callback = lambda *_: seen.append(turns)
+
+    async def main():
+        nonlocal turns
+        loop = asyncio.get_running_loop()
+
+        def turn():
+            nonlocal turns
+            turns += 1
+            ticking[0] = loop.call_soon(turn)
+
+        ticking = [loop.call_soon(turn)]
+        async with serving(Echo, ssl=context) as address:
+            clients = await asyncio.gather(*(connect(address, client_tls) for _ in range(count)))
+            for client in clients:
+                client.transport.close()
+            await asyncio.gather(*(client.lost for client in clients))
+        ticking[0].cancel()
+
+    ironloop.run(main())
+    assert len(seen) == count
+    assert max(seen.count(turn) for turn in set(seen)) <= most
+
+
+@needs_ironloop
+def test_handshakes_that_start_tls_begins_leave_room_for_others_too(authority, client_tls):
+    count, most = 40, 4
+    context, turns, seen = server_context(authority), 0, []
+    context.sni_callback = lambda *_: seen.append(turns)
+
+    async def serve(reader, writer):
+        writer.write(b".")
+        await writer.start_tls(context)
+        await reader.read()
+        writer.close()
+
+    async def main():
+        nonlocal turns
+        loop = asyncio.get_running_loop()
+
+        def turn():
+            nonlocal turns
+            turns += 1
+            ticking[0] = loop.call_soon(turn)
+
+        async def client():
+            reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+            # Then the server takes what comes for a handshake.
+            assert await reader.readexactly(1) == b"."
+            await writer.start_tls(client_tls, server_hostname="localhost")
+            writer.close()
+            await writer.wait_closed()
+
+        ticking = [loop.call_soon(turn)]
+        async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+            await asyncio.gather(*(client() for _ in range(count)))
+        ticking[0].cancel()
+
+    ironloop.run(main())
+    assert len(seen) == count
+    assert max(seen.count(turn) for turn in set(seen)) <= most
 
 
 def resident() -> int:

@@ -2,6 +2,7 @@
 
 import array
 import asyncio
+import contextlib
 import contextvars
 import errno
 import gc
@@ -44,6 +45,26 @@ def test_endpoints_without_peers_send_anywhere(run):
                 assert {address for _, address in client.received} == {name_of(server)}
             assert {address for _, address in server.received} == {name_of(one), name_of(two)}
             assert type(server.received[0][0]) is bytes
+
+    run(main)
+
+
+def test_many_peers_are_told_from_each_other(run):
+    """Each has its own address, and its own answer, also a late one."""
+
+    async def main():
+        async with contextlib.AsyncExitStack() as stack:
+            server = await stack.enter_async_context(endpoint())
+            clients = [await stack.enter_async_context(endpoint()) for _ in range(80)]
+            for number in range(3):
+                for client in clients:
+                    client.transport.sendto(b"%d" % number, name_of(server))
+                await server.datagrams(len(clients) * (number + 1))
+            for data, address in reversed(server.received):
+                server.transport.sendto(b"%s to %d" % (data, address[1]), address)
+            for client in clients:
+                expected = [b"%d to %d" % (number, name_of(client)[1]) for number in range(3)]
+                assert sorted(await client.datagrams(3)) == expected
 
     run(main)
 

@@ -360,3 +360,16 @@ def test_a_cancelled_connect_leaves_nothing(run, path, client_tls):
     before = open_descriptors()
     run(main)
     assert open_descriptors() == before
+
+
+def test_recv_takes_a_message_of_any_length_whole(run):
+    near, far = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+
+    async def main():
+        far.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 400_000)
+        far.send(bytes(300_000))
+        return len(await asyncio.get_running_loop().sock_recv(near, 1 << 20))
+
+    with near, far:
+        near.setblocking(False)
+        assert run(main) == 300_000

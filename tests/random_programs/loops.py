@@ -8,6 +8,9 @@ from collections.abc import Callable
 from typing import Any
 
 import ironloop
+from ironloop._ironloop import World
+from ironloop.simulator.loop import SimulatedLoop
+from ironloop.simulator.network import Network
 
 # No program comes near: one that does runs in circles.
 MOST_TURNS = 20_000
@@ -97,3 +100,22 @@ class IronloopLoop(VirtualTime, ironloop.Loop):
 
     def _next_timer(self) -> float | None:
         return self._next_deadline()
+
+
+class SimulationLoop(SimulatedLoop):
+    """A simulation's, in which chance leaves everything in order."""
+
+    on_idle: Callable[[], None] | None = None
+
+    def _nothing_will_happen(self) -> None:
+        assert self.on_idle is not None
+        self.on_idle()
+
+
+def simulation_loop() -> SimulationLoop:
+    world = World(0, [], "asyncio")
+    return SimulationLoop(clock=world, epoch=0, network=Network(world), tell=_unruled)
+
+
+def _unruled(what: str) -> None:
+    raise AssertionError(f"no program does what no seed rules: {what}")

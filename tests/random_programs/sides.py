@@ -16,7 +16,7 @@ import ironloop
 
 from random_programs.describe import Describer
 from random_programs.interpreter import Part, Scope
-from random_programs.loops import AsyncioLoop, IronloopLoop
+from random_programs.loops import AsyncioLoop, IronloopLoop, simulation_loop
 from random_programs.operations.scheduling import AtOnce
 from random_programs.program import Body, Program, name_of
 from random_programs.world import World
@@ -44,6 +44,12 @@ def on_ironloop(program: Program) -> Outcome:
     """ironloop behind asyncio's own names."""
     with ironlooped():
         return _run(program, IronloopLoop)
+
+
+def on_simulation(program: Program) -> Outcome:
+    """The same in a simulation in which nobody interferes."""
+    with ironlooped():
+        return _run(program, simulation_loop)
 
 
 @contextlib.contextmanager
