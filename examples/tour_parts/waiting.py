@@ -8,6 +8,7 @@ from time import perf_counter
 
 import aiohttp
 import asyncpg
+import httpcore  # noqa: F401 (httpx would import it in the midst of the tour, and block the loop)
 import httpx
 from services.database import PostgreSQL, at_hand
 from services.http_service import HTTPService

@@ -1,0 +1,13 @@
+"""Celery's workers, and a program that gives them jobs."""
+
+import pytest
+from jobs import work
+from pages import Page
+
+PAGE = Page("workers", tested_elsewhere={"taskiq", "arq"})
+
+
+@pytest.mark.parametrize("command", PAGE.commands("Celery"))
+def test_works_and_ends(command, redis_port, tmp_path):
+    PAGE.ports["6379"] = redis_port
+    work(PAGE, command, "with_celery.py", "[queues]", tmp_path)

@@ -1,0 +1,22 @@
+"""FastAPI: its own command, and uvicorn's."""
+
+import pytest
+from pages import Page
+from servers import echoes, echoes_on_websocket, on_ironloop, started, with_ends
+
+PAGE = Page("fastapi")
+
+
+@pytest.mark.parametrize(
+    ("command", "how"),
+    with_ends(
+        [*PAGE.commands("Its own command"), *PAGE.commands("uvicorn's command"), *PAGE.commands("Workers")]
+    ),
+)
+def test_serves_and_ends(command, how, tmp_path):
+    with started(PAGE, command, tmp_path) as server:
+        on_ironloop(server)
+        assert b"from a thread" in server.ask("/in-a-thread")
+        echoes(server)
+        echoes_on_websocket(server)
+        server.stop(how)
