@@ -16,11 +16,14 @@ import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tools"))
+
 import workloads  # noqa: F401  (importing registers them)
-from harness import loops, native, plots, publish, record, report, rounds
+from harness import loops, native, page, plots, publish, record, report, rounds
 from harness.record import Run
 from harness.sampler import Sampler
 from harness.workload import REGISTRY, Workload
+from progress import Progress
 
 QUICK_SCALE = 0.2
 
@@ -98,16 +101,22 @@ def measure(
 ) -> tuple[Run, rounds.Results]:
     """Run the rounds; if one is interrupted, what there is."""
     binaries = native.prebuilt(options.native) if options.native else native.build()
+    for prepare in {getattr(workload, "prepare", None) for workload in chosen} - {None}:
+        prepare()
+    if any(workload.body.__module__ == "workloads.door" for workload in chosen):
+        native.build_door()
     scale = QUICK_SCALE if options.quick else 1.0
     sampler = Sampler(binaries, scale, options.timeout, options.before)
     results, earlier = rounds.Results(), record.latest(options.out, scale)
     started, done = time.monotonic(), 0
+    steps = rounds.steps(chosen, list(versions)) * options.rounds
     try:
-        for number in range(options.rounds):
-            tell_estimate(chosen, list(versions), options.rounds - number, earlier, results)
-            print(f"round {number + 1} of {options.rounds}", file=sys.stderr)
-            rounds.run_round(number, chosen, list(versions), sampler, results)
-            done += 1
+        with Progress("bench", steps, kept="bench quick" if options.quick else "bench") as progress:
+            for number in range(options.rounds):
+                tell_estimate(chosen, list(versions), options.rounds - number, earlier, results)
+                print(f"round {number + 1} of {options.rounds}", file=sys.stderr)
+                rounds.run_round(number, chosen, list(versions), sampler, results, progress)
+                done += 1
     except KeyboardInterrupt:
         print("interrupted: reporting what there is", file=sys.stderr)
     return Run.here(versions, done, scale, time.monotonic() - started), results
@@ -134,15 +143,18 @@ def main() -> int:
     text = run.heading() + "\n" + report.render(tables, results)
     print(text)
     path = run.save(options.out, results, text)
+    drawn = list(plots.plots(tables))
     try:
-        plots.draw(list(plots.plots(tables)), path.with_suffix(""))
+        plots.draw(drawn, path.with_suffix(""))
     except ImportError as reason:
         print(f"no plots: {reason}", file=sys.stderr)
+    opened = page.write(path.with_suffix(""), run.heading(), tables, drawn, results)
     kept = os.path.relpath(path.with_suffix(""))
     print(
         f"{run.seconds / 60:.1f} minutes; raw samples, tables and plots: {kept}[.json, .md, /]",
         file=sys.stderr,
     )
+    print(f"to look at: {opened.resolve().as_uri()}", file=sys.stderr)
     return 0
 
 

@@ -24,10 +24,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tools"))
 
 import suites
 from clusters import programs
+from environments import HOME
+from library_environments import LibraryEnvironment, environment_in
+from progress import Progress
 from sessions import Outcome, Runner
 from sources import Unavailable, tests_of
-from suite_environments import environment_for
-from suites import Suite
+from suites import FOLDER, Suite
 
 LOOPS = ("asyncio", "ironloop")
 
@@ -128,8 +130,18 @@ def table(verdicts: list[Verdict]) -> str:
     return "\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
 
 
+class Output:
+    """Where `say` says it: above the line that tells the progress, as long as there is one."""
+
+    progress: Progress | None = None
+
+
+OUTPUT = Output()
+
+
 def say(text: str) -> None:
-    print(f"[{time.strftime('%H:%M:%S')}] {text}", flush=True)
+    line = f"[{time.strftime('%H:%M:%S')}] {text}"
+    OUTPUT.progress.print(line, file=sys.stdout) if OUTPUT.progress else print(line, flush=True)
 
 
 def arguments(names: list[str]) -> argparse.Namespace:
@@ -146,17 +158,25 @@ def arguments(names: list[str]) -> argparse.Namespace:
     return parser.parse_args()
 
 
+def environment_for(suite: Suite) -> LibraryEnvironment:
+    """`.venv/compat/<series>/<suite>`, up to date."""
+    environment = environment_in(HOME / "compat" / "{}.{}".format(*sys.version_info) / suite.name)
+    environment.prepare_with([FOLDER / "requirements" / "common.txt", suite.requirements], suite.requirement)
+    return environment
+
+
 def run_suite(suite: Suite, native: str, options: argparse.Namespace) -> Verdict:
     try:
         tests = tests_of(suite)
     except Unavailable as error:
         return Verdict(suite, native, {}, [], 0, [], skipped=f"skipped: {error}")
     environment = environment_for(suite)
-    environment.prepare_suite()
     logs = environment.folder.parent / "logs" / f"native-{native}"
     logs.mkdir(parents=True, exist_ok=True)
     with contextlib.ExitStack() as stack:
-        variables = {**environment.variables(), "IRONLOOP_NATIVE": "1" if native == "on" else "0"}
+        # What blocks their loops, as tests do, is not said between their lines.
+        own = {"IRONLOOP_BLOCKED": "off", "IRONLOOP_NATIVE": "1" if native == "on" else "0"}
+        variables = {**environment.variables(), **own}
         if suite.postgres:
             variables |= stack.enter_context(programs())
         runner = Runner(suite, tests, environment.executable, variables, logs)
@@ -168,7 +188,14 @@ def main() -> int:
     options = arguments(list(known))
     chosen = [suite for name, suite in known.items() if name in options.only]
     natives = ("on", "off") if options.native == "both" else (options.native,)
-    verdicts = [run_suite(suite, native, options) for suite in chosen for native in natives]
+    verdicts = []
+    with Progress("compat", [suite.name for suite in chosen for _ in natives]) as progress:
+        OUTPUT.progress = progress
+        for suite in chosen:
+            for native in natives:
+                with progress.step(suite.name):
+                    verdicts.append(run_suite(suite, native, options))
+    OUTPUT.progress = None
     print()
     for verdict in verdicts:
         for text in [*verdict.faults, *verdict.differences]:

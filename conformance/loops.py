@@ -17,7 +17,7 @@ from typing import Any
 
 import ironloop
 from ironloop import names
-from ironloop.native import is_wanted
+from ironloop.private import is_wanted
 
 made = 0  # ironloop loops so far
 

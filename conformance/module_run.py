@@ -44,7 +44,8 @@ class ModuleRun:
         self._module = module
         self._loop = loop
         # It reaches what the suite itself starts, too.
-        self._environment = {**os.environ, "IRONLOOP_NATIVE": str(int(native))}
+        # What blocks their loops, as tests do, is not said between their lines.
+        self._environment = {"IRONLOOP_BLOCKED": "off", **os.environ, "IRONLOOP_NATIVE": str(int(native))}
         self._wanted = wanted
         self.tests: list[str] | None = None
         self.outcomes: dict[str, Outcome] = {}

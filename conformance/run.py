@@ -15,6 +15,7 @@ runs once more, alone, and then on asyncio: what fails there too is the machine'
 from __future__ import annotations
 
 import argparse
+import contextlib
 import importlib.util
 import queue
 import signal
@@ -25,8 +26,11 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tools"))
+
 from left_out import LeftOut
 from module_run import ModuleRun, Outcome
+from progress import Progress
 
 HERE = Path(__file__).parent
 # The slow ones first, so that two jobs end together.
@@ -58,7 +62,10 @@ class Subject:
 ASYNCIO = Subject("asyncio", native=False)
 
 
-def run_modules(chosen: list[str], subject: Subject, tests: list[str], jobs: int) -> list[Outcome]:
+def run_modules(
+    chosen: list[str], subject: Subject, tests: list[str], jobs: int, progress: Progress | None = None
+) -> list[Outcome]:
+    """Each module in a process of its own; of one that has its place in the progress the time is told."""
     waiting: queue.SimpleQueue[str] = queue.SimpleQueue()
     for module in chosen:
         waiting.put(module)
@@ -72,11 +79,13 @@ def run_modules(chosen: list[str], subject: Subject, tests: list[str], jobs: int
                 return
             began = time.monotonic()
             wanted = [test for test in tests if test.split(".")[0] == module]
-            ended = ModuleRun(module, subject.loop, subject.native, wanted).run()
+            with progress.step(module) if progress else contextlib.nullcontext():
+                ended = ModuleRun(module, subject.loop, subject.native, wanted).run()
             outcomes.extend(ended)
             counts = Counter(outcome.kind for outcome in ended)
             told = ", ".join(f"{count} {kind}" for kind, count in sorted(counts.items()))
-            print(f"  {module:<28} {told} in {time.monotonic() - began:.0f} s", flush=True)
+            line = f"  {module:<28} {told} in {time.monotonic() - began:.0f} s"
+            progress.print(line, file=sys.stdout) if progress else print(line, flush=True)
 
     threads = [threading.Thread(target=work, daemon=True) for _ in range(jobs)]
     for thread in threads:
@@ -121,7 +130,9 @@ def hold(subject: Subject, options: argparse.Namespace) -> tuple[str, bool]:
     if unknown := set(chosen).difference(available):
         raise SystemExit("no such module: " + ", ".join(sorted(unknown)))
     print(f"test_asyncio on {subject}")
-    outcomes = run_modules(chosen, subject, options.test, options.jobs)
+    kept = f"conformance {'.'.join(map(str, sys.version_info[:2]))} {subject}"
+    with Progress("conformance", chosen, at_once=options.jobs, kept=kept) as progress:
+        outcomes = run_modules(chosen, subject, options.test, options.jobs, progress)
     outcomes, unsteady, elsewhere = run_again(outcomes, subject, left_out)
     result = Report(outcomes, left_out.tests, elsewhere)
     result.tell_failures()

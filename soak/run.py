@@ -17,11 +17,15 @@ import sys
 import time
 import warnings
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tools"))
 
 import handshakes
 import state
 from kinds import KINDS
+from progress import Progress
 from trend import Trend
 from watchdog import Watchdog
 
@@ -63,6 +67,9 @@ class Soak:
         self.watchdog = Watchdog(self.loop, options.timeout)
         self.reports: collections.Counter[str] = collections.Counter()
         self.rows: list[Row] = []
+        # Without a thread: threads are counted here.
+        steps = ["cycle"] * options.cycles + ["handshakes"] * bool(options.handshakes)
+        self.progress = Progress("soak", steps, ticks=False, kept=f"soak {' '.join(options.only)}")
         self.loop.set_exception_handler(self._reported)
         sys.unraisablehook = self._unraisable
         # Small, so that it is full-grown before anything is counted.
@@ -93,12 +100,13 @@ class Soak:
         seconds = dict.fromkeys(kinds, 0.0)
         amounts: list[state.Counts] = []
         for number in range(1, count + 1):
-            for name, cycle in kinds.items():
-                self.watchdog.progress(f"{name} in cycle {number}")
-                started = time.monotonic()
-                # A seed for each, so that one kind alone does in its cycle what it does among the others.
-                await cycle(random.Random(f"{self.options.seed} {number} {name}"))
-                seconds[name] += time.monotonic() - started
+            with self.progress.step("cycle"):
+                for name, cycle in kinds.items():
+                    self.watchdog.progress(f"{name} in cycle {number}")
+                    started = time.monotonic()
+                    # A seed for each, so that one kind alone does in its cycle what it does among the others.
+                    await cycle(random.Random(f"{self.options.seed} {number} {name}"))
+                    seconds[name] += time.monotonic() - started
             if number == WARM_UP:
                 before = await self.settled()
             if number > WARM_UP and number % max(1, (count - WARM_UP) // SAMPLES) == 0:
@@ -124,7 +132,8 @@ class Soak:
 
         self.watchdog.progress("handshakes")
         started = time.monotonic()
-        await handshakes.fail(count, progress)
+        with self.progress.step("handshakes"):
+            await handshakes.fail(count, progress)
         say(f"{count} failed handshakes in {time.monotonic() - started:.1f} s")
         self._judge(amounts, f" ({count} handshakes)")
 
@@ -157,10 +166,11 @@ def say(text: str) -> None:
 
 async def main(options: argparse.Namespace) -> int:
     soak = Soak(options)
-    if options.cycles:
-        await soak.cycles()
-    if options.handshakes:
-        await soak.handshakes()
+    with soak.progress:
+        if options.cycles:
+            await soak.cycles()
+        if options.handshakes:
+            await soak.handshakes()
     return 0 if soak.table() else 1
 
 

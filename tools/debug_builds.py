@@ -18,6 +18,7 @@ import time
 from pathlib import Path
 
 from environments import Environment
+from progress import Progress
 from pythons import Python, find_debug_builds, find_pythons
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -41,8 +42,8 @@ NOT_COUNTED = (
 NO_TESTS = 5
 
 
-def run_file(python: Python, file: Path, more: list[str], variables: dict[str, str]) -> bool:
-    """Run one on one build, and say how it went."""
+def run_file(python: Python, file: Path, more: list[str], variables: dict[str, str]) -> tuple[bool, str]:
+    """Run one on one build; whether it passed, and what there is to say."""
     pytest = [
         "python",
         "-X",
@@ -69,10 +70,8 @@ def run_file(python: Python, file: Path, more: list[str], variables: dict[str, s
     )
     passed = done.returncode in (0, NO_TESTS)
     outcome = "passed" if passed else f"FAILED (exit status {done.returncode})"
-    print(f"Python {python.series}: {file.name} {outcome} in {time.monotonic() - start:.0f} s", flush=True)
-    if not passed:
-        print(done.stdout, flush=True)
-    return passed
+    said = f"Python {python.series}: {file.name} {outcome} in {time.monotonic() - start:.0f} s"
+    return passed, said if passed else f"{said}\n{done.stdout}"
 
 
 def main() -> int:
@@ -99,8 +98,15 @@ def main() -> int:
     summary = []
     for series in wanted:
         Environment(builds[series], list(find_pythons().values())).prepare(REQUIREMENTS, bare=True)
-        runs = ((file.name, run_file(builds[series], file, [*plugin, *more], variables)) for file in files)
-        failed = [name for name, passed in runs if not passed]
+        kept = f"{'refleaks' if options.references else 'debug-builds'} {series}"
+        with Progress(kept, [file.name for file in files], kept=kept) as progress:
+            failed = []
+            for file in files:
+                with progress.step(file.name):
+                    passed, said = run_file(builds[series], file, [*plugin, *more], variables)
+                progress.print(said, file=sys.stdout)
+                if not passed:
+                    failed.append(file.name)
         summary.append((series, f"{', '.join(failed)} failed" if failed else f"{len(files)} files passed"))
     print()
     for series, text in summary:

@@ -1,10 +1,11 @@
 """A virtual environment per Python with this checkout's ironloop in it, and commands that run there.
 
     tools/environments.py one [-r requirements.txt]... -- COMMAND...    the newest Python; becomes COMMAND
-    tools/environments.py each [-r requirements.txt]... -- COMMAND...   every Python, one after another
+    tools/environments.py each [-r requirements.txt]... -- COMMAND...   every Python, --at-once of them
 
-Environments are ``.venv/<series>``. A step whose inputs have not changed since the last time is skipped, so a
-second run starts at once. In COMMAND, ``python`` is the environment's. Standard library only.
+Environments are ``.venv/<series>``, or ``.venv/<name>``. A step whose inputs have not changed since the last
+time is skipped, so a second run starts at once. In COMMAND, ``python`` is the environment's. Standard library
+only.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import fcntl
+import functools
 import hashlib
 import json
 import os
@@ -19,10 +21,13 @@ import shlex
 import shutil
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from progress import INSIDE, Progress
 from pythons import Python, find_debug_builds, find_pythons, missing
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -47,16 +52,17 @@ Command = Sequence[str | Path]
 class Environment:
     """One Python's environment: ``prepare`` brings it up to date, ``variables`` are for a command in it."""
 
-    def __init__(self, python: Python, pythons: list[Python]) -> None:
+    def __init__(self, python: Python, pythons: list[Python], name: str | None = None) -> None:
         self.python = python
         self.others = [other for other in pythons if other is not python]
-        self.folder = HOME / python.series
+        self.name = name or python.series
+        self.folder = HOME / self.name
         self.executable = self.folder / "bin" / "python"
         self._stamp = self.folder / "ironloop-stamp.json"
 
     def prepare(self, requirements: list[Path], bare: bool = False) -> None:
         """Create, install requirements, build and install ironloop (unless bare): what has changed inputs."""
-        with lock(self.python.series):
+        with lock(self.name):
             origin = f"{self.folder} {self.python.executable} {self.python.version}"
             self.step("python", origin, self.create)
             files = [BUILD_REQUIREMENTS, *requirements]
@@ -135,7 +141,9 @@ class Environment:
         _run([self.executable, "-m", "pip", "--disable-pip-version-check", "--quiet", *arguments])
 
 
-def run_one(requirements: list[Path], command: list[str], series: str | None, bare: bool) -> None:
+def run_one(
+    requirements: list[Path], command: list[str], series: str | None, bare: bool, name: str | None
+) -> None:
     """Replace this process by COMMAND in the newest (or the named) Python's environment."""
     pythons = find_pythons()
     if series is not None and series.endswith("d"):
@@ -144,36 +152,83 @@ def run_one(requirements: list[Path], command: list[str], series: str | None, ba
         raise SystemExit(f"no Python {series} found")
     if not pythons:
         raise SystemExit("found no Python that ironloop supports: " + ", ".join(missing(pythons)))
-    environment = Environment(pythons[series or list(pythons)[-1]], list(pythons.values()))
+    environment = Environment(pythons[series or list(pythons)[-1]], list(pythons.values()), name)
     environment.prepare(requirements, bare)
     sys.stdout.flush()
     os.execvpe(command[0], command, environment.variables())
 
 
-def run_each(requirements: list[Path], command: list[str]) -> int:
-    """Run COMMAND in every environment and report its last line for each; 1 if any failed."""
+def run_each(requirements: list[Path], command: list[str], at_once: int) -> int:
+    """Run COMMAND in every environment and report its last line for each; 1 if any failed.
+
+    Environments are made one after another: a build takes all the processors that there are.
+    """
     pythons = find_pythons()
-    outcome = [(series, f"skipped: no Python {series} found") for series in missing(pythons)]
-    failed = not pythons
-    for series, python in pythons.items():
-        environment = Environment(python, list(pythons.values()))
-        try:
-            environment.prepare(requirements)
-        except subprocess.CalledProcessError as error:
-            outcome.append((series, f"not built: {_failure(error)}"))
-            failed = True
-            continue
-        _say(f"Python {series}: " + " ".join(command))
-        status, last = _tee(command, environment.variables())
-        outcome.append((series, last if status == 0 else f"{last} (exit status {status})"))
-        failed = failed or status != 0
+    outcome = {series: f"skipped: no Python {series} found" for series in missing(pythons)}
+    ready = []
+    with Progress(_label(command), list(pythons), at_once, kept=" ".join(command)) as progress:
+        for series, python in pythons.items():
+            environment = Environment(python, list(pythons.values()))
+            try:
+                environment.prepare(requirements)
+                ready.append(environment)
+            except subprocess.CalledProcessError as error:
+                outcome[series] = f"not built: {_failure(error)}"
+                progress.skip(series)
+        output = InOrder([environment.name for environment in ready], progress)
+
+        def run(environment: Environment) -> int:
+            with progress.step(environment.name), output.of(environment.name) as print_line:
+                print_line(f"Python {environment.name}: " + " ".join(command))
+                status, last = _tee(command, {**environment.variables(), **INSIDE}, print_line)
+            outcome[environment.name] = last if status == 0 else f"{last} (exit status {status})"
+            return status
+
+        with ThreadPoolExecutor(at_once) as pool:
+            failed = any(list(pool.map(run, ready)))
     print()
-    for series, text in sorted(outcome, key=lambda item: int(item[0].strip("t").split(".")[1])):
-        print(f"Python {series}: {text}")
-    return int(failed)
+    for series in sorted(outcome, key=lambda series: int(series.strip("t").split(".")[1])):
+        print(f"Python {series}: {outcome[series]}")
+    return int(failed or len(ready) < len(pythons) or not pythons)
 
 
-def _tee(command: list[str], variables: dict[str, str]) -> tuple[int, str]:
+class InOrder:
+    """The output of commands that run at once: the first one's as it comes, the next one's after its end."""
+
+    def __init__(self, names: Sequence[str], progress: Progress) -> None:
+        self._names = list(names)
+        self._held: dict[str, list[str]] = {name: [] for name in names}
+        self._ended: set[str] = set()
+        self._print = functools.partial(progress.print, file=sys.stdout)
+        self._lock = threading.Lock()
+
+    @contextlib.contextmanager
+    def of(self, name: str) -> Iterator[Callable[[str], None]]:
+        """What prints a line of this one; at the end of the block all of its lines are there."""
+        try:
+            yield functools.partial(self._line, name)
+        finally:
+            with self._lock:
+                self._ended.add(name)
+                while self._names and self._names[0] in self._ended:
+                    del self._names[0]
+                    self._flush()
+
+    def _line(self, name: str, text: str) -> None:
+        with self._lock:
+            self._held[name].append(text)
+            if name == self._names[0]:
+                self._flush()
+
+    def _flush(self) -> None:
+        """Of the one whose turn it is."""
+        for name in self._names[:1]:
+            for text in self._held[name]:
+                self._print(text)
+            self._held[name].clear()
+
+
+def _tee(command: list[str], variables: dict[str, str], print_line: Callable[[str], None]) -> tuple[int, str]:
     """Run with the output passed on as it comes; the exit status and the last line that says something."""
     last = ""
     with subprocess.Popen(
@@ -181,10 +236,15 @@ def _tee(command: list[str], variables: dict[str, str]) -> tuple[int, str]:
     ) as process:
         assert process.stdout is not None
         for line in process.stdout:
-            sys.stdout.write(line)
-            sys.stdout.flush()
+            print_line(line.rstrip("\n"))
             last = line.strip().strip("= ") or last
     return process.returncode, last
+
+
+def _label(command: list[str]) -> str:
+    """What it is about: `pytest`, `conformance`."""
+    words = [word for word in command[1:] if not word.startswith("-")] or command
+    return Path(words[0]).parent.name or words[0]
 
 
 def _names(files: list[Path]) -> str:
@@ -233,16 +293,18 @@ def main() -> int:
     parser.add_argument("which", choices=("one", "each"))
     parser.add_argument("--series", help="for 'one': this Python (3.13) and not the newest")
     parser.add_argument("--prefer", metavar="SERIES", help="for 'one': this Python if there is one")
+    parser.add_argument("--name", help="for 'one': in .venv/NAME, beside the tests' environments")
+    parser.add_argument("--at-once", type=int, default=1, metavar="N", help="for 'each': so many, not one")
     parser.add_argument("--bare", action="store_true", help="for 'one': without building ironloop")
     parser.add_argument("-r", dest="requirements", action="append", type=Path, default=[], metavar="FILE")
     parser.add_argument("command", nargs="+")
     options = parser.parse_args()
     requirements = [path.resolve() for path in options.requirements]
     if options.which == "each":
-        return run_each(requirements, options.command)
+        return run_each(requirements, options.command, options.at_once)
     try:
         series = options.series or (options.prefer if options.prefer in find_pythons() else None)
-        run_one(requirements, options.command, series, options.bare)
+        run_one(requirements, options.command, series, options.bare, options.name)
     except subprocess.CalledProcessError as error:
         raise SystemExit(_failure(error)) from None
     return 1

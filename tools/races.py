@@ -1,9 +1,9 @@
 """Looks for races in what threads share of a loop: `make races`.
 
-First loom: the inbox's threads in every order in which they can meet. Then the inbox, the notifier and the
-wait together, under ThreadSanitizer. That wants the standard library compiled for it, so its source
-(`rustup component add rust-src`); as the library comes, its locks are not seen, and all that they protect is
-reported.
+First loom: the inbox's threads, and a future's wakers, in every order in which they can meet. Then the inbox,
+the notifier and the wait together, and the futures, timers and sockets of `crates/ironloop`, under
+ThreadSanitizer. That wants the standard library compiled for it, so its source (`rustup component add
+rust-src`); as the library comes, its locks are not seen, and all that they protect is reported.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ ROOT = Path(__file__).resolve().parent.parent
 
 def main() -> int:
     loom = _run(["-p", "ironloop-engine", "--lib", "--release", "inbox"], "loom", "--cfg loom")
+    state = ["-p", "ironloop", "--no-default-features", "--lib", "--release", "races"]
+    loom = _run(state, "loom", "--cfg loom") or loom
     sysroot = subprocess.run(["rustc", "--print", "sysroot"], capture_output=True, text=True, check=True)
     source = Path(sysroot.stdout.strip()) / "lib" / "rustlib" / "src" / "rust" / "library"
     if not source.exists():
@@ -27,8 +29,11 @@ def main() -> int:
         return loom
     versions = subprocess.run(["rustc", "-vV"], capture_output=True, text=True, check=True).stdout
     host = next(line[6:] for line in versions.splitlines() if line.startswith("host: "))
-    shared = ["-Zbuild-std", "-p", "ironloop-reactor", "--test", "threads", "--target", host]
-    return _run(shared, "threads", "-Zsanitizer=thread") or loom
+    built = ["-Zbuild-std", "--target", host]
+    shared = ["-p", "ironloop-reactor", "--test", "threads", *built]
+    futures = ["-p", "ironloop", "--lib", "--test", "net", "--test", "runtime", "--test", "time", *built]
+    results = [_run(arguments, "threads", "-Zsanitizer=thread") for arguments in (shared, futures)]
+    return loom or max(results)
 
 
 def _run(arguments: list[str], folder: str, flags: str) -> int:

@@ -2,9 +2,9 @@
 
     tools/sanitize.py [PYTEST ARGUMENTS…]
 
-The engine's and the driver's tests first; then, on a copy of ironloop that is built for it, with all of
-Python's objects in memory that the sanitizer watches, the rough programs (tests/rough_programs) and pytest.
-Run by tools/environments.py, in an environment.
+The tests of driver and engine first, and those of `crates/ironloop`; then, on a copy of ironloop that is
+built for it, with all of Python's objects in memory that the sanitizer watches, the rough programs
+(tests/rough_programs) and pytest. Run by tools/environments.py, in an environment.
 """
 
 from __future__ import annotations
@@ -36,6 +36,9 @@ def main() -> int:
     environment = {**os.environ, **VARIABLES}
     cargo = ["cargo", "test", "-p", "ironloop-driver", "-p", "ironloop-engine", *target]
     status = subprocess.run(cargo, cwd=ROOT, env=environment).returncode
+    futures = ["-p", "ironloop", "--lib", "--test", "net", "--test", "runtime", "--test", "time"]
+    cargo = ["cargo", "test", *futures, *target]
+    status = subprocess.run(cargo, cwd=ROOT, env=environment).returncode or status
     package = _build(target, environment)
     watched = {
         "LD_PRELOAD": runtime,

@@ -16,12 +16,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 SOURCE = Path(__file__).resolve().parent.parent / "crates" / "python" / "src"
-WINGS = ["ffi", "event_loop", "waiting", "io", "lib"]
+WINGS = ["ffi", "event_loop", "waiting", "io", "door", "lib"]
 
 # What is made of each other. A name stands for what is below it, too.
 KNOTS = [
     {"ffi/class", "ffi/instance"},
-    {f"event_loop/{name}" for name in ("future", "handle", "item", "loop_core", "sources", "task")},
+    {f"event_loop/{name}" for name in ("future", "handle", "home", "item", "loop_core", "sources", "task")},
 ]
 
 Module = tuple[str, ...]

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import shlex
+import shutil
 import subprocess
 import sys
 import sysconfig
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 CRATE = Path(__file__).parent.parent / "native"
 BARE_LOOP = CRATE / "bare_loop.c"
-TARGET = CRATE.parent.parent / "target" / "benches"
+ROOT = CRATE.parent.parent
+TARGET = ROOT / "target" / "benches"
+EXTENSIONS = TARGET / "extensions"
+"""For the path of workers that use one."""
+DOOR = CRATE.parent / "door"
 
 
 @dataclass(frozen=True)
@@ -35,9 +42,47 @@ def build() -> Native:
     return Native(built["bare-server"], built["load-client"], build_bare_loop())
 
 
+def build_door() -> None:
+    """The extension module of the rows `door/…`; a note where it cannot be built: then they fail."""
+    command = ["cargo", "build", "--quiet", "--release", "--manifest-path", str(DOOR / "Cargo.toml")]
+    variables = {**os.environ, "PYO3_NO_PYTHON": "1", "PYO3_BUILD_EXTENSION_MODULE": "1"}
+    try:
+        subprocess.run([*command, "--target-dir", str(TARGET / "door")], check=True, env=variables)
+    except (OSError, subprocess.CalledProcessError) as error:
+        print(f"no extension module for door/…: {error}", file=sys.stderr)
+
+
+def door() -> Any:
+    """That module, for a workload."""
+    if "door_bench" in sys.modules:
+        return sys.modules["door_bench"]
+    path = TARGET / "door" / "release" / "libdoor_bench.so"
+    spec = importlib.util.spec_from_file_location("door_bench", path)
+    if spec is None or spec.loader is None:
+        raise ImportError(path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    sys.modules["door_bench"] = module
+    module.one_worker()
+    return module
+
+
 def prebuilt(directory: Path) -> Native:
     """The binaries from a folder; the bare loop is built in any case, since it is for one Python."""
     return Native(directory / "bare-server", directory / "load-client", build_bare_loop())
+
+
+def build_extension(crate: str, module: str) -> None:
+    """Build an extension module in Rust in release mode, and put its package into `EXTENSIONS`."""
+    package, _, library = module.rpartition(".")
+    # One build is for every Python.
+    environment = {key: value for key, value in os.environ.items() if key != "PYO3_PYTHON"}
+    environment |= {"PYO3_NO_PYTHON": "1", "PYO3_BUILD_EXTENSION_MODULE": "1"}
+    target = ROOT / "target" / "door"
+    command = ["cargo", "build", "--release", "--manifest-path", str(ROOT / crate / "Cargo.toml")]
+    subprocess.run([*command, "--target-dir", str(target)], check=True, env=environment)
+    shutil.copytree(ROOT / crate / "python", EXTENSIONS, dirs_exist_ok=True)
+    shutil.copy2(target / "release" / f"lib{library}.so", EXTENSIONS / package / f"{library}.abi3.so")
 
 
 def build_bare_loop() -> Path | None:

@@ -91,6 +91,40 @@ def draw(plots: Sequence[Plot], folder: Path) -> None:
         canvas.savefig(folder / f"{plot.name}.svg", metadata={"Date": None})
 
 
+def draw_summary(rows: Sequence[tuple[str, Row]], loops: Sequence[str], title: str, path: Path) -> None:
+    """README's picture: the subject beside the best of the others. Raises ImportError as `draw`."""
+    import matplotlib
+    from matplotlib.figure import Figure as Canvas
+
+    matplotlib.rcParams.update({"svg.fonttype": "none", "svg.hashsalt": "ironloop", "font.size": 9})
+    canvas = Canvas(figsize=(8, 2 * ROW * len(rows) + 1), layout="constrained")
+    axes = canvas.add_subplot()
+    axes.set_xscale("log", base=2)
+    for index, (_, row) in enumerate(rows):
+        peer = row.best_peer(loops)
+        own = row.spread(SUBJECT)
+        for shift, who, spread in ((-0.19, peer and peer[0], peer and peer[1]), (0.19, SUBJECT, own)):
+            if spread is None:
+                continue
+            colour = COLOURS[SUBJECT] if who == SUBJECT else COLOURS["asyncio"]
+            axes.barh(index + shift, spread.median - 1, left=1, height=0.36, color=colour)
+            told = f" {row.told(spread.median)} " if who == SUBJECT else f" {who} "
+            side = "left" if spread.median >= 1 else "right"
+            style = {"fontsize": 7, "color": "#222222" if who == SUBJECT else "#777777"}
+            axes.text(spread.median, index + shift, told, va="center", ha=side, **style)
+    axes.axvline(1.0, color=COLOURS[BASELINE], linewidth=1)
+    axes.set_yticks(range(len(rows)), [label.replace("`", "") for label, _ in rows])
+    axes.invert_yaxis()
+    axes.margins(x=0.08, y=0.01)
+    axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}x")
+    axes.xaxis.grid(True, color="#e4e4e4")
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right", "left"]].set_visible(False)
+    axes.tick_params(left=False)
+    axes.set_title(title, fontsize=9, loc="left")
+    canvas.savefig(path, metadata={"Date": None})
+
+
 def _bars(axes, plot: Plot, columns: Sequence[str]) -> None:
     table, rows = plot.table, plot.rows
     axes.set_xscale("log", base=2 if table.base else 10)

@@ -20,7 +20,7 @@ from . import plots, record, report
 from .loops import BASELINE, SUBJECT
 from .report import Row, Table
 from .rounds import Results
-from .workload import REGISTRY
+from .workload import REGISTRY, Figure
 
 ROOT = Path(__file__).parent.parent.parent
 PLOTS = Path("docs/plots")
@@ -119,6 +119,18 @@ def summary(published: Published) -> str:
     return "\n".join(lines)
 
 
+def draw_summary(published: Published, file: Path) -> None:
+    """README's picture: the rows of its table that are rates beside the baseline's."""
+    rows = {(row.workload.name, row.key): row for row in published.rows() if row.kind is Figure.RATE}
+    drawn = [
+        (wanted["label"], row)
+        for wanted in SUMMARY
+        if (row := rows.get((wanted.get("workload"), wanted.get("figure"))))
+    ]
+    title = f"{SUBJECT} (red) and the best of the others, in multiples of {BASELINE}'s rate: more is better"
+    plots.draw_summary(drawn, published.loops, title, file)
+
+
 def _summary_cells(row: Row, loops: Sequence[str]) -> list[str]:
     baseline, own = row.spread(BASELINE), row.spread(SUBJECT)
     peer = row.best_peer([loop for loop in loops if loop not in (BASELINE, "asyncio")])
@@ -151,6 +163,7 @@ def publish(files: Sequence[Path], root: Path = ROOT) -> list[Path]:
     for old in (root / PLOTS).glob("*.svg"):
         old.unlink()
     plots.draw(published.plots, root / PLOTS)
+    draw_summary(published, root / PLOTS / "summary.svg")
     written = [root / PLOTS]
     for name, blocks in PAGES.items():
         page = root / name

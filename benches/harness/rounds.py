@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from .loops import BARE, IN_TLS_ONLY, WITHOUT_TLS
 from .sampler import SampleFailed, Sampler
 from .workload import Served, Timed, Workload
+
+if TYPE_CHECKING:
+    from progress import Progress
 
 TYPICAL = 1.5
 """Seconds that a sample takes, where nobody has measured it yet."""
@@ -68,8 +71,22 @@ def estimate(workloads: Sequence[Workload], loops: Sequence[str], *known: Result
     return len(pairs), sum(seconds.get(pair, TYPICAL) for pair in pairs)
 
 
+def steps(workloads: Sequence[Workload], loops: Sequence[str]) -> list[str]:
+    """The samples of a round, as the progress names them."""
+    return [
+        f"{workload.name} {participant}"
+        for workload in workloads
+        for participant in participants(workload, loops)
+    ]
+
+
 def run_round(
-    number: int, workloads: Sequence[Workload], loops: Sequence[str], sampler: Sampler, results: Results
+    number: int,
+    workloads: Sequence[Workload],
+    loops: Sequence[str],
+    sampler: Sampler,
+    results: Results,
+    progress: Progress,
 ) -> None:
     """Add the samples of round `number` to `results`.
 
@@ -81,10 +98,12 @@ def run_round(
         for participant in order[shift:] + order[:shift]:
             key = workload.name, participant
             if key in results.failures:
+                progress.skip(f"{workload.name} {participant}")
                 continue
             started = time.monotonic()
             try:
-                values = sampler.take(workload, participant)
+                with progress.step(f"{workload.name} {participant}"):
+                    values = sampler.take(workload, participant)
             except SampleFailed as failure:
                 taken = time.monotonic() - started
                 results.failures[key] = str(failure)
@@ -93,6 +112,4 @@ def run_round(
                 taken = time.monotonic() - started
                 results.samples.append(Sample(number, *key, values, taken))
                 told = "  ".join(f"{figure} {values[figure]:.6g}" for figure in workload.figures)
-            print(
-                f"  {workload.name:32} {participant:10} {taken:4.1f} s  {told}", file=sys.stderr, flush=True
-            )
+            progress.print(f"  {workload.name:32} {participant:10} {taken:4.1f} s  {told}")

@@ -166,8 +166,8 @@ class Served:
 class Asking:
     """`body(count, watch, connections, port)` makes `count` requests, over so many connections at once.
 
-    Who answers is the bare server in another process, with `answer` (`echo` or `http`): it sleeps whenever
-    there is nothing to answer, so that sending to it wakes it.
+    Who answers is the bare server in another process, with `answer` (`echo`, `http` or `http-1k`): it sleeps
+    whenever there is nothing to answer, so that sending to it wakes it.
     """
 
     name: str
@@ -176,6 +176,8 @@ class Asking:
     connections: int
     answer: str
     figures: dict[str, Figure]
+    prepare: Callable[[], None] | None = None
+    """Builds what the client is, once for a run of the suite."""
 
     def values(self, count: int, watch: Stopwatch) -> dict[str, float]:
         return {"rate": count / watch.seconds, "cpu": watch.cpu / count}
@@ -266,7 +268,13 @@ def served(
 
 
 def asking(
-    name: str, connections: Iterable[int], *, count: int, alone: int, answer: str
+    name: str,
+    connections: Iterable[int],
+    *,
+    count: int,
+    alone: int,
+    answer: str,
+    prepare: Callable[[], None] | None = None,
 ) -> Callable[[AskingBody], AskingBody]:
     """Register a client under each of `connections`, `alone` instead of `count` requests for a single one.
 
@@ -277,7 +285,7 @@ def asking(
         figures = {"rate": Figure.RATE, "cpu": Figure.TIME}
         for number in connections:
             requests = alone if number == 1 else count
-            REGISTRY.add(Asking(f"{name}/{number}", body, requests, number, answer, figures))
+            REGISTRY.add(Asking(f"{name}/{number}", body, requests, number, answer, figures, prepare))
         return body
 
     return register

@@ -10,7 +10,8 @@ _PARTS = {
         *("tasks", "futures", "combinators", "queues", "locks", "timeouts", "memory"),
     ),
     "Connections": ("echo", "tls", "calls"),
-    "Programs": ("http", "clients", "lookups", "files", "postgres", "startup"),
+    "Programs": ("http", "clients", "fetch", "lookups", "files", "slow_disk", "postgres", "startup"),
+    "Rust futures": ("door",),
 }
 
 _CONCEPTS = {concept: part for part, concepts in _PARTS.items() for concept in concepts}

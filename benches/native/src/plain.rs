@@ -20,13 +20,22 @@ impl Service for Echo {
 
 const HEAD_END: &[u8] = b"\r\n\r\n";
 
-const HELLO: &[u8] =
-    b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 13\r\n\r\nHello, world!";
+pub const HELLO: &[u8] = b"Hello, world!";
+pub const KIBIBYTE: &[u8] = &[b'x'; 1024];
 
-/// Answers each request head; requests that bring a body are not for it.
-#[derive(Default)]
+/// Answers each request head by the same; requests that bring a body are not for it.
 pub struct Http {
+    answer: Vec<u8>,
     answers: Vec<u8>,
+}
+
+impl Http {
+    #[must_use]
+    pub fn new(body: &[u8]) -> Self {
+        let head = "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length";
+        let answer = [format!("{head}: {}\r\n\r\n", body.len()).as_bytes(), body].concat();
+        Self { answer, answers: Vec::new() }
+    }
 }
 
 impl Service for Http {
@@ -47,7 +56,7 @@ impl Service for Http {
             };
             if *matched == HEAD_END.len() {
                 *matched = 0;
-                self.answers.extend_from_slice(HELLO);
+                self.answers.extend_from_slice(&self.answer);
             }
         }
         Ok(Answer { bytes: &self.answers, last: false })
@@ -60,9 +69,11 @@ mod tests {
 
     #[test]
     fn each_head_is_answered_once_however_it_comes() {
-        let mut service = Http::default();
+        let mut service = Http::new(HELLO);
+        let length = service.answer.len();
+        assert!(service.answer.ends_with(b"Content-Length: 13\r\n\r\nHello, world!"));
         let mut session = service.open().unwrap();
-        let mut answers = |bytes| service.answer(&mut session, bytes).unwrap().bytes.len() / HELLO.len();
+        let mut answers = |bytes| service.answer(&mut session, bytes).unwrap().bytes.len() / length;
         assert_eq!(answers(b"GET / HTTP/1.1\r\nHost: a\r\n\r"), 0);
         assert_eq!(answers(b"\nGET / HTTP/1.1\r\n\r\nGET / HTTP/1.1\r\n\r\r\n\r\n"), 3);
     }

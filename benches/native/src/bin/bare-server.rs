@@ -1,6 +1,6 @@
 //! A bare server: the yardstick for what a request costs when there is only the kernel (and the TLS library).
 //!
-//!     bare-server [--port PORT] [--answer echo|http|datagrams]
+//!     bare-server [--port PORT] [--answer echo|http|http-1k|datagrams]
 //!     bare-server [--port PORT] --tls LIBSSL|rustls --certificate FILE --key FILE
 //!
 //! LIBSSL is the path of the libssl to open: that which Python has loaded. Prints `LISTENING <port>` and ends when its
@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use ironloop_bench::datagrams;
 use ironloop_bench::openssl::OpensslEcho;
 use ironloop_bench::options::Options;
-use ironloop_bench::plain::{Echo, Http};
+use ironloop_bench::plain::{Echo, HELLO, Http, KIBIBYTE};
 use ironloop_bench::rustls_echo::RustlsEcho;
 use ironloop_bench::server::{Server, Service};
 use ironloop_bench::sys;
@@ -26,9 +26,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     let Some(library) = options.get::<String>("tls")? else {
         return match options.get_or("answer", "echo".to_owned())?.as_str() {
             "echo" => serve(&options, Echo),
-            "http" => serve(&options, Http::default()),
+            "http" => serve(&options, Http::new(HELLO)),
+            "http-1k" => serve(&options, Http::new(KIBIBYTE)),
             "datagrams" => serve_datagrams(&options),
-            answer => Err(format!("--answer: {answer} is none of echo, http, datagrams").into()),
+            answer => Err(format!("--answer: {answer} is none of echo, http, http-1k, datagrams").into()),
         };
     };
     let certificate: PathBuf = options.require("certificate")?;
