@@ -109,7 +109,10 @@ def _probe(executable: str) -> Python | None:
     command = shutil.which(executable)
     if command is None:
         return None
-    answer = subprocess.run([command, "-I", "-c", PROBE], capture_output=True, text=True)
+    try:
+        answer = subprocess.run([command, "-I", "-c", PROBE], capture_output=True, text=True)
+    except OSError:  # it is being installed right now, or made for another machine
+        return None
     if answer.returncode:
         return None
     facts = json.loads(answer.stdout)
