@@ -7,7 +7,7 @@ TLS is our transports' own (`crates/python/src/io/stream/tls`), from the beginni
 
 from __future__ import annotations
 
-from asyncio import constants, sslproto, streams
+from asyncio import constants, sslproto, streams, tasks
 from asyncio.log import logger
 from typing import TYPE_CHECKING, Any
 
@@ -76,7 +76,7 @@ class TlsUpgrade:
         ssl_handshake_timeout: float | None = None,
         ssl_shutdown_timeout: float | None = None,
     ) -> Any:
-        """Goes over to TLS; returns the transport that the protocol uses from now on.
+        """Goes over to TLS; returns the transport that the protocol uses from now on, or None if it was closed before.
 
         What a server's stream reader has received beyond what was read is the beginning of the handshake. A
         protocol that is paused for writing is resumed once what it has written is sent, as without TLS.
@@ -98,6 +98,10 @@ class TlsUpgrade:
         waiter = loop.create_future()
         asked = (sslcontext, server_side, server_hostname, ssl_handshake_timeout, ssl_shutdown_timeout)
         if is_native(loop) and (upgraded := _upgrade(loop, transport, protocol, waiter, asked)) is not None:
+            if not upgraded:
+                # The protocol hears of the end first.
+                await tasks.sleep(0)
+                return None
             try:
                 await waiter
             except BaseException:
@@ -135,7 +139,7 @@ class TlsUpgrade:
 
 
 def _upgrade(loop: Any, transport: Any, protocol: Any, waiter: Any, asked: tuple[Any, ...]) -> Any:
-    """A transport with TLS on top of one of ours, None for another's. The reader goes over at once: it may
+    """A transport with TLS on top of one of ours, None for another's, False for one that is closed. The reader goes over at once: it may
     get data, and be full, before whoever waits for the handshake runs again."""
     reader = protocol._stream_reader if isinstance(protocol, streams.StreamReaderProtocol) else None
     buffer = reader._buffer if reader is not None and asked[1] else b""
@@ -145,7 +149,7 @@ def _upgrade(loop: Any, transport: Any, protocol: Any, waiter: Any, asked: tuple
     except BaseException:
         transport.close()
         raise
-    if upgraded is not None and reader is not None:
+    if upgraded and reader is not None:
         _hand_over(reader, upgraded)
         if buffer:
             buffer.clear()

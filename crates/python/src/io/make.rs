@@ -7,6 +7,7 @@ use crate::ffi::{Arguments, Bytes, Context, Instance, Object, method_of};
 use crate::io::datagram::DatagramTransport;
 use crate::io::stream::{self, Asked, StreamTransport, Tls, Waiter};
 use crate::io::transport::Transport;
+use crate::io::transport::methods::boolean;
 
 /// The transport of a connected socket; its protocol is told in the next turn.
 fn stream_transport(slf: &Bound<'_, LoopCore>, arguments: Arguments<'_>) -> PyResult<Object> {
@@ -40,7 +41,7 @@ fn tls_transport(slf: &Bound<'_, LoopCore>, arguments: Arguments<'_>) -> PyResul
 }
 
 /// Goes over to TLS: a transport for the protocol on top of its own, or None where that is not one of this loop's, or
-/// somebody has given it methods. Its handshake begins in the next turn, with what came early.
+/// somebody has given it methods, or False where it is closed. Its handshake begins in the next turn, with what came early.
 fn tls_upgrade(slf: &Bound<'_, LoopCore>, arguments: Arguments<'_>) -> PyResult<Object> {
     let py = slf.py();
     let [transport, protocol, waiter, tls, early] =
@@ -51,7 +52,10 @@ fn tls_upgrade(slf: &Bound<'_, LoopCore>, arguments: Arguments<'_>) -> PyResult<
     let Some(ours) = ours else { return Ok(Object::none(py)) };
     let tls = Tls::new(py, &Asked::of(&tls.bind(py))?, Waiter::Upgrade(waiter.to_object(py)))?;
     let early = Bytes::of(&early.bind(py))?;
-    Ok(stream::put_on(slf, ours, &protocol, tls, early.as_ref())?.into_object())
+    match stream::put_on(slf, ours, &protocol, tls, early.as_ref())? {
+        Some(upgraded) => Ok(upgraded.into_object()),
+        None => boolean(py, false),
+    }
 }
 
 /// The transport of a datagram socket; its protocol is told in the next turn.

@@ -11,7 +11,6 @@
 use std::io;
 
 use ironloop_engine::stream::Way;
-use pyo3::exceptions::PyConnectionAbortedError;
 use pyo3::prelude::*;
 
 use super::delivering::Failure;
@@ -24,20 +23,26 @@ use crate::io::transport::{State as _, Transport};
 
 type This<'a> = &'a Instance<StreamTransport>;
 
-/// A transport with TLS for the protocol, on top of one that exists. It begins in the next turn, with what
-/// came too early for it.
+/// A transport with TLS for the protocol, on top of one that exists; none where that one is closed, or closing.
+/// It begins in the next turn, with what came too early for it.
+///
+/// # Errors
+/// What the one beneath has ended with; the end of file was written.
 pub(crate) fn put_on(
     owner: &Bound<'_, LoopCore>,
     beneath: This<'_>,
     protocol: &Object,
     tls: Tls,
     early: &[u8],
-) -> PyResult<Instance<StreamTransport>> {
+) -> PyResult<Option<Instance<StreamTransport>>> {
     let py = owner.py();
-    beneath.state.with(|state| state.stream.way()).map_err(after_eof)?;
     if beneath.is_closing() {
-        return Err(PyConnectionAbortedError::new_err("The connection is closed"));
+        return match beneath.state.with(|state| state.error.as_ref().map(|error| error.clone_ref(py))) {
+            Some(error) => Err(PyErr::from_value(error.bind(py).clone())),
+            None => Ok(None),
+        };
     }
+    beneath.state.with(|state| state.stream.way()).map_err(after_eof)?;
     tls.keep(py, early)?;
     let setup = Setup {
         descriptor: Descriptor::Beneath,
@@ -63,7 +68,7 @@ pub(crate) fn put_on(
     });
     drop(old);
     StreamTransport::begin(&this, py);
-    Ok(this)
+    Ok(Some(this))
 }
 
 /// Beneath: what it tells of the connection.
