@@ -76,10 +76,11 @@ class TlsUpgrade:
         ssl_handshake_timeout: float | None = None,
         ssl_shutdown_timeout: float | None = None,
     ) -> Any:
-        """Goes over to TLS; returns the transport that the protocol uses from now on, or None if it was closed before.
+        """Goes over to TLS; returns the transport that the protocol uses from now on.
 
-        What a server's stream reader has received beyond what was read is the beginning of the handshake. A
-        protocol that is paused for writing is resumed once what it has written is sent, as without TLS.
+        It returns None for a transport that is closed, or being closed. What a server's stream reader has received
+        beyond what was read is the beginning of the handshake. A protocol that is paused for writing is resumed
+        once what it has written is sent, as without TLS.
 
         Raises:
             TypeError: `sslcontext` is no such context, or the transport cannot go over to TLS.
@@ -139,8 +140,11 @@ class TlsUpgrade:
 
 
 def _upgrade(loop: Any, transport: Any, protocol: Any, waiter: Any, asked: tuple[Any, ...]) -> Any:
-    """A transport with TLS on top of one of ours, None for another's, False for one that is closed. The reader goes over at once: it may
-    get data, and be full, before whoever waits for the handshake runs again."""
+    """A transport with TLS on top of one of ours, None for another's, False for one that is closed.
+
+    The reader goes over at once: it may get data, and be full, before whoever waits for the handshake runs
+    again.
+    """
     reader = protocol._stream_reader if isinstance(protocol, streams.StreamReaderProtocol) else None
     buffer = reader._buffer if reader is not None and asked[1] else b""
     tls = checked(*asked)
