@@ -78,9 +78,9 @@ class TlsUpgrade:
     ) -> Any:
         """Goes over to TLS; returns the transport that the protocol uses from now on.
 
-        It returns None for a transport that is closed, or being closed. What a server's stream reader has received
-        beyond what was read is the beginning of the handshake. A protocol that is paused for writing is resumed
-        once what it has written is sent, as without TLS.
+        It returns None for a transport that is closed, or being closed. What a server's stream reader has
+        received beyond what was read is the beginning of the handshake. A protocol that is paused for
+        writing is resumed once what it has written is sent, as without TLS.
 
         Raises:
             TypeError: `sslcontext` is no such context, or the transport cannot go over to TLS.
