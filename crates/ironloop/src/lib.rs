@@ -43,6 +43,7 @@ pub mod tokio;
 
 #[cfg(feature = "pyo3")]
 pub use python::{
-    AsyncIter, Awaitable, Awaiting, CancelToken, awaiting, cancellable, coroutine, iterate, local_coroutine,
+    AsyncIter, Awaitable, Awaiting, CancelToken, Detached, awaiting, cancellable, coroutine, detached,
+    iterate, local_coroutine,
 };
 pub use runtime::{JoinError, JoinHandle, block_on, blocking, gather, spawn_local, yield_now};

@@ -12,7 +12,7 @@ use std::time::Duration;
 use ironloop_abi::{Call, Cell as AbiCell, Loop, MAJOR, MINOR, Object, Table, what};
 use ironloop_driver::{Events, Interest, Poller, RawFd, Timeout, Token, Trigger};
 
-use crate::host::table::TableLoop;
+use crate::host::table::{Calls, TableLoop};
 use crate::host::{self, Host};
 use crate::net::{TcpListener, TcpStream, UnixStream};
 use crate::time::{Instant, sleep, timeout};
@@ -196,7 +196,8 @@ fn run<T>(future: impl Future<Output = T>) -> T {
         handed: RefCell::default(),
         numbers: Cell::new(0),
     }));
-    let home = TableLoop::running(&TABLE, |_| unreachable!()).unwrap();
+    let calls = Calls { spawn: |_| unreachable!(), attached: |call| call() };
+    let home = TableLoop::running(&TABLE, calls).unwrap();
     let mut future = Box::pin(future);
     let mut events = Events::with_capacity(8);
     let output = loop {

@@ -21,8 +21,16 @@ use crate::net::Readiness;
 pub(crate) struct TableLoop {
     table: &'static Table,
     at: NonNull<Loop>,
+    calls: Calls,
+}
+
+/// What of Python's side is done for it.
+#[derive(Clone, Copy)]
+pub(crate) struct Calls {
     /// Polls a future on it from now on.
-    spawn: fn(Spawnable),
+    pub(crate) spawn: fn(Spawnable),
+    /// Calls while the thread is attached, which it is not inside of a future that is `detached`.
+    pub(crate) attached: fn(&mut dyn FnMut()),
 }
 
 // SAFETY: a loop is counted by its own table, from any thread; the functions that ask for the loop's thread
@@ -49,14 +57,14 @@ impl Drop for TableLoop {
 impl TableLoop {
     /// The loop that runs in this thread.
     #[cfg_attr(not(feature = "pyo3"), allow(dead_code, reason = "there is none without Python"))]
-    pub(crate) fn running(table: &'static Table, spawn: fn(Spawnable)) -> Option<Self> {
+    pub(crate) fn running(table: &'static Table, calls: Calls) -> Option<Self> {
         // SAFETY: a table's functions are those of `crates/abi`; the loop is valid while it runs, which it
         // does until this returns.
         let at = unsafe { (table.loop_running)() };
         let at = NonNull::new(at.cast_mut())?;
         // SAFETY: it runs.
         unsafe { (table.loop_retain)(at.as_ptr()) };
-        Some(Self { table, at, spawn })
+        Some(Self { table, at, calls })
     }
 
     pub(crate) fn is(&self, other: &Self) -> bool {
@@ -69,16 +77,19 @@ impl TableLoop {
     }
 
     pub(crate) fn spawn(&self, future: Spawnable) {
-        (self.spawn)(future);
+        (self.calls.spawn)(future);
     }
 
     /// Nothing if the loop is closed.
     pub(crate) fn set_timer(&self, deadline: i64, waker: Waker) -> Option<TableTimer> {
         let alarm = Arc::new(Alarm(Mutex::new(Some(waker))));
         let data = Arc::into_raw(Arc::clone(&alarm));
-        // SAFETY: it is kept; `due` takes what is handed over here.
-        let number =
-            unsafe { (self.table.timer_set)(self.at.as_ptr(), deadline, due, data.cast_mut().cast()) };
+        let mut number = 0;
+        (self.calls.attached)(&mut || {
+            // SAFETY: it is kept; `due` takes what is handed over here.
+            number =
+                unsafe { (self.table.timer_set)(self.at.as_ptr(), deadline, due, data.cast_mut().cast()) };
+        });
         if number == 0 {
             // SAFETY: a refused one is ours still.
             drop(unsafe { Arc::from_raw(data) });
@@ -90,10 +101,13 @@ impl TableLoop {
     pub(crate) fn watch(&self, fd: RawFd, readiness: &Arc<Readiness>) -> io::Result<TableSource> {
         let data = Arc::into_raw(Arc::clone(readiness));
         let mut number = 0;
-        // SAFETY: it is kept; `report` takes what is handed over here, and the number outlives the call.
-        let error = unsafe {
-            (self.table.source_add)(self.at.as_ptr(), fd, report, data.cast_mut().cast(), &raw mut number)
-        };
+        let mut error = 0;
+        (self.calls.attached)(&mut || {
+            // SAFETY: it is kept; `report` takes what is handed over here, and the number outlives the call.
+            error = unsafe {
+                (self.table.source_add)(self.at.as_ptr(), fd, report, data.cast_mut().cast(), &raw mut number)
+            };
+        });
         if error != 0 {
             // SAFETY: a refused one is ours still.
             drop(unsafe { Arc::from_raw(data) });

@@ -16,7 +16,7 @@ use super::guest::Mailbox;
 use super::polling;
 use super::spawn;
 use super::table::table;
-use crate::host::table::TableLoop;
+use crate::host::table::{Calls, TableLoop};
 use crate::host::{self, Finds, Host};
 use crate::runtime::guest::Guest;
 use crate::runtime::{Core, Door};
@@ -30,6 +30,14 @@ thread_local! {
     /// Those of a loop that is open still when its thread ends are left to themselves, as the loop is.
     static GUESTS: RefCell<ManuallyDrop<Guests>> = const { RefCell::new(ManuallyDrop::new(Vec::new())) };
 }
+
+/// What the loops of ironloop's are asked by.
+const CALLS: Calls = Calls {
+    spawn: spawn::on_table,
+    attached: |call| {
+        if polling::is_attached() { call() } else { Python::attach(|_| call()) }
+    },
+};
 
 /// Polls on the loop that runs here, which is looked for when somebody asks: most polls ask for nothing.
 /// Where none runs, a future finds no time and no sockets.
@@ -54,7 +62,7 @@ fn here(py: Python<'_>) -> Option<Host> {
                 last.as_ref().filter(|(at, _)| *at == running).map(|(_, host)| host.clone())
             });
             return known.or_else(|| {
-                let host = Host::Table(TableLoop::running(table, spawn::on_table)?);
+                let host = Host::Table(TableLoop::running(table, CALLS)?);
                 let before = LAST.replace(Some((running, host.clone())));
                 drop(before);
                 Some(host)

@@ -22,6 +22,9 @@ struct Here {
     last: Cell<Option<Facts>>,
     /// Whether there ever was a mailbox in this thread.
     has_mailbox: Cell<bool>,
+    /// Whether what is polled here is polled attached: not by a program without Python, by Tokio's workers, or
+    /// detached.
+    attached: Cell<bool>,
 }
 
 thread_local! {
@@ -31,6 +34,7 @@ thread_local! {
             polls: Cell::new(0),
             last: Cell::new(None),
             has_mailbox: Cell::new(false),
+            attached: Cell::new(false),
         }
     };
 }
@@ -48,7 +52,9 @@ pub(super) fn poll<R>(
         let before = here.seat.replace(seat);
         here.polls.set(here.polls.get() + 1);
         here.last.set(Some(facts));
+        let attached = here.attached.replace(true);
         let polled = catch_unwind(AssertUnwindSafe(poll));
+        here.attached.set(attached);
         here.polls.set(here.polls.get() - 1);
         here.seat.set(before);
         if here.has_mailbox.get() {
@@ -69,11 +75,38 @@ pub(super) fn looks_afterwards<R>(py: Python<'_>, run: impl FnOnce() -> R) -> R 
     HERE.with(|here| {
         here.polls.set(here.polls.get() + 1);
         let running = Running(here);
-        let ran = run();
+        let ran = as_attached(here, true, run);
         drop(running);
         guest::look(py);
         ran
     })
+}
+
+/// Polls here, attached or not: what it is inside of comes back afterwards, also after a panic.
+fn as_attached<R>(here: &Here, attached: bool, poll: impl FnOnce() -> R) -> R {
+    struct Before<'a>(&'a Here, bool);
+    impl Drop for Before<'_> {
+        fn drop(&mut self) {
+            self.0.attached.set(self.1);
+        }
+    }
+    let _before = Before(here, here.attached.replace(attached));
+    poll()
+}
+
+/// Polls something by itself, on a thread that is attached.
+pub(super) fn attached<R>(_py: Python<'_>, poll: impl FnOnce() -> R) -> R {
+    HERE.with(|here| as_attached(here, true, poll))
+}
+
+/// Polls where the thread has let go of the interpreter.
+pub(super) fn detached<R>(poll: impl FnOnce() -> R) -> R {
+    HERE.with(|here| as_attached(here, false, poll))
+}
+
+/// Whether what is polled on this thread is polled attached.
+pub(super) fn is_attached() -> bool {
+    HERE.with(|here| here.attached.get())
 }
 
 /// What was polled last on this thread, if it was since this was asked before.

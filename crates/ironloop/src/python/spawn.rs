@@ -13,6 +13,7 @@ use pyo3::prelude::*;
 
 use super::hosts;
 use super::link::Shared;
+use super::polling;
 use super::table::table;
 use crate::host::Spawnable;
 
@@ -67,7 +68,8 @@ unsafe extern "C" fn run(data: *mut c_void, bits: u32) {
     let shared = &spawned.shared;
     shared.state.begin();
     let waker = Waker::from(Arc::clone(shared));
-    let polled = Python::attach(|_| hosts::enter(|| future.as_mut().poll(&mut Context::from_waker(&waker))));
+    let poll = || hosts::enter(|| future.as_mut().poll(&mut Context::from_waker(&waker)));
+    let polled = Python::attach(|py| polling::attached(py, poll));
     match polled {
         Poll::Pending => {
             spawned.future.replace(Some(future));

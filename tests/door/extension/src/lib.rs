@@ -1,5 +1,6 @@
 //! What tests/test_door.py awaits.
 
+mod detached;
 mod edges;
 
 use std::cell::Cell;
@@ -517,6 +518,8 @@ fn forget(count: usize) {
 
 #[pymodule]
 mod door_extension {
+    #[pymodule_export]
+    use super::detached::{Meeting, holds_detached, waits_detached};
     #[pymodule_export]
     use super::edges::{Kept, holding, lends_its_waker, lets_go, one_after_another, one_and_a_panic, polled};
     #[pymodule_export]
