@@ -8,8 +8,12 @@ use pyo3::prelude::*;
 
 use super::blank::Blank;
 
-/// The messages that come at once, mostly, before the first is done with.
-const PLACES: usize = 16;
+/// So many messages of any length, whatever else: those that come in one turn, mostly, before the first is done with.
+const LEAST_PLACES: usize = 16;
+
+/// More only as long as all of them together have no more than this. A server of streams has a message of each of its
+/// connections at once, and what is left over of them is the loop's to keep.
+const MOST_KEPT: usize = LEAST_PLACES * LONG;
 
 /// As many others are looked at where the last one is still somebody's: connections that keep theirs until the next has
 /// come do not come in a row.
@@ -28,9 +32,12 @@ const MOST: usize = 72 * 1024;
 #[derive(Default)]
 pub(crate) struct Recycled {
     /// A ring: who is done with one at a time uses the same again and again, who keeps some for a while goes round.
-    places: [Option<Blank>; PLACES],
+    /// It begins with one place, and grows where all that are looked at are somebody's.
+    places: Vec<Option<Blank>>,
     /// The place that was used last.
     recent: usize,
+    /// So many bytes are in the ring.
+    kept: usize,
     long: Option<Blank>,
 }
 
@@ -50,24 +57,51 @@ impl Recycled {
         } else if length > LONG {
             take(&mut self.long, length)
         } else {
-            take(&mut self.places[self.recent], length).or_else(|| {
-                (0..TRIES).find_map(|_| {
-                    self.recent = (self.recent + 1) % PLACES;
-                    take(&mut self.places[self.recent], length)
-                })
-            })
+            self.find(length)
         };
         known.map_or_else(|| Blank::new(py, length), Ok)
+    }
+
+    #[inline]
+    fn find(&mut self, length: usize) -> Option<Blank> {
+        let recent = self.places.get_mut(self.recent)?;
+        let found = take(recent, length).or_else(|| {
+            (0..TRIES).find_map(|_| {
+                self.recent = if self.recent + 1 < self.places.len() { self.recent + 1 } else { 0 };
+                take(&mut self.places[self.recent], length)
+            })
+        })?;
+        self.kept -= found.capacity();
+        Some(found)
     }
 
     /// Its memory is the next one's as soon as nobody else has it.
     #[inline]
     pub(crate) fn keep(&mut self, blank: Blank) {
         let length = blank.capacity();
-        if Self::takes(length) {
-            let place = if length > LONG { &mut self.long } else { &mut self.places[self.recent] };
-            // What goes is a `bytes`: to drop it runs no code of others.
-            *place = Some(blank);
+        if !Self::takes(length) {
+            return;
+        }
+        // What goes is a `bytes`: to drop it runs no code of others.
+        if length > LONG {
+            self.long = Some(blank);
+            return;
+        }
+        self.kept += length;
+        match self.places.get_mut(self.recent) {
+            Some(place @ None) => *place = Some(blank),
+            _ => self.add(blank),
+        }
+    }
+
+    /// None was free.
+    #[cold]
+    fn add(&mut self, blank: Blank) {
+        if self.places.len() < LEAST_PLACES || self.kept <= MOST_KEPT {
+            self.recent = self.places.len();
+            self.places.push(Some(blank));
+        } else if let Some(before) = self.places[self.recent].replace(blank) {
+            self.kept -= before.capacity();
         }
     }
 }
