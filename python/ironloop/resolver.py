@@ -129,9 +129,11 @@ class Lookups:
         if number is None:
             return None
         try:
-            return addresses.named(await future)
-        finally:
+            answers = await future
+        except BaseException:
             self._native.forget(number)
+            raise
+        return addresses.named(answers)
 
     def submit(self, loop: Any, function: Callable[..., Any], /, *arguments: Any) -> asyncio.Future[Any]:
         """Calls the function in a thread, now or when one is free. Unless the future is cancelled before.

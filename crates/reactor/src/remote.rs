@@ -39,16 +39,31 @@ impl<R> Remote<R> {
     /// Leaves an item, and wakes the loop if it sleeps. `Some` is the item of a loop that is closed. An
     /// error: it was left, and the loop could not be woken.
     pub fn deliver(&self, item: R) -> io::Result<Option<R>> {
-        match self.inbox.deliver(item) {
-            Delivery::Left => Ok(None),
-            Delivery::LeftWithSleeper => self.notify().map(|()| None),
-            Delivery::Refused(item) => Ok(Some(item)),
+        match self.leave(item) {
+            Ok(false) => Ok(None),
+            Ok(true) => self.rouse().map(|()| None),
+            Err(item) => Ok(Some(item)),
         }
+    }
+
+    /// The first half of [`deliver`](Self::deliver), for who holds a lock that the loop will want: whether the loop
+    /// sleeps, and nobody else wakes it. Then [`rouse`](Self::rouse) has to follow.
+    pub fn leave(&self, item: R) -> Result<bool, R> {
+        match self.inbox.deliver(item) {
+            Delivery::Left => Ok(false),
+            Delivery::LeftWithSleeper => Ok(true),
+            Delivery::Refused(item) => Err(item),
+        }
+    }
+
+    /// The second half.
+    pub fn rouse(&self) -> io::Result<()> {
+        self.notifier().as_ref().map_or(Ok(()), Notifier::notify)
     }
 
     /// Ends the loop's sleep, if it sleeps.
     pub fn wake(&self) -> io::Result<()> {
-        if self.inbox.request_wake() { self.notify() } else { Ok(()) }
+        if self.inbox.request_wake() { self.rouse() } else { Ok(()) }
     }
 
     /// From now on nothing arrives, or again.
@@ -116,10 +131,6 @@ impl<R> Remote<R> {
     /// The loop's descriptors end.
     pub(crate) fn take_notifier(&self) -> Option<Notifier> {
         self.notifier().take()
-    }
-
-    fn notify(&self) -> io::Result<()> {
-        self.notifier().as_ref().map_or(Ok(()), Notifier::notify)
     }
 
     fn notifier(&self) -> MutexGuard<'_, Option<Notifier>> {

@@ -156,12 +156,27 @@ impl Table {
         }
         // Nobody else writes it.
         let _ = answer.set(question.ask());
+        if self.leave(slot) {
+            // Without the lock, which the loop takes as soon as it is awake, to ask the next one. One that cannot be
+            // woken has the answer when it wakes up.
+            let _ = self.remote.rouse();
+        }
+    }
+
+    /// Leaves what has been answered with the loop. Whether that has to be woken.
+    fn leave(&self, slot: Slot) -> bool {
         // As long as it is held, nobody closes the table: what the loop does not take goes back into it.
         let mut open = self.lock();
-        let Some(slots) = open.as_mut() else { return };
-        let Some(lookup) = slots.remove(slot) else { return };
-        if let Ok(Some(Item::Other(_, lookup))) = self.remote.deliver(Item::Other(&ANSWERED, lookup)) {
-            slots.insert(lookup);
+        let Some(slots) = open.as_mut() else { return false };
+        let Some(lookup) = slots.remove(slot) else { return false };
+        match self.remote.leave(Item::Other(&ANSWERED, lookup)) {
+            Ok(sleeps) => sleeps,
+            Err(refused) => {
+                if let Item::Other(_, lookup) = refused {
+                    slots.insert(lookup);
+                }
+                false
+            }
         }
     }
 }
