@@ -32,6 +32,8 @@ class Blocked:
         coroutine: the qualified name of the task's coroutine.
         awaiters: the names of the tasks that await it, the next first.
         stack: where the thread was when it was reported, inside of the loop, the innermost call last.
+        rust: the Rust future that was polled, of an extension module that uses the crate `ironloop`: its name, its crate and
+            function, the file and line where it was made; None if none was.
         text: all of it, as it stands in the log.
     """
 
@@ -44,6 +46,7 @@ class Blocked:
         "cpu",
         "duration",
         "loop",
+        "rust",
         "stack",
         "task",
         "text",
@@ -61,6 +64,7 @@ class Blocked:
         coroutine: str | None,
         awaiters: list[str],
         stack: Iterable[tuple[str, int, str]],
+        rust: str | None = None,
     ) -> None:
         self.loop = loop
         self.text = text
@@ -71,6 +75,7 @@ class Blocked:
         self.task = task
         self.coroutine = coroutine
         self.awaiters = awaiters
+        self.rust = rust
         # The lines themselves are read by whoever formats it.
         self.stack = StackSummary()
         self.stack.extend(FrameSummary(*place, lookup_line=False) for place in stack)

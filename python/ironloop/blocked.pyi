@@ -17,6 +17,7 @@ class Blocked:
         "cpu",
         "duration",
         "loop",
+        "rust",
         "stack",
         "task",
         "text",
@@ -31,6 +32,7 @@ class Blocked:
     coroutine: str | None
     awaiters: list[str]
     stack: StackSummary
+    rust: str | None
     def __init__(
         self,
         loop: asyncio.AbstractEventLoop,
@@ -43,6 +45,7 @@ class Blocked:
         coroutine: str | None,
         awaiters: list[str],
         stack: Iterable[tuple[str, int, str]],
+        rust: str | None = None,
     ) -> None: ...
 
 def add_blocked_callback(callback: _C) -> _C: ...

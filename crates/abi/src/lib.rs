@@ -13,11 +13,12 @@
 #![no_std]
 
 use core::ffi::{CStr, c_int, c_void};
+use core::sync::atomic::AtomicPtr;
 
 /// The major that this crate describes.
 pub const MAJOR: u32 = 0;
 /// The newest minor that it describes.
-pub const MINOR: u32 = 1;
+pub const MINOR: u32 = 2;
 /// The capsule's name.
 pub const CAPSULE: &CStr = c"ironloop._ironloop.door_v1";
 /// Where the capsule is: a module, and its attribute.
@@ -41,6 +42,34 @@ pub struct Cell {
 #[repr(C)]
 pub struct Object {
     _opaque: [u8; 0],
+}
+
+/// A text that is never freed: UTF-8.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct Text {
+    pub at: *const u8,
+    pub length: usize,
+}
+
+impl Text {
+    #[must_use]
+    pub const fn new(text: &'static str) -> Self {
+        Self { at: text.as_ptr(), length: text.len() }
+    }
+}
+
+/// What a Rust future tells of itself.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct Facts {
+    /// What Python calls it.
+    pub name: Text,
+    /// The path of its type, which begins with the crate.
+    pub path: Text,
+    /// Where it was made.
+    pub file: Text,
+    pub line: usize,
 }
 
 /// Called by a loop, on its thread, attached, as an item of a turn. May call the table, and whatever else
@@ -132,6 +161,10 @@ pub struct Table {
     /// A class whose instances are resumed as coroutines are: `create_task` takes them without asking. 0, or
     /// -1 with an exception set. Attached, any thread.
     pub adopt: unsafe extern "C" fn(class: *mut Object) -> c_int,
+
+    /// Where this thread shows which Rust future it polls, for whoever looks while a poll lasts; null in it says none. Who
+    /// polls puts back what was there. Valid as long as the thread. Any thread.
+    pub polled: unsafe extern "C" fn() -> *const AtomicPtr<Facts>,
 }
 
 #[cfg(test)]
@@ -164,6 +197,7 @@ mod tests {
             offset_of!(Table, send_home),
             offset_of!(Table, stop),
             offset_of!(Table, adopt),
+            offset_of!(Table, polled),
         ];
         let first = word + 8;
         for (index, offset) in functions.into_iter().enumerate() {

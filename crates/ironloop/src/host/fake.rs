@@ -5,11 +5,11 @@ use std::ffi::{c_int, c_void};
 use std::io;
 use std::ptr;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicIsize, Ordering};
+use std::sync::atomic::{AtomicIsize, AtomicPtr, Ordering};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use ironloop_abi::{Call, Cell as AbiCell, Loop, MAJOR, MINOR, Object, Table, what};
+use ironloop_abi::{Call, Cell as AbiCell, Facts, Loop, MAJOR, MINOR, Object, Table, what};
 use ironloop_driver::{Events, Interest, Poller, RawFd, Timeout, Token, Trigger};
 
 use crate::host::table::{Calls, TableLoop};
@@ -147,6 +147,10 @@ unsafe extern "C" fn stop(_: *mut Object) {
     unreachable!()
 }
 
+unsafe extern "C" fn polled() -> *const AtomicPtr<Facts> {
+    ptr::null()
+}
+
 unsafe extern "C" fn adopt(_: *mut Object) -> c_int {
     unreachable!()
 }
@@ -173,6 +177,7 @@ static TABLE: Table = Table {
     send_home,
     stop,
     adopt,
+    polled,
 };
 
 impl Fake {
@@ -196,7 +201,7 @@ fn run<T>(future: impl Future<Output = T>) -> T {
         handed: RefCell::default(),
         numbers: Cell::new(0),
     }));
-    let calls = Calls { spawn: |_| unreachable!(), attached: |call| call() };
+    let calls = Calls { spawn: |_, _| unreachable!(), attached: |call| call() };
     let home = TableLoop::running(&TABLE, calls).unwrap();
     let mut future = Box::pin(future);
     let mut events = Events::with_capacity(8);

@@ -14,6 +14,7 @@ use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::io;
 use std::ops::Deref;
+use std::panic::Location;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -31,6 +32,15 @@ const BUDGET: u32 = 64;
 
 /// What a host is given to run: it has no result, and never panics.
 pub(crate) type Spawnable = Pin<Box<dyn Future<Output = ()>>>;
+
+/// What a spawned future tells of itself.
+#[derive(Clone, Copy)]
+#[cfg_attr(not(feature = "pyo3"), allow(dead_code, reason = "for Python"))]
+pub(crate) struct Made {
+    /// The type, which begins with the crate.
+    pub(crate) path: &'static str,
+    pub(crate) place: &'static Location<'static>,
+}
 
 /// A loop that polls futures. Belongs to its thread.
 #[derive(Clone)]
@@ -169,10 +179,10 @@ impl Host {
     }
 
     /// Polls it from now on, until it is ready or the loop ends.
-    pub(crate) fn spawn(&self, future: Spawnable) {
+    pub(crate) fn spawn(&self, future: Spawnable, made: Made) {
         match self {
             Self::Own(core) => core.spawn(future),
-            Self::Table(on) => on.spawn(future),
+            Self::Table(on) => on.spawn(future, made),
         }
     }
 

@@ -13,7 +13,7 @@ use std::task::Waker;
 use ironloop_abi::{Loop, Table, what};
 use ironloop_driver::{RawFd, Ready};
 
-use crate::host::Spawnable;
+use crate::host::{Made, Spawnable};
 use crate::net::Readiness;
 
 /// A loop that is kept. Any thread may have it, compare it, and let go of it; what it offers, it offers on
@@ -28,7 +28,7 @@ pub(crate) struct TableLoop {
 #[derive(Clone, Copy)]
 pub(crate) struct Calls {
     /// Polls a future on it from now on.
-    pub(crate) spawn: fn(Spawnable),
+    pub(crate) spawn: fn(Spawnable, Made),
     /// Calls while the thread is attached, which it is not inside of a future that is `detached`.
     pub(crate) attached: fn(&mut dyn FnMut()),
 }
@@ -76,8 +76,8 @@ impl TableLoop {
         unsafe { (self.table.now)(self.at.as_ptr()) }
     }
 
-    pub(crate) fn spawn(&self, future: Spawnable) {
-        (self.calls.spawn)(future);
+    pub(crate) fn spawn(&self, future: Spawnable, made: Made) {
+        (self.calls.spawn)(future, made);
     }
 
     /// Nothing if the loop is closed.

@@ -2,16 +2,20 @@
 //! the mailbox afterwards. Kept in one place, since each poll asks for it.
 
 use std::cell::{Cell, RefCell};
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::ptr;
+use std::sync::atomic::{AtomicPtr, Ordering};
 use std::task::Waker;
 use std::thread;
 
+use ironloop_abi::{Facts as Shown, Text};
 use pyo3::prelude::*;
 
 use super::awaiting::Seat;
 use super::coroutine::Facts;
 use super::guest;
+use super::table;
+use crate::host::Made;
 
 struct Here {
     /// The seat of the coroutine that is being polled here; null in other polls.
@@ -25,6 +29,8 @@ struct Here {
     /// Whether what is polled here is polled attached: not by a program without Python, by Tokio's workers, or
     /// detached.
     attached: Cell<bool>,
+    /// Where a poll shows what it polls, to whoever looks while it lasts: in ironloop's module, if that is here. Else null.
+    shown: Cell<*const AtomicPtr<Shown>>,
 }
 
 thread_local! {
@@ -35,8 +41,60 @@ thread_local! {
             last: Cell::new(None),
             has_mailbox: Cell::new(false),
             attached: Cell::new(false),
+            shown: Cell::new(ptr::null()),
         }
     };
+}
+
+impl Here {
+    /// Polls, and shows meanwhile what.
+    #[inline]
+    fn showing<R>(
+        &self,
+        name: &'static str,
+        path: &'static str,
+        place: &'static Location<'static>,
+        poll: impl FnOnce() -> R,
+    ) -> R {
+        struct Showing<'a>(&'a AtomicPtr<Shown>, *mut Shown);
+        impl Drop for Showing<'_> {
+            fn drop(&mut self) {
+                self.0.store(self.1, Ordering::Release);
+            }
+        }
+        let Some(word) = self.word() else { return poll() };
+        // Who looks from another thread copies it, by reads that cannot fault, and sees whether it was there all the while.
+        let mut shown = facts_of(name, path, place);
+        let _showing = Showing(word, word.load(Ordering::Relaxed));
+        word.store(&raw mut shown, Ordering::Release);
+        poll()
+    }
+
+    fn word(&self) -> Option<&AtomicPtr<Shown>> {
+        if self.shown.get().is_null() {
+            // SAFETY: any thread may ask.
+            self.shown.set(unsafe { (table::known()?.polled)() });
+        }
+        // SAFETY: it is valid as long as this thread, of whose own this is.
+        unsafe { self.shown.get().as_ref() }
+    }
+}
+
+fn facts_of(name: &'static str, path: &'static str, place: &'static Location<'static>) -> Shown {
+    let line = place.line() as usize;
+    Shown { name: Text::new(name), path: Text::new(path), file: Text::new(place.file()), line }
+}
+
+/// What a spawned future tells of itself.
+pub(super) fn facts_of_spawned(made: Made) -> Shown {
+    facts_of(SPAWNED, made.path, made.place)
+}
+
+const SPAWNED: &str = "spawned";
+
+/// Polls what was spawned.
+pub(super) fn poll_spawned<R>(made: Made, poll: impl FnOnce() -> R) -> R {
+    HERE.with(|here| here.showing(SPAWNED, made.path, made.place, poll))
 }
 
 /// Polls a coroutine's future, by this waker, with a seat. A panic is given back.
@@ -53,7 +111,8 @@ pub(super) fn poll<R>(
         here.polls.set(here.polls.get() + 1);
         here.last.set(Some(facts));
         let attached = here.attached.replace(true);
-        let polled = catch_unwind(AssertUnwindSafe(poll));
+        let polled =
+            catch_unwind(AssertUnwindSafe(|| here.showing(facts.name, facts.path, facts.place, poll)));
         here.attached.set(attached);
         here.polls.set(here.polls.get() - 1);
         here.seat.set(before);

@@ -15,20 +15,22 @@ use super::hosts;
 use super::link::Shared;
 use super::polling;
 use super::table::table;
-use crate::host::Spawnable;
+use crate::host::{Made, Spawnable};
 
 struct Spawned {
     /// Empty while it is polled, and once it has ended.
     future: RefCell<Option<Spawnable>>,
     shared: Arc<Shared>,
+    made: Made,
 }
 
 /// Polls it from the next turn on. Where no loop of ironloop's runs it is dropped: its host has gone.
-pub(super) fn on_table(future: Spawnable) {
+pub(super) fn on_table(future: Spawnable, made: Made) {
     Python::attach(|py| {
         let Some(table) = table(py) else { return };
         let shared = Shared::new();
-        let spawned = Rc::new(Spawned { future: RefCell::new(Some(future)), shared: Arc::clone(&shared) });
+        let spawned =
+            Rc::new(Spawned { future: RefCell::new(Some(future)), shared: Arc::clone(&shared), made });
         let data = Rc::into_raw(spawned);
         // SAFETY: attached, on the loop's thread; `run` takes what is handed over here.
         let cell = unsafe {
@@ -69,7 +71,7 @@ unsafe extern "C" fn run(data: *mut c_void, bits: u32) {
     shared.state.begin();
     let waker = Waker::from(Arc::clone(shared));
     let poll = || hosts::enter(|| future.as_mut().poll(&mut Context::from_waker(&waker)));
-    let polled = Python::attach(|py| polling::attached(py, poll));
+    let polled = Python::attach(|py| polling::attached(py, || polling::poll_spawned(spawned.made, poll)));
     match polled {
         Poll::Pending => {
             spawned.future.replace(Some(future));

@@ -19,6 +19,13 @@ pub(crate) fn table(py: Python<'_>) -> Option<&'static Table> {
     Some(unsafe { &*found })
 }
 
+/// The same if it was found: nothing is looked for.
+#[inline]
+pub(super) fn known() -> Option<&'static Table> {
+    // SAFETY: as above; null where it was not found.
+    unsafe { FOUND.load(Ordering::Acquire).as_ref() }
+}
+
 #[cold]
 fn look(py: Python<'_>) -> Option<*mut Table> {
     // SAFETY: attached; borrowed references that are looked at before anything runs.

@@ -3,15 +3,15 @@
 //! Whoever runs it sees a future without a result that never panics; the rest is here, so it is the same on
 //! every loop. Belongs to the loop's thread.
 
-use std::any::Any;
+use std::any::{Any, type_name};
 use std::cell::RefCell;
 use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
-use crate::host;
+use crate::host::{self, Made};
 
 /// Has a future polled on the loop that polls now, beside the caller. It need not be `Send`.
 ///
@@ -40,7 +40,8 @@ where
 {
     let host = host::current().expect("spawn_local is called in a future that a loop polls");
     let shared = Rc::new(RefCell::new(Shared { state: State::Runs, runner: None, joiner: None }));
-    host.spawn(Box::pin(Spawned { future: Some(Box::pin(future)), shared: Rc::clone(&shared) }));
+    let made = Made { path: type_name::<F>(), place: Location::caller() };
+    host.spawn(Box::pin(Spawned { future: Some(Box::pin(future)), shared: Rc::clone(&shared) }), made);
     JoinHandle { shared }
 }
 

@@ -5,6 +5,7 @@ use std::ffi::{c_int, c_void};
 use std::mem::ManuallyDrop;
 use std::ptr;
 use std::sync::Arc;
+use std::sync::atomic::AtomicPtr;
 
 use ironloop_abi as abi;
 use ironloop_engine::Slot;
@@ -15,7 +16,7 @@ use pyo3::types::PyType;
 use super::cell::Cell;
 use super::{sources, timers};
 use crate::event_loop::home::{Home, core_here, here};
-use crate::event_loop::{Item, LoopCore};
+use crate::event_loop::{Item, LoopCore, polled_here};
 use crate::ffi::callback::Callback;
 use crate::ffi::{Object, adopted, stop};
 
@@ -41,6 +42,7 @@ static TABLE: abi::Table = abi::Table {
     send_home,
     stop: stop_with,
     adopt,
+    polled,
 };
 
 /// Puts the capsule into the module.
@@ -291,4 +293,8 @@ unsafe extern "C" fn adopt(class: *mut abi::Object) -> c_int {
             }
         }
     }
+}
+
+unsafe extern "C" fn polled() -> *const AtomicPtr<abi::Facts> {
+    polled_here()
 }

@@ -40,6 +40,7 @@ pub(crate) use make::create_native_task;
 pub(crate) use parts::Parts;
 pub(crate) use simulated::add_classes as add_simulated_classes;
 pub(crate) use sources::{Source, SourceKind, Sources};
+pub(crate) use watchdog::polled::here as polled_here;
 
 /// Gives the Python half of the loop the native methods of this wing.
 pub(crate) fn add_methods_to(class: &Bound<'_, PyType>) -> PyResult<()> {

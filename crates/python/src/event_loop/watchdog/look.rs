@@ -3,6 +3,7 @@
 use ironloop_reactor::{Doing, Finding};
 use ironloop_trace::ReportId;
 
+use super::polled::Polled;
 use super::registry::{Seen, Watched};
 use super::report::{Report, Said, Where};
 use super::saving::Recording;
@@ -153,12 +154,15 @@ impl Watched {
             },
         };
         let subject = eyes.ok().and_then(|eyes| Subject::of(eyes, subject));
+        let polled =
+            eyes.ok().filter(|_| whose == self.thread).and_then(|eyes| Polled::of(eyes, self.polled));
         Report {
             nanos,
             cpu,
             collecting,
             items: 1,
             subject,
+            polled,
             stack: stack.unwrap_or_default(),
             place,
             holder: Vec::new(),

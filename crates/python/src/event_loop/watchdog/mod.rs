@@ -10,6 +10,7 @@
 //! thread; `look` is that look; `report` is what is said, `saving` what is kept of it; `run` is a loop's side.
 
 mod look;
+pub(crate) mod polled;
 mod proof;
 mod registry;
 mod report;

@@ -33,6 +33,8 @@ pub(super) struct Watched {
     pub(super) pulse: Arc<Pulse>,
     pub(super) remote: Arc<Remote<Item>>,
     pub(super) thread: ThreadState,
+    /// Where that shows which Rust future it polls.
+    pub(super) polled: usize,
     /// The frame that runs the loop: what is inside of it is the program's.
     pub(super) outside: usize,
     pub(super) clock: Option<CpuClock>,

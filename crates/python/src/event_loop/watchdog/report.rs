@@ -7,6 +7,7 @@ use ironloop_driver::tell_on_stderr;
 use ironloop_frames::{Place, Stack};
 use ironloop_trace::{BlockKind, Reporter};
 
+use super::polled::Polled;
 use super::saving::Recording;
 use super::subject::Subject;
 
@@ -37,6 +38,8 @@ pub(super) struct Report {
     /// 1, or how many make a turn long of which none is.
     pub(super) items: u64,
     pub(super) subject: Option<Subject>,
+    /// The Rust future that is polled.
+    pub(super) polled: Option<Polled>,
     pub(super) stack: Stack,
     pub(super) place: Where,
     /// The inner calls of the thread that has the interpreter's lock meanwhile, if it is another.
@@ -94,7 +97,8 @@ impl Report {
 
     /// As it stands in the loop's file, where times are the file's clock's: now, when it has lasted so long.
     pub(super) fn told(&self, pen: &Reporter, over: bool) -> ironloop_trace::Report {
-        let mut stack = String::new();
+        let mut stack =
+            self.polled.as_ref().map_or_else(String::new, |polled| format!("{}\n", polled.line()));
         for Place { function, file, line } in self.stack.places.iter().rev() {
             // To write to a string cannot fail.
             let _ = writeln!(stack, "{function}\t{file}\t{line}");
@@ -160,11 +164,14 @@ impl Report {
                 write!(out, ", awaited by {awaiter}")?;
             }
         }
+        if let Some(polled) = &self.polled {
+            write!(out, "; in Rust {}", polled.text())?;
+        }
         out.push('\n');
         match self.place {
             Where::Unknown => writeln!(out, "  (its stack could not be read)")?,
             Where::Blind(why) => writeln!(out, "  (its stack cannot be read: {why})")?,
-            Where::Loop if self.stack.places.is_empty() => {
+            Where::Loop if self.stack.places.is_empty() && self.polled.is_none() => {
                 writeln!(out, "  (in no Python code of the program's: a callback in C, or the loop itself)")?;
             }
             Where::Loop | Where::Holder => {}

@@ -10,6 +10,7 @@ use pyo3::exceptions::PyException;
 use pyo3::prelude::*;
 use pyo3::types::PyList;
 
+use super::polled::{self, Polled};
 use super::registry::{self, ABSENT, Registry, Running, Seen, Watched, lock};
 use super::report::Report;
 use super::thread::watch;
@@ -68,6 +69,7 @@ impl Run {
         let watched = Watched {
             remote: Arc::clone(&core.remote),
             thread,
+            polled: polled::here().addr(),
             outside: stack_of_others::innermost_here(py).unwrap_or(0),
             clock: CpuClock::of_this_thread(),
             stretch: Stretch::new(threshold, pulse.beat(), now),
@@ -230,6 +232,7 @@ fn tell_one(slf: &Bound<'_, LoopCore>, report: &Report) -> PyResult<()> {
         report.coroutine(),
         report.subject.as_ref().map(|subject| subject.awaiters.clone()).unwrap_or_default(),
         PyList::new(py, stack)?,
+        report.polled.as_ref().map(Polled::text),
     );
     slf.call_method1(intern!(py, "_was_blocked"), facts).map(drop)
 }
