@@ -162,9 +162,13 @@ pub struct Table {
     /// -1 with an exception set. Attached, any thread.
     pub adopt: unsafe extern "C" fn(class: *mut Object) -> c_int,
 
-    /// Where this thread shows which Rust future it polls, for whoever looks while a poll lasts; null in it says none. Who
-    /// polls puts back what was there. Valid as long as the thread. Any thread.
+    /// Where this thread shows which Rust future it polls, for whoever looks while a poll lasts; null in it
+    /// says none. Who polls puts back what was there. Valid as long as the thread. Any thread.
     pub polled: unsafe extern "C" fn() -> *const AtomicPtr<Facts>,
+    /// A cell with a call, as [`cell_new`](Self::cell_new) makes it, for a Rust future that is polled by
+    /// itself: what that is is shown to whoever watches the loop. `facts` is copied.
+    pub cell_of_future:
+        unsafe extern "C" fn(*const Loop, call: Call, data: *mut c_void, facts: *const Facts) -> *const Cell,
 }
 
 #[cfg(test)]
@@ -198,6 +202,7 @@ mod tests {
             offset_of!(Table, stop),
             offset_of!(Table, adopt),
             offset_of!(Table, polled),
+            offset_of!(Table, cell_of_future),
         ];
         let first = word + 8;
         for (index, offset) in functions.into_iter().enumerate() {

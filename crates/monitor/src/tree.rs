@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::fmt::Write;
 
-use ironloop_trace::{File, Slot, Snapshot, State, TaskRow, Unreadable};
+use ironloop_trace::{File, Flags, Slot, Snapshot, State, TaskRow, Unreadable};
 use serde_json::{Value, json};
 
 use crate::graph::Graph;
@@ -129,6 +129,7 @@ impl Tree<'_> {
         let since = time(calibration.between(task.since, snapshot.now));
         let coroutine = match file.text(task.coroutine) {
             "" => String::new(),
+            text if task.flags.has(Flags::RUST) => format!(" {text} {}", file.text(task.place)),
             text => format!(" {text}()"),
         };
         let at = match file.text(task.waits_at) {
@@ -153,6 +154,7 @@ impl Tree<'_> {
         let awaits: Vec<Value> = children.into_iter().map(|child| self.value(child, depth + 1)).collect();
         let seconds = |nanos: f64| nanos / 1e9;
         json!({
+            "kind": if task.flags.has(Flags::RUST) { "Rust future" } else { "task" },
             "number": task.number,
             "name": task.name,
             "coroutine": file.text(task.coroutine),

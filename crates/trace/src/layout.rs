@@ -11,7 +11,7 @@ use std::ops::Range;
 
 /// The page, and what the area's parts are rounded up to.
 pub const PAGE: usize = 4096;
-pub const VERSION: u32 = 3;
+pub const VERSION: u32 = 4;
 /// The oldest that is read. What has come since is empty in it.
 pub(crate) const OLDEST: u32 = 2;
 

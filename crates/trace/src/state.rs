@@ -65,6 +65,7 @@ reasons! {
     Executor "executor job",
     Subprocess "subprocess",
     Other "other",
+    Rust "Rust",
 }
 
 impl State {
@@ -175,7 +176,7 @@ impl Subject {
                 }
                 R::StreamRead | R::StreamWrite => Self::Descriptor(number as i32),
                 R::Subprocess => Self::Process(number),
-                R::Future | R::Executor | R::Other => Self::Named(StringId(code as u32)),
+                R::Future | R::Executor | R::Other | R::Rust => Self::Named(StringId(code as u32)),
                 R::Group | R::QueueGet | R::QueuePut | R::QueueJoin => Self::object(number, code),
                 R::Lock | R::Semaphore | R::Event | R::Condition | R::Barrier => Self::object(number, code),
             },
@@ -233,6 +234,7 @@ mod tests {
             (State::Suspended(Reason::SocketRead), Subject::Descriptor(0)),
             (State::Suspended(Reason::Subprocess), Subject::Process(4711)),
             (State::Suspended(Reason::Other), Subject::Named(StringId(12))),
+            (State::Suspended(Reason::Rust), Subject::Named(StringId(13))),
             (State::Suspended(Reason::Lock), Subject::Nothing),
         ];
         for (state, subject) in held {

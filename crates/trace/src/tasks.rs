@@ -78,6 +78,8 @@ impl Flags {
     pub const STOCK: Self = Self(8);
     /// What it waits for is held by nobody else: it waits for ever.
     pub const FORSAKEN: Self = Self(16);
+    /// A Rust future that the loop polls by itself: its coroutine is the path of its type.
+    pub const RUST: Self = Self(32);
 
     pub fn has(self, other: Self) -> bool {
         self.0 & other.0 == other.0

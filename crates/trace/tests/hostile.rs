@@ -87,7 +87,7 @@ fn what_is_no_recording_is_called_so() {
     assert_eq!(why(&[b'x'; 5000]), "not a recording of ironloop");
     let mut newer = recording().to_vec();
     newer[8] = 99;
-    assert_eq!(why(&newer), "version 99 of the format, where this viewer knows 2 to 3");
+    assert_eq!(why(&newer), "version 99 of the format, where this viewer knows 2 to 4");
     let mut half = recording().to_vec();
     half.truncate(9000);
     assert!(why(&half).starts_with("cut off: 9000 bytes"), "{}", why(&half));

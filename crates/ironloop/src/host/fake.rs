@@ -147,6 +147,15 @@ unsafe extern "C" fn stop(_: *mut Object) {
     unreachable!()
 }
 
+unsafe extern "C" fn cell_of_future(
+    _: *const Loop,
+    _: Call,
+    _: *mut c_void,
+    _: *const Facts,
+) -> *const AbiCell {
+    ptr::null()
+}
+
 unsafe extern "C" fn polled() -> *const AtomicPtr<Facts> {
     ptr::null()
 }
@@ -178,6 +187,7 @@ static TABLE: Table = Table {
     stop,
     adopt,
     polled,
+    cell_of_future,
 };
 
 impl Fake {

@@ -29,7 +29,8 @@ struct Here {
     /// Whether what is polled here is polled attached: not by a program without Python, by Tokio's workers, or
     /// detached.
     attached: Cell<bool>,
-    /// Where a poll shows what it polls, to whoever looks while it lasts: in ironloop's module, if that is here. Else null.
+    /// Where a poll shows what it polls, to whoever looks while it lasts: in ironloop's module, if that is
+    /// here. Else null.
     shown: Cell<*const AtomicPtr<Shown>>,
 }
 
@@ -63,7 +64,8 @@ impl Here {
             }
         }
         let Some(word) = self.word() else { return poll() };
-        // Who looks from another thread copies it, by reads that cannot fault, and sees whether it was there all the while.
+        // Who looks from another thread copies it, by reads that cannot fault, and sees whether it was there
+        // all the while.
         let mut shown = facts_of(name, path, place);
         let _showing = Showing(word, word.load(Ordering::Relaxed));
         word.store(&raw mut shown, Ordering::Release);

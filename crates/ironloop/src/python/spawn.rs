@@ -38,7 +38,8 @@ pub(super) fn on_table(future: Spawnable, made: Made) {
             if running.is_null() {
                 std::ptr::null()
             } else {
-                (table.cell_new)(running, Some(run), data.cast_mut().cast())
+                let facts = polling::facts_of_spawned(made);
+                (table.cell_of_future)(running, run, data.cast_mut().cast(), &raw const facts)
             }
         };
         if cell.is_null() {

@@ -8,6 +8,8 @@ use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 
 use crate::event_loop::home::{Home, Tenant, core_here};
+use crate::event_loop::recorder::rust;
+use crate::event_loop::recorder::watch::RustFuture;
 use crate::event_loop::{Item, LoopCore};
 use crate::ffi::Object;
 use crate::ffi::callback::Callback;
@@ -23,18 +25,32 @@ pub(crate) struct Cell {
     home: Arc<Home>,
     /// Where its tenant is. Written on the loop's thread.
     slot: AtomicU64,
+    /// What is polled after each wake, if that says what it is.
+    future: Option<Arc<RustFuture>>,
 }
 
 impl Cell {
     pub(super) fn new(home: Arc<Home>) -> Self {
-        Self { home, slot: AtomicU64::new(NOWHERE) }
+        Self { home, slot: AtomicU64::new(NOWHERE), future: None }
     }
 
     /// One that calls after each wake.
-    pub(super) fn that_calls(home: Arc<Home>, core: &LoopCore, callback: Callback) -> Self {
-        let cell = Self::new(home);
-        cell.slot.store(core.lodge(Tenant::Runs(callback)).pack(), Ordering::Release);
-        cell
+    pub(super) fn that_calls(
+        home: Arc<Home>,
+        core: &LoopCore,
+        callback: Callback,
+        future: Option<RustFuture>,
+    ) -> Self {
+        let future = future.map(Arc::new);
+        if let Some(future) = &future {
+            rust::spawned(core, future);
+        }
+        let slot = core.lodge(Tenant::Runs(callback, future.clone()));
+        Self { home, slot: AtomicU64::new(slot.pack()), future }
+    }
+
+    pub(super) fn future(&self) -> Option<&RustFuture> {
+        self.future.as_deref()
     }
 
     pub(super) fn home(&self) -> &Home {

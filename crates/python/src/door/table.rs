@@ -16,6 +16,7 @@ use pyo3::types::PyType;
 use super::cell::Cell;
 use super::{sources, timers};
 use crate::event_loop::home::{Home, core_here, here};
+use crate::event_loop::recorder::{self, watch::RustFuture};
 use crate::event_loop::{Item, LoopCore, polled_here};
 use crate::ffi::callback::Callback;
 use crate::ffi::{Object, adopted, stop};
@@ -43,6 +44,7 @@ static TABLE: abi::Table = abi::Table {
     stop: stop_with,
     adopt,
     polled,
+    cell_of_future,
 };
 
 /// Puts the capsule into the module.
@@ -117,17 +119,45 @@ unsafe extern "C" fn cell_new(
     let cell = unsafe {
         with_home(of, |home| match call {
             None => Some(Cell::new(Arc::clone(home))),
-            Some(call) => {
-                let callback = Callback::new(call, data);
-                let make = |core: &Bound<'_, LoopCore>| {
-                    let open = !core.get().is_closed();
-                    open.then(|| Cell::that_calls(Arc::clone(home), core.get(), callback))
-                };
-                if_here(home, make).flatten()
-            }
+            Some(call) => that_calls(home, Callback::new(call, data), None),
         })
     };
+    address_of(cell)
+}
+
+fn that_calls(home: &Arc<Home>, callback: Callback, future: Option<RustFuture>) -> Option<Cell> {
+    let make = |core: &Bound<'_, LoopCore>| {
+        let open = !core.get().is_closed();
+        open.then(|| Cell::that_calls(Arc::clone(home), core.get(), callback, future))
+    };
+    if_here(home, make).flatten()
+}
+
+fn address_of(cell: Option<Cell>) -> *const abi::Cell {
     cell.map_or(ptr::null(), |cell| Arc::into_raw(Arc::new(cell)).cast())
+}
+
+unsafe extern "C" fn cell_of_future(
+    of: *const abi::Loop,
+    call: abi::Call,
+    data: *mut c_void,
+    facts: *const abi::Facts,
+) -> *const abi::Cell {
+    // SAFETY: see above; texts are never freed.
+    let cell = unsafe {
+        let facts = *facts;
+        let future = RustFuture::new(text(facts.path), text(facts.file), facts.line);
+        with_home(of, |home| that_calls(home, Callback::new(call, data), Some(future)))
+    };
+    address_of(cell)
+}
+
+/// # Safety
+/// It is as the contract says of it: never freed.
+unsafe fn text(text: abi::Text) -> &'static str {
+    // SAFETY: as the caller says.
+    let bytes = unsafe { std::slice::from_raw_parts(text.at, text.length) };
+    std::str::from_utf8(bytes).unwrap_or_default()
 }
 
 unsafe extern "C" fn cell_retain(of: *const abi::Cell) {
@@ -156,7 +186,16 @@ unsafe extern "C" fn cell_wait(of: *const abi::Cell) -> *mut abi::Object {
 
 unsafe extern "C" fn cell_wake(of: *const abi::Cell) -> bool {
     // SAFETY: see above.
-    unsafe { with_cell(of, Cell::wake) }
+    unsafe {
+        with_cell(of, |cell| {
+            if recorder::is_anywhere()
+                && let Some(future) = cell.future()
+            {
+                if_here(cell.home(), |core| recorder::rust::woken(core.get(), future));
+            }
+            cell.wake()
+        })
+    }
 }
 
 unsafe extern "C" fn cell_end(of: *const abi::Cell) -> bool {

@@ -17,6 +17,7 @@ use pyo3::prelude::*;
 
 use super::item::{Item, Timer};
 use super::loop_core::LoopCore;
+use super::recorder::watch::RustFuture;
 use crate::event_loop::{future, task};
 use crate::ffi::callback::Callback;
 use crate::ffi::derived::Own;
@@ -57,8 +58,8 @@ impl Home {
 pub(crate) enum Tenant {
     /// A future of Python's, for which a task waits: the wake gives it its result, once.
     Waits(Object),
-    /// Called after each wake.
-    Runs(Callback),
+    /// Called after each wake; what it polls, if it says so.
+    Runs(Callback, Option<Arc<RustFuture>>),
     /// Called when the time has come, once; by this timer.
     Timed(Callback, Slot),
 }
@@ -67,7 +68,7 @@ impl Traverse for Tenant {
     fn traverse(&self, visit: &mut Visit<'_>) -> Visited {
         match self {
             Self::Waits(future) => future.traverse(visit),
-            Self::Runs(_) | Self::Timed(..) => Ok(()),
+            Self::Runs(..) | Self::Timed(..) => Ok(()),
         }
     }
 }
@@ -77,7 +78,7 @@ impl Tenant {
     pub(super) fn discard(self) {
         match self {
             Self::Waits(future) => drop(future),
-            Self::Runs(callback) | Self::Timed(callback, _) => callback.call(what::ENDED),
+            Self::Runs(callback, _) | Self::Timed(callback, _) => callback.call(what::ENDED),
         }
     }
 }
@@ -154,7 +155,7 @@ impl LoopCore {
             let tenant = state.tenants.remove(slot)?;
             let timer = match tenant {
                 Tenant::Timed(_, timer) => state.reactor.engine.cancel(timer),
-                Tenant::Waits(_) | Tenant::Runs(_) => None,
+                Tenant::Waits(_) | Tenant::Runs(..) => None,
             };
             // A timer that leads to a slot owns nothing.
             debug_assert!(timer.is_none_or(|timer| matches!(timer, Timer::Run(_))));
@@ -164,9 +165,26 @@ impl LoopCore {
 
     fn tenant_that_runs(&self, slot: Slot) -> Option<Callback> {
         self.state.with(|state| match state.tenants.get(slot) {
-            Some(Tenant::Runs(callback)) => Some(*callback),
+            Some(Tenant::Runs(callback, _)) => Some(*callback),
             _ => None,
         })
+    }
+
+    /// The one that is polled at each wake, until it has ended.
+    pub(super) fn rust_future(&self, slot: Slot) -> Option<Arc<RustFuture>> {
+        self.state.with(|state| match state.tenants.get(slot) {
+            Some(Tenant::Runs(_, future)) => future.clone(),
+            _ => None,
+        })
+    }
+
+    /// Those that are polled here by themselves.
+    pub(super) fn rust_futures(&self) -> Vec<Arc<RustFuture>> {
+        let future = |tenant: &Tenant| match tenant {
+            Tenant::Runs(_, future) => future.clone(),
+            Tenant::Waits(_) | Tenant::Timed(..) => None,
+        };
+        self.state.with(|state| state.tenants.iter().filter_map(future).collect())
     }
 }
 
@@ -180,7 +198,7 @@ pub(super) fn run(slf: &Bound<'_, LoopCore>, slot: Slot) -> PyResult<()> {
     match slf.get().state.with(|state| state.tenants.remove(slot)) {
         None => Ok(()),
         Some(Tenant::Waits(future)) => give_result(slf, &future),
-        Some(Tenant::Runs(callback) | Tenant::Timed(callback, _)) => {
+        Some(Tenant::Runs(callback, _) | Tenant::Timed(callback, _)) => {
             task::vacate(slf)?;
             callback.call(what::DUE);
             Ok(())

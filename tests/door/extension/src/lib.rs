@@ -1,5 +1,6 @@
 //! What tests/test_door.py awaits.
 
+mod blocked;
 mod detached;
 mod edges;
 
@@ -518,6 +519,8 @@ fn forget(count: usize) {
 
 #[pymodule]
 mod door_extension {
+    #[pymodule_export]
+    use super::blocked::spawns_what_is_busy;
     #[pymodule_export]
     use super::detached::{Meeting, holds_detached, waits_detached};
     #[pymodule_export]

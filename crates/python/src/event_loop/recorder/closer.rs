@@ -14,6 +14,7 @@ use super::objects::ObjectMark;
 use crate::event_loop::LoopCore;
 use crate::event_loop::task::Task;
 use crate::ffi::Object;
+use crate::ffi::adopted::is_adopted;
 use crate::ffi::caller::is_the_programs;
 use crate::ffi::coroutine::{is_coroutine, is_interpreted};
 use crate::ffi::derived::Own;
@@ -47,6 +48,8 @@ struct Found<'py> {
     place: Option<(Object, i32)>,
     /// What is awaited below it, and the frame of it.
     known: Option<(Reason, Bound<'py, PyAny>)>,
+    /// The Rust future at the end.
+    rust: Option<Bound<'py, PyAny>>,
 }
 
 /// Runs no code but the interpreter's, and ours.
@@ -56,6 +59,10 @@ fn find(coroutine: Bound<'_, PyAny>) -> PyResult<Found<'_>> {
     let mut next = coroutine;
     for _ in 0..DEEPEST {
         let object = Object::from(&next);
+        if is_adopted(&object) {
+            found.rust = Some(next);
+            break;
+        }
         let (coroutine, generator) = is_interpreted(&object);
         let names = match (coroutine, generator) {
             (true, _) => (intern!(py, "cr_frame"), intern!(py, "cr_await")),
@@ -74,6 +81,7 @@ fn find(coroutine: Bound<'_, PyAny>) -> PyResult<Found<'_>> {
                 found = Found {
                     place: Some((code.getattr(intern!(py, "co_filename"))?.into(), line)),
                     known: None,
+                    rust: None,
                 };
             } else {
                 let name = code.getattr(intern!(py, "co_qualname"))?;
@@ -102,9 +110,15 @@ pub(super) fn reason_of(py: Python<'_>, task: &Own<Task>) -> Option<Reason> {
 pub(super) fn look(slf: &Bound<'_, LoopCore>, task: &Own<Task>) {
     let py = slf.py();
     let Some(coroutine) = task.coroutine.get(py) else { return };
-    let Ok(Found { place, known }) = find(coroutine.bind(py).clone()) else { return };
-    let place = place.map_or(StringId::NONE, |(file, line)| labels::at(slf, file, line));
+    let Ok(Found { place, known, rust }) = find(coroutine.bind(py).clone()) else { return };
+    let mut place = place.map_or(StringId::NONE, |(file, line)| labels::at(slf, file, line));
     let vague = super::stands::is_vague(task);
+    let rust = rust.and_then(|rust| told(&rust).ok()).map(|(text, at)| {
+        if place == StringId::NONE {
+            place = labels::number(slf.get(), &at);
+        }
+        labels::number(slf.get(), &text)
+    });
     let known = known.filter(|_| vague);
     let group = match &known {
         Some((Reason::Group, frame)) => group(frame),
@@ -120,13 +134,25 @@ pub(super) fn look(slf: &Bound<'_, LoopCore>, task: &Own<Task>) {
         if place != StringId::NONE {
             area.waits_at(slot, place);
         }
-        if let Some((reason, _)) = known {
-            area.waits_for(slot, reason, subject);
+        match (known, rust) {
+            (Some((reason, _)), _) => area.waits_for(slot, reason, subject),
+            (None, Some(rust)) if vague => area.waits_for(slot, Reason::Rust, Subject::Named(rust)),
+            (None, _) => {}
         }
     });
     if let Some((mark, members)) = group {
         super::objects::grouped(slf, &mark.get().0, members);
     }
+}
+
+/// What a Rust future tells of itself in words, and where it was made.
+fn told(coroutine: &Bound<'_, PyAny>) -> PyResult<(String, String)> {
+    let py = coroutine.py();
+    let name: String = coroutine.getattr(intern!(py, "__qualname__"))?.extract()?;
+    let told = coroutine.getattr(intern!(py, "cr_rust"))?;
+    let (path, file, line, _): (String, String, i32, String) = told.extract()?;
+    let at = format!("{file}:{line}");
+    Ok((format!("{name} ({path} {at})"), at))
 }
 
 /// The row of a group of tasks, whose mark the group keeps.

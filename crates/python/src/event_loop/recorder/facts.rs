@@ -14,10 +14,14 @@ use crate::ffi::intern::intern;
 const NAMED: u64 = 1 << 39;
 static NEXT: AtomicU64 = AtomicU64::new(0);
 
+/// A number for what has none of the loop's.
+pub(super) fn fresh() -> u64 {
+    NAMED | NEXT.fetch_add(1, Ordering::Relaxed)
+}
+
 /// A task's number, and its name; none where it is called by its number.
 pub(super) fn of_task(py: Python<'_>, task: &Own<Task>) -> (u64, String) {
     let own = task.payload().number();
-    let fresh = || NAMED | NEXT.fetch_add(1, Ordering::Relaxed);
     let Some(given) = task.name.get(py) else {
         return if own == 0 { (fresh(), "a task".to_owned()) } else { (own, String::new()) };
     };

@@ -108,7 +108,7 @@ fn label(slf: &Bound<'_, LoopCore>, name: Option<&Bound<'_, PyString>>) -> Strin
     label
 }
 
-fn number(core: &LoopCore, text: &str) -> StringId {
+pub(super) fn number(core: &LoopCore, text: &str) -> StringId {
     core.watch.with(|watch| watch.area().map_or(StringId::NONE, |area| area.string(text)))
 }
 

@@ -18,12 +18,13 @@ mod jobs;
 mod labels;
 mod numbers;
 mod objects;
+pub(crate) mod rust;
 mod settings;
 mod stands;
 pub(crate) mod watch;
 
-use std::sync::PoisonError;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, PoisonError};
 
 use ironloop_driver::{RawFd, Simulated};
 use ironloop_trace::{
@@ -47,7 +48,7 @@ use settings::Wish;
 pub(crate) use settings::add;
 pub(super) use settings::methods;
 pub(crate) use watch::is_anywhere;
-use watch::{ANY_NEVER_RETRIEVED, More, NEVER_RETRIEVED, RECORDING, Watch};
+use watch::{ANY_NEVER_RETRIEVED, More, NEVER_RETRIEVED, RECORDING, RustFuture, Watch};
 
 /// What was known when an item began: who ran then, and what the item is called.
 pub(super) struct Before {
@@ -55,6 +56,8 @@ pub(super) struct Before {
     this: Waker,
     /// When it was due, if it is a timer.
     due: Option<u64>,
+    /// The Rust future that is polled, and where it lodges.
+    rust: Option<(Arc<RustFuture>, ironloop_engine::Slot)>,
 }
 
 /// An item is performed next that is no step of a task.
@@ -77,12 +80,19 @@ pub(super) fn begins(slf: &Bound<'_, LoopCore>, item: &Item) -> Before {
         }
         _ => None,
     };
-    slf.get().watch.with(|watch| {
+    let rust = match item {
+        Item::Run(slot) => slf.get().rust_future(*slot).map(|future| (future, *slot)),
+        _ => None,
+    };
+    let (outer, due) = slf.get().watch.with(|watch| {
         let outer = (watch.current, watch.label);
         (watch.current, watch.label) = (this, label);
-        let due = late.and_then(|late| watch.area().map(|area| area.before(late)));
-        Before { outer, this, due }
-    })
+        (outer, late.and_then(|late| watch.area().map(|area| area.before(late))))
+    });
+    if let Some((future, _)) = &rust {
+        rust::begins(slf.get(), future);
+    }
+    Before { outer, this, due, rust }
 }
 
 /// What an item is called that is no task's step.
@@ -92,6 +102,9 @@ pub(super) fn name(py: Python<'_>, item: &Item) -> String {
 
 /// It was performed.
 pub(super) fn ends(core: &LoopCore, item: &Item, before: &Before) {
+    if let Some((future, slot)) = &before.rust {
+        rust::ends(core, future, core.rust_future(*slot).is_none());
+    }
     core.watch.with(|watch| {
         let label = watch.label;
         (watch.current, watch.label) = before.outer;
@@ -477,8 +490,11 @@ fn refused(slf: &Bound<'_, LoopCore>, refusal: &Refusal) {
     }
 }
 
-/// The tasks that were there before the recording.
+/// The tasks that were there before the recording, and Rust's futures.
 fn adopt_all(slf: &Bound<'_, LoopCore>) {
+    for future in slf.get().rust_futures() {
+        rust::adopt(slf.get(), &future);
+    }
     let Ok(tasks) = imports::all_tasks(slf.py()).and_then(|all| all.bind(slf.py()).call1((slf,))) else {
         return;
     };

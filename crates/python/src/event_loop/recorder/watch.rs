@@ -8,6 +8,7 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use ironloop_trace::{Area, Mark, Recorder, Reporter, Slot, StringId, Waker};
 
 use crate::ffi::Object;
+use crate::ffi::cell::LoopCell;
 use pyo3::Python;
 
 /// How many loops record. Primitives ask it, which know no loop until somebody has to wait.
@@ -115,6 +116,21 @@ impl Looks {
     }
 }
 
+/// A Rust future that a loop polls by itself: what it tells of itself, and its row.
+pub(crate) struct RustFuture {
+    /// Of its type, which begins with the crate.
+    pub(super) path: &'static str,
+    pub(super) file: &'static str,
+    pub(super) line: usize,
+    pub(super) mark: LoopCell<Mark>,
+}
+
+impl RustFuture {
+    pub(crate) fn new(path: &'static str, file: &'static str, line: usize) -> Self {
+        Self { path, file, line, mark: LoopCell::new(Mark::NONE) }
+    }
+}
+
 /// What a loop has of it.
 pub(crate) struct Watch {
     /// None before anybody has looked.
@@ -134,6 +150,8 @@ pub(crate) struct Watch {
     pub(super) looks: Looks,
     /// How many items the reactor had performed when the turn began.
     pub(super) performed: u64,
+    /// The Rust future that is polled has been woken meanwhile.
+    pub(super) again: bool,
 }
 
 #[derive(Default)]
@@ -157,6 +175,7 @@ impl Default for Watch {
             labels: Labels::default(),
             looks: Looks { left: Looks::MOST, refilled: 0 },
             performed: 0,
+            again: false,
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Which Rust future a thread polls, as who polls it has shown by the door's table; read as a stack is.
 //!
-//! The poll's own thread writes one word. What that leads to may be gone when it is read: all is read by a memory that cannot
-//! fault, and counts if the word is the same before and after.
+//! The poll's own thread writes one word. What that leads to may be gone when it is read: all is read by a
+//! memory that cannot fault, and counts if the word is the same before and after.
 
 use std::ptr;
 use std::sync::atomic::AtomicPtr;
