@@ -32,8 +32,8 @@ class Blocked:
         coroutine: the qualified name of the task's coroutine.
         awaiters: the names of the tasks that await it, the next first.
         stack: where the thread was when it was reported, inside of the loop, the innermost call last.
-        rust: the Rust future that was polled, of an extension module that uses the crate `ironloop`: its name, its crate and
-            function, the file and line where it was made; None if none was.
+        rust: the Rust future that was polled, of an extension module that uses the crate `ironloop`: its
+            name, its crate and function, the file and line where it was made; None if none was.
         text: all of it, as it stands in the log.
     """
 
