@@ -1,7 +1,8 @@
 """Fixtures: the loops under test, and the machinery that runs a test's coroutine on one of them.
 
-Every test of behaviour runs twice, on stock asyncio and on ironloop: it expects what asyncio does.
-``IRONLOOP_TEST_LOOPS=asyncio`` (or ``ironloop``) runs one of them, and shows the other as skipped.
+Every test of behaviour runs twice, on stock asyncio and on ironloop: it expects what asyncio does. Those of
+Rust futures are marked ``three_loops``, and run on uvloop as well. ``IRONLOOP_TEST_LOOPS=asyncio`` (or
+``ironloop``) runs one of them, and shows the others as skipped.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import signal
 import socket
 import ssl
 import sys
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from types import ModuleType
 from typing import Any, BinaryIO
 
@@ -26,9 +27,11 @@ from programs import command_for
 from support import socket_pair
 
 LOOPS = ("asyncio", "ironloop")
+THREE_LOOPS = (*LOOPS, "uvloop")
 CHOSEN = os.environ.get("IRONLOOP_TEST_LOOPS", ",".join(LOOPS)).split(",")
 
 Run = Callable[[Callable[[], Awaitable[Any]]], Any]
+Complete = Callable[[Awaitable[Any]], Any]
 LoopFactory = Callable[[], asyncio.AbstractEventLoop]
 
 # Extension modules are built once for all Pythons, so one tries the example; `make fetch` has all of it.
@@ -47,10 +50,11 @@ os.environ.setdefault("IRONLOOP_BLOCKED", "0")
 needs_ironloop = pytest.mark.skipif("ironloop" not in CHOSEN, reason="left out by IRONLOOP_TEST_LOOPS")
 
 
-def loop_parameters() -> list[Any]:
-    """Both loops, for a fixture's ``params``."""
+def loop_parameters(names: Sequence[str] = LOOPS) -> list[Any]:
+    """The loops of these names, both by default, as parameters."""
     left_out = pytest.mark.skip(reason="left out by IRONLOOP_TEST_LOOPS")
-    return [pytest.param(name, marks=() if name in CHOSEN else left_out) for name in LOOPS]
+    chosen = {*CHOSEN, "uvloop"} if set(CHOSEN) == set(LOOPS) else CHOSEN
+    return [pytest.param(name, marks=() if name in chosen else left_out) for name in names]
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -60,8 +64,10 @@ def collector() -> None:
     gc.freeze()
 
 
-@pytest.fixture(params=loop_parameters())
+@pytest.fixture
 def loop_name(request: pytest.FixtureRequest) -> str:
+    if request.param == "uvloop":
+        pytest.importorskip("uvloop", reason="there is no uvloop for this Python")
     return request.param
 
 
@@ -82,6 +88,12 @@ TLS_PATHS = ("openssl", "ssl", "asyncio")
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if metafunc.module.__name__ in TLS_MODULES and "tls_path" in metafunc.fixturenames:
         metafunc.parametrize("tls_path", TLS_PATHS, indirect=True)
+    own = [mark.args[0] for mark in metafunc.definition.iter_markers("parametrize")]
+    # Of a module's, or a test's own names.
+    is_chosen = hasattr(metafunc.module, "loop_name") or any("loop_name" in names for names in own)
+    if "loop_name" in metafunc.fixturenames and not is_chosen:
+        names = THREE_LOOPS if metafunc.definition.get_closest_marker("three_loops") else LOOPS
+        metafunc.parametrize("loop_name", loop_parameters(names), indirect=True)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -97,8 +109,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture
 def tls_path(request: pytest.FixtureRequest, loop_name: str) -> Iterator[str]:
     """How TLS is done in this test: ``"asyncio"``, or ironloop's own."""
-    if loop_name == "asyncio":
-        yield loop_name
+    if loop_name != "ironloop":
+        yield "asyncio"
         return
     from ironloop._ironloop import force_tls_path, tls_path
 
@@ -112,9 +124,7 @@ def loop_factory(loop_name: str, tls_path: str) -> LoopFactory:
     """Makes a loop of the kind under test; the test closes it."""
     if loop_name == "asyncio":
         return asyncio.SelectorEventLoop
-    import ironloop
-
-    return ironloop.new_event_loop
+    return importlib.import_module(loop_name).new_event_loop
 
 
 @pytest.fixture
@@ -123,6 +133,14 @@ def loop(loop_factory: LoopFactory) -> Iterator[asyncio.AbstractEventLoop]:
     loop = loop_factory()
     yield loop
     loop.close()
+
+
+@pytest.fixture
+def complete(loop: asyncio.AbstractEventLoop) -> Iterator[Complete]:
+    """``complete(awaitable)`` runs the test's one loop until that is done, and returns its result."""
+    yield loop.run_until_complete
+    if not loop.is_closed():
+        loop.run_until_complete(loop.shutdown_asyncgens())
 
 
 @pytest.fixture

@@ -13,8 +13,6 @@ from support import HOST, PATIENCE
 
 fetch = rust_extension.build("fetch._fetch", rust_extension.ROOT / "examples" / "fetch")
 
-LOOPS = ("asyncio", "ironloop", "uvloop")
-
 
 class Peer:
     """The server's end of one connection."""

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import faulthandler
 import functools
 import importlib
 import importlib.util
 import os
+import re
 import shutil
 import subprocess
 import sys
 import sysconfig
+import textwrap
 from pathlib import Path
 from types import ModuleType
 
@@ -83,3 +86,29 @@ def installed(name: str, crate: Path, release: bool = False) -> Path:
     shutil.copy2(TARGET / profile / f"lib{library}.so", new)
     new.replace(folder / package / f"{library}.abi3.so")
     return folder
+
+
+def loops() -> list[str]:
+    """For tests that take one loop after the other: no uvloop for some Pythons."""
+    return [name for name in ("ironloop", "asyncio", "uvloop") if importlib.util.find_spec(name)]
+
+
+def new_loop(name: str) -> asyncio.AbstractEventLoop:
+    """One of these."""
+    return (
+        asyncio.SelectorEventLoop() if name == "asyncio" else importlib.import_module(name).new_event_loop()
+    )
+
+
+def run_program(loop_name: str, setup: str, body: str, count: int = 1, says: str = "") -> str:
+    """Runs a program in a process of its own, which has ``run`` of that loop; it has to end well, each time.
+
+    ``setup`` gets it the extension. On stderr it may say what ``says`` matches. What it prints comes back.
+    """
+    program = f"import asyncio, os, sys, threading\nimport {loop_name}\nrun = {loop_name}.run\n"
+    command = [sys.executable, "-W", "ignore", "-c", program + setup + textwrap.dedent(body)]
+    for _ in range(count):
+        done = subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
+        assert done.returncode == 0, done.stderr
+        assert re.fullmatch(says, done.stderr, re.DOTALL), done.stderr
+    return done.stdout

@@ -7,17 +7,16 @@ import contextvars
 import gc
 import threading
 import weakref
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 import rust_extension
-from test_door import LOOPS, new_loop, until
-
-Run = Callable[[Coroutine[Any, Any, Any]], Any]
+from conftest import Complete
+from support import until
 
 # The first test of each may have to build it.
-pytestmark = pytest.mark.timeout(600)
+pytestmark = [pytest.mark.timeout(600), pytest.mark.three_loops]
 
 
 @pytest.fixture(params=["patched", "real"])
@@ -35,21 +34,7 @@ def ours() -> Any:
     return rust_extension.build_compat("patched")
 
 
-@pytest.fixture(params=LOOPS)
-def loop(request: pytest.FixtureRequest) -> Iterator[asyncio.AbstractEventLoop]:
-    loop = new_loop(request.param)
-    yield loop
-    if not loop.is_closed():
-        loop.run_until_complete(loop.shutdown_asyncgens())
-        loop.close()
-
-
-@pytest.fixture
-def run(loop: asyncio.AbstractEventLoop) -> Run:
-    return loop.run_until_complete
-
-
-def test_values_come(run: Run, module: Any) -> None:
+def test_values_come(complete: Complete, module: Any) -> None:
     async def main() -> None:
         thing = object()
         assert await module.value(thing) is thing
@@ -60,10 +45,10 @@ def test_values_come(run: Run, module: Any) -> None:
         assert await module.nothing() == ()
         assert await asyncio.gather(*map(module.number, range(100))) == list(range(100))
 
-    run(main())
+    complete(main())
 
 
-def test_it_is_a_future_of_the_loop_and_begins_at_once(run: Run, module: Any) -> None:
+def test_it_is_a_future_of_the_loop_and_begins_at_once(complete: Complete, module: Any) -> None:
     async def main() -> None:
         future = module.number(1)
         assert asyncio.isfuture(future) and future.get_loop() is asyncio.get_running_loop()
@@ -75,31 +60,31 @@ def test_it_is_a_future_of_the_loop_and_begins_at_once(run: Run, module: Any) ->
         assert await asyncio.wait_for(module.number(2), 10) == 2
         assert await asyncio.ensure_future(module.number(3)) == 3
 
-    run(main())
+    complete(main())
 
 
-def test_errors_come(run: Run, module: Any) -> None:
+def test_errors_come(complete: Complete, module: Any) -> None:
     async def main() -> None:
         with pytest.raises(ValueError, match="oh"):
             await module.fail("oh")
         with pytest.raises(ValueError, match="no object"):
             await module.unconvertible()
 
-    run(main())
+    complete(main())
 
 
-def test_a_panic_is_an_exception(run: Run, module: Any, capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_panic_is_an_exception(complete: Complete, module: Any, capfd: pytest.CaptureFixture[str]) -> None:
     async def main() -> None:
         for text in ("first", "second"):
             with pytest.raises(module.RustPanic, match="rust future panicked"):
                 await module.panics(text)
         assert await module.number(1) == 1
 
-    run(main())
+    complete(main())
     assert "first" in capfd.readouterr().err
 
 
-def test_cancelling_drops_it(run: Run, module: Any) -> None:
+def test_cancelling_drops_it(complete: Complete, module: Any) -> None:
     async def main() -> None:
         before = module.dropped()
         future = module.never()
@@ -116,10 +101,10 @@ def test_cancelling_drops_it(run: Run, module: Any) -> None:
         module.never().cancel()
         await until(lambda: module.dropped() == before + 3)
 
-    run(main())
+    complete(main())
 
 
-def test_rust_awaits_python(run: Run, module: Any) -> None:
+def test_rust_awaits_python(complete: Complete, module: Any) -> None:
     async def double(number: int) -> int:
         await asyncio.sleep(0)
         return 2 * number
@@ -144,10 +129,10 @@ def test_rust_awaits_python(run: Run, module: Any) -> None:
         assert await module.call(module.number(5)) == 5
         assert await module.local(1) == 2
 
-    run(main())
+    complete(main())
 
 
-def test_the_context_goes_with_it(run: Run, module: Any) -> None:
+def test_the_context_goes_with_it(complete: Complete, module: Any) -> None:
     variable = contextvars.ContextVar("variable", default="none")
 
     async def read() -> str:
@@ -161,10 +146,10 @@ def test_the_context_goes_with_it(run: Run, module: Any) -> None:
         assert await module.call_with_locals(read) == "outer"
         assert variable.get() == "outer"
 
-    run(main())
+    complete(main())
 
 
-def test_what_is_started_runs(run: Run, module: Any) -> None:
+def test_what_is_started_runs(complete: Complete, module: Any) -> None:
     done = []
 
     async def work() -> None:
@@ -176,7 +161,7 @@ def test_what_is_started_runs(run: Run, module: Any) -> None:
         assert not done
         await until(lambda: bool(done))
 
-    run(main())
+    complete(main())
 
 
 async def count(to: int, asked: list[int] | None = None) -> AsyncIterator[int]:
@@ -186,7 +171,7 @@ async def count(to: int, asked: list[int] | None = None) -> AsyncIterator[int]:
         yield number
 
 
-def test_streams(run: Run, module: Any) -> None:
+def test_streams(complete: Complete, module: Any) -> None:
     async def fails() -> AsyncIterator[int]:
         yield 1
         raise KeyError("k")
@@ -226,7 +211,7 @@ def test_streams(run: Run, module: Any) -> None:
         await asyncio.sleep(0.01)
         assert len(asked) < 50
 
-    run(main())
+    complete(main())
 
 
 def test_a_loop_that_is_run_for_it(loop: asyncio.AbstractEventLoop, module: Any) -> None:
@@ -248,8 +233,8 @@ def test_loops_one_after_the_other_and_at_once(module: Any) -> None:
             assert await module.nested(0.0001) == 0.0001
 
     for _ in range(3):
-        for name in LOOPS:
-            loop = new_loop(name)
+        for name in rust_extension.loops():
+            loop = rust_extension.new_loop(name)
             loop.run_until_complete(main())
             loop.close()
     ended: list[BaseException | None] = []
@@ -273,23 +258,23 @@ def test_loops_one_after_the_other_and_at_once(module: Any) -> None:
 # What is ours only, or the other fails.
 
 
-def test_values_are_made_on_the_loops_thread(run: Run, ours: Any) -> None:
+def test_values_are_made_on_the_loops_thread(complete: Complete, ours: Any) -> None:
     async def main() -> None:
         polled_here, thread = await ours.threads()
         assert not polled_here and thread is threading.current_thread()
 
-    run(main())
+    complete(main())
 
 
-def test_a_panic_says_why(run: Run, ours: Any) -> None:
+def test_a_panic_says_why(complete: Complete, ours: Any) -> None:
     async def main() -> None:
         with pytest.raises(ours.RustPanic, match="rust future panicked: so it is"):
             await ours.panics("so it is")
 
-    run(main())
+    complete(main())
 
 
-def test_errors_of_the_loop_come_too(run: Run, ours: Any) -> None:
+def test_errors_of_the_loop_come_too(complete: Complete, ours: Any) -> None:
     async def main() -> None:
         # Theirs waits for ever.
         with pytest.raises(TypeError):
@@ -298,10 +283,10 @@ def test_errors_of_the_loop_come_too(run: Run, ours: Any) -> None:
         with pytest.raises((TypeError, RuntimeError), match="StopIteration"):
             await asyncio.wait_for(ours.stop(), 10)
 
-    run(main())
+    complete(main())
 
 
-def test_what_rust_awaits_no_more_is_cancelled(run: Run, ours: Any) -> None:
+def test_what_rust_awaits_no_more_is_cancelled(complete: Complete, ours: Any) -> None:
     ended = []
 
     async def work() -> None:
@@ -319,10 +304,10 @@ def test_what_rust_awaits_no_more_is_cancelled(run: Run, ours: Any) -> None:
                 await ours.call(work())
         await until(lambda: len(ended) == 2)
 
-    run(main())
+    complete(main())
 
 
-def test_a_stream_that_fails_ahead_is_told_of(run: Run, ours: Any) -> None:
+def test_a_stream_that_fails_ahead_is_told_of(complete: Complete, ours: Any) -> None:
     async def fails() -> AsyncIterator[int]:
         yield 1
         raise KeyError("k")
@@ -333,10 +318,10 @@ def test_a_stream_that_fails_ahead_is_told_of(run: Run, ours: Any) -> None:
         assert await ours.collect_ahead(fails()) == [1]
         assert isinstance(told[0]["exception"], KeyError)
 
-    run(main())
+    complete(main())
 
 
-def test_each_item_of_a_stream_is_of_a_task_of_its_own(run: Run, ours: Any) -> None:
+def test_each_item_of_a_stream_is_of_a_task_of_its_own(complete: Complete, ours: Any) -> None:
     variable = contextvars.ContextVar("variable", default="none")
 
     async def items() -> AsyncIterator[tuple[asyncio.Task[Any] | None, str]]:
@@ -352,7 +337,7 @@ def test_each_item_of_a_stream_is_of_a_task_of_its_own(run: Run, ours: Any) -> N
         with pytest.raises(TypeError, match="list"):
             ours.collect_ahead([1])
 
-    run(main())
+    complete(main())
 
 
 def test_a_loop_is_closed_under_it(
@@ -376,7 +361,7 @@ def test_a_loop_is_closed_under_it(
     assert capfd.readouterr().err == ""
 
 
-def test_cancelled_calls_leave_nothing(run: Run, ours: Any) -> None:
+def test_cancelled_calls_leave_nothing(complete: Complete, ours: Any) -> None:
     class Thing:
         pass
 
@@ -397,4 +382,4 @@ def test_cancelled_calls_leave_nothing(run: Run, ours: Any) -> None:
                 return
         raise AssertionError("some are kept")
 
-    run(main())
+    complete(main())

@@ -2,48 +2,28 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-import textwrap
-
 import pytest
 import rust_extension
-from conftest import CHOSEN
 
 # The first test may have to build the extension.
-pytestmark = pytest.mark.timeout(600)
+pytestmark = [pytest.mark.timeout(600), pytest.mark.three_loops]
 
 
-@pytest.fixture(params=["ironloop", "asyncio", "uvloop"])
-def runner(request: pytest.FixtureRequest) -> str:
-    name = request.param
-    if name == "ironloop" and name not in CHOSEN:
-        pytest.skip("left out by IRONLOOP_TEST_LOOPS")
-    if name == "uvloop":
-        pytest.importorskip("uvloop")
-    return name
-
-
-def run(runner: str, body: str, count: int = 1) -> None:
-    """Runs a program that has ``run`` and ``module``; it has to end well, each time, and say nothing."""
-    path = rust_extension.build_compat("patched").__file__
-    program = f"""
-import asyncio, os, sys
+SETUP = """
 import importlib.util
-import {runner}
-run = {runner}.run
 spec = importlib.util.spec_from_file_location("compat_extension", {path!r})
 module = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(module)
-{textwrap.dedent(body)}
 """
-    for _ in range(count):
-        command = [sys.executable, "-W", "ignore", "-c", program]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
-        assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_an_exit_under_fire(runner: str) -> None:
+def run(loop_name: str, body: str, count: int = 1) -> None:
+    """Runs a program that has ``run`` and ``module``, and says nothing."""
+    path = rust_extension.build_compat("patched").__file__
+    rust_extension.run_program(loop_name, SETUP.format(path=path), body, count)
+
+
+def test_an_exit_under_fire(loop_name: str) -> None:
     body = """
     async def waits(begun):
         begun.set()
@@ -60,10 +40,10 @@ def test_an_exit_under_fire(runner: str) -> None:
 
     kept = run(main())
     """
-    run(runner, body, count=5)
+    run(loop_name, body, count=5)
 
 
-def test_an_exit_from_inside_of_the_loop(runner: str) -> None:
+def test_an_exit_from_inside_of_the_loop(loop_name: str) -> None:
     body = """
     async def main():
         module.fire(300)
@@ -75,10 +55,10 @@ def test_an_exit_from_inside_of_the_loop(runner: str) -> None:
     except SystemExit as exit:
         sys.exit(exit.code)
     """
-    run(runner, body, count=2)
+    run(loop_name, body, count=2)
 
 
-def test_one_run_after_the_other(runner: str) -> None:
+def test_one_run_after_the_other(loop_name: str) -> None:
     body = """
     async def main(number):
         left = module.fire(20)
@@ -94,10 +74,10 @@ def test_one_run_after_the_other(runner: str) -> None:
                 future.add_done_callback(print)
     del left, futures, future
     """
-    run(runner, body)
+    run(loop_name, body)
 
 
-def test_a_child_makes_a_runtime_of_its_own(runner: str) -> None:
+def test_a_child_makes_a_runtime_of_its_own(loop_name: str) -> None:
     body = """
     async def main(number):
         async with asyncio.timeout(20):
@@ -118,10 +98,10 @@ def test_a_child_makes_a_runtime_of_its_own(runner: str) -> None:
     assert os.waitpid(child, 0)[1] == 0
     run(main(3))
     """
-    run(runner, body)
+    run(loop_name, body)
 
 
-def test_a_fork_inside_of_the_loop(runner: str) -> None:
+def test_a_fork_inside_of_the_loop(loop_name: str) -> None:
     body = """
     async def main():
         going = [module.sleep(0.01), *module.fire(50)]
@@ -134,4 +114,4 @@ def test_a_fork_inside_of_the_loop(runner: str) -> None:
 
     run(main())
     """
-    run(runner, body)
+    run(loop_name, body)

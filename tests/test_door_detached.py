@@ -6,15 +6,15 @@ import asyncio
 import threading
 import time
 import weakref
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import rust_extension
-from test_door import LOOPS, Run, new_loop, until
+from conftest import Complete
+from support import until
 
 # The first test may have to build the extension.
-pytestmark = pytest.mark.timeout(600)
+pytestmark = [pytest.mark.timeout(600), pytest.mark.three_loops]
 
 
 @pytest.fixture(scope="module")
@@ -22,24 +22,12 @@ def door() -> Any:
     return rust_extension.build()
 
 
-@pytest.fixture(params=LOOPS)
-def loop(request: pytest.FixtureRequest) -> Iterator[asyncio.AbstractEventLoop]:
-    loop = new_loop(request.param)
-    yield loop
-    loop.close()
-
-
-@pytest.fixture
-def run(loop: asyncio.AbstractEventLoop) -> Run:
-    return loop.run_until_complete
-
-
 class Thing:
     """May be referred to weakly."""
 
 
 @pytest.mark.parametrize("how", ["meet", "meet_spawned", "meet_on_workers"])
-def test_other_threads_run_python_during_a_poll(run: Run, door: Any, how: str) -> None:
+def test_other_threads_run_python_during_a_poll(complete: Complete, door: Any, how: str) -> None:
     meeting = door.Meeting()
 
     def come() -> None:
@@ -55,10 +43,10 @@ def test_other_threads_run_python_during_a_poll(run: Run, door: Any, how: str) -
         finally:
             thread.join()
 
-    run(main())
+    complete(main())
 
 
-def test_it_waits_as_others_do(run: Run, door: Any) -> None:
+def test_it_waits_as_others_do(complete: Complete, door: Any) -> None:
     event = door.Event()
 
     async def given() -> str:
@@ -71,10 +59,10 @@ def test_it_waits_as_others_do(run: Run, door: Any) -> None:
         event.set()
         assert await task == ("given", True)
 
-    run(main())
+    complete(main())
 
 
-def test_a_cancellation_drops_it(run: Run, door: Any) -> None:
+def test_a_cancellation_drops_it(complete: Complete, door: Any) -> None:
     event = door.Event()
 
     async def main() -> None:
@@ -84,11 +72,11 @@ def test_a_cancellation_drops_it(run: Run, door: Any) -> None:
         with pytest.raises(asyncio.CancelledError):
             await task
 
-    run(main())
+    complete(main())
 
 
 @pytest.mark.parametrize("panics", [False, True])
-def test_what_it_holds_is_let_go_at_its_end(run: Run, door: Any, panics: bool) -> None:
+def test_what_it_holds_is_let_go_at_its_end(complete: Complete, door: Any, panics: bool) -> None:
     async def main() -> None:
         thing = Thing()
         gone = weakref.ref(thing)
@@ -103,4 +91,4 @@ def test_what_it_holds_is_let_go_at_its_end(run: Run, door: Any, panics: bool) -
         # The next one finds things as they were.
         assert await door.value(7) == 7
 
-    run(main())
+    complete(main())

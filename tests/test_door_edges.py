@@ -5,35 +5,22 @@ from __future__ import annotations
 import asyncio
 import gc
 import weakref
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator
 from typing import Any
 
 import pytest
 import rust_extension
-from test_door import LOOPS, Run, new_loop, until
-from test_door_processes import run as run_program
+from conftest import Complete
+from support import until
+from test_door_processes import run
 
 # The first test may have to build the extension.
-pytestmark = pytest.mark.timeout(600)
+pytestmark = [pytest.mark.timeout(600), pytest.mark.three_loops]
 
 
 @pytest.fixture(scope="module")
 def door() -> Any:
     return rust_extension.build()
-
-
-@pytest.fixture(params=LOOPS)
-def loop(request: pytest.FixtureRequest) -> Iterator[asyncio.AbstractEventLoop]:
-    loop = new_loop(request.param)
-    yield loop
-    if not loop.is_closed():
-        loop.run_until_complete(loop.shutdown_asyncgens())
-        loop.close()
-
-
-@pytest.fixture
-def run(loop: asyncio.AbstractEventLoop) -> Run:
-    return loop.run_until_complete
 
 
 class Thing:
@@ -50,7 +37,7 @@ async def outcome(task: asyncio.Task[Any]) -> str:
 
 @pytest.mark.parametrize("by", ["gather", "task"])
 def test_a_cancellation_ends_what_is_waited_for_beside_others(
-    loop: asyncio.AbstractEventLoop, run: Run, door: Any, by: str
+    loop: asyncio.AbstractEventLoop, complete: Complete, door: Any, by: str
 ) -> None:
     ended: list[str] = []
     complaints: list[dict[str, Any]] = []
@@ -76,12 +63,12 @@ def test_a_cancellation_ends_what_is_waited_for_beside_others(
         await asyncio.sleep(0)
         assert ended == ["child"] * (2 if by == "gather" else 1)
 
-    run(main())
+    complete(main())
     gc.collect()
     assert complaints == []
 
 
-def test_a_cancellation_that_nobody_has_taken_is_raised(run: Run, door: Any) -> None:
+def test_a_cancellation_that_nobody_has_taken_is_raised(complete: Complete, door: Any) -> None:
     async def main() -> None:
         event = door.Event()
         task = asyncio.create_task(door.lets_go(asyncio.sleep(60), event))
@@ -90,10 +77,10 @@ def test_a_cancellation_that_nobody_has_taken_is_raised(run: Run, door: Any) -> 
         assert await outcome(task) == "cancelled"
         assert door.alive() == 0
 
-    run(main())
+    complete(main())
 
 
-def test_who_sits_down_after_another_has_the_whole_seat(run: Run, door: Any) -> None:
+def test_who_sits_down_after_another_has_the_whole_seat(complete: Complete, door: Any) -> None:
     async def at_once() -> None:
         pass
 
@@ -104,10 +91,10 @@ def test_who_sits_down_after_another_has_the_whole_seat(run: Run, door: Any) -> 
         assert coroutine.cr_rust[-1] == "awaits Python"
         coroutine.close()
 
-    run(main())
+    complete(main())
 
 
-def test_an_asynchronous_generator_that_rust_lets_go_of_is_closed(run: Run, door: Any) -> None:
+def test_an_asynchronous_generator_that_rust_lets_go_of_is_closed(complete: Complete, door: Any) -> None:
     async def main() -> None:
         ended: list[str] = []
 
@@ -126,19 +113,19 @@ def test_an_asynchronous_generator_that_rust_lets_go_of_is_closed(run: Run, door
         assert ended == ["numbers"]
         await generator.aclose()
 
-    run(main())
+    complete(main())
 
 
 @pytest.mark.parametrize("clones", [False, True])
-def test_a_waker_that_another_thread_has_borrowed(run: Run, door: Any, clones: bool) -> None:
+def test_a_waker_that_another_thread_has_borrowed(complete: Complete, door: Any, clones: bool) -> None:
     async def main() -> None:
         async with asyncio.timeout(20):
             await door.lends_its_waker(clones)
 
-    run(main())
+    complete(main())
 
 
-def test_what_is_sent_home_during_a_poll_is_no_part_of_the_step(run: Run, door: Any) -> None:
+def test_what_is_sent_home_during_a_poll_is_no_part_of_the_step(complete: Complete, door: Any) -> None:
     async def main() -> None:
         order: list[object] = []
 
@@ -153,10 +140,10 @@ def test_what_is_sent_home_during_a_poll_is_no_part_of_the_step(run: Run, door: 
                 await asyncio.sleep(0.001)
         assert order == ["sent", None]
 
-    run(main())
+    complete(main())
 
 
-def test_a_stream_that_has_panicked_is_over(run: Run, door: Any) -> None:
+def test_a_stream_that_has_panicked_is_over(complete: Complete, door: Any) -> None:
     async def main() -> None:
         numbers = door.one_and_a_panic()
         assert await anext(numbers) == 1
@@ -169,7 +156,7 @@ def test_a_stream_that_has_panicked_is_over(run: Run, door: Any) -> None:
         await numbers.aclose()
         assert door.polled() == before
 
-    run(main())
+    complete(main())
 
 
 def test_what_a_stream_holds_is_gone_with_it(door: Any) -> None:
@@ -182,9 +169,7 @@ def test_what_a_stream_holds_is_gone_with_it(door: Any) -> None:
     assert reference() is None
 
 
-@pytest.mark.parametrize("name", LOOPS)
-def test_what_panics_while_it_is_dropped_ends_nothing_else(door: Any, name: str) -> None:
-    new_loop(name).close()
+def test_what_panics_while_it_is_dropped_ends_nothing_else(door: Any, loop_name: str) -> None:
     # Two panics are told of, on stderr.
     body = """
     import weakref
@@ -211,12 +196,10 @@ def test_what_panics_while_it_is_dropped_ends_nothing_else(door: Any, name: str)
     loop.close()
     assert seen() is None
     """
-    run_program(name, body.replace("RUNNER", name), panics=True)
+    run(loop_name, body.replace("RUNNER", loop_name), panics=True)
 
 
-@pytest.mark.parametrize("name", LOOPS)
-def test_a_child_sends_nothing_to_its_parent_s_loop(door: Any, name: str) -> None:
-    new_loop(name).close()
+def test_a_child_sends_nothing_to_its_parent_s_loop(door: Any, loop_name: str) -> None:
     body = """
     import weakref
 
@@ -238,4 +221,4 @@ def test_a_child_sends_nothing_to_its_parent_s_loop(door: Any, name: str) -> Non
 
     run(main())
     """
-    run_program(name, body)
+    run(loop_name, body)

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-import textwrap
 from pathlib import Path
 from typing import Any
 
 import pytest
 import rust_extension
-from conftest import CHOSEN
 
 TESTS = Path(__file__).parent
 
 
 # The first test may have to build the extension.
-pytestmark = pytest.mark.timeout(600)
+pytestmark = [pytest.mark.timeout(600), pytest.mark.three_loops]
 
 
 @pytest.fixture(scope="module")
@@ -24,37 +20,21 @@ def door() -> Any:
     return rust_extension.build()
 
 
-@pytest.fixture(params=["ironloop", "asyncio", "uvloop"])
-def runner(request: pytest.FixtureRequest) -> str:
-    name = request.param
-    if name == "ironloop" and name not in CHOSEN:
-        pytest.skip("left out by IRONLOOP_TEST_LOOPS")
-    if name == "uvloop":
-        pytest.importorskip("uvloop")
-    return name
-
-
-def run(runner: str, body: str, count: int = 1, panics: bool = False) -> str:
-    """Runs a program that has ``run`` and ``door``; it has to end well, each time; it may tell of panics."""
-    program = f"""
-import asyncio, os, sys, threading
+# Imports what is built already.
+SETUP = f"""
 sys.path.insert(0, {str(TESTS)!r})
 import rust_extension
-import {runner}
-run = {runner}.run
 door = rust_extension.build()
-{textwrap.dedent(body)}
 """
-    for _ in range(count):
-        command = [sys.executable, "-W", "ignore", "-c", program]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
-        assert done.returncode == 0, done.stderr
-        assert panics or "panicked" not in done.stderr, done.stderr
-        assert "Fatal" not in done.stderr, done.stderr
-    return done.stdout
 
 
-def test_an_exit_while_threads_wake(door: Any, runner: str) -> None:
+def run(loop_name: str, body: str, count: int = 1, panics: bool = False) -> str:
+    """Runs a program that has ``run`` and ``door``; it may tell of panics, and of what asyncio finds."""
+    refused = ".*Fatal" if panics else ".*Fatal|.*panicked"
+    return rust_extension.run_program(loop_name, SETUP, body, count, says=f"(?!{refused}).*")
+
+
+def test_an_exit_while_threads_wake(door: Any, loop_name: str) -> None:
     body = """
     events = [door.Event() for _ in range(50)]
 
@@ -68,10 +48,10 @@ def test_an_exit_while_threads_wake(door: Any, runner: str) -> None:
 
     run(main())
     """
-    run(runner, body, count=5)
+    run(loop_name, body, count=5)
 
 
-def test_an_exit_from_inside_of_the_loop(door: Any, runner: str) -> None:
+def test_an_exit_from_inside_of_the_loop(door: Any, loop_name: str) -> None:
     body = """
     async def main():
         event = door.Event()
@@ -84,12 +64,12 @@ def test_an_exit_from_inside_of_the_loop(door: Any, runner: str) -> None:
 
     run(main())
     """
-    run(runner, body, count=3)
+    run(loop_name, body, count=3)
 
 
-def test_a_loop_that_nobody_closes(door: Any, runner: str) -> None:
+def test_a_loop_that_nobody_closes(door: Any, loop_name: str) -> None:
     body = f"""
-    loop = {runner}.new_event_loop()
+    loop = {loop_name}.new_event_loop()
     event = door.Event()
 
     async def main():
@@ -100,10 +80,10 @@ def test_a_loop_that_nobody_closes(door: Any, runner: str) -> None:
 
     loop.run_until_complete(main())
     """
-    run(runner, body, count=3)
+    run(loop_name, body, count=3)
 
 
-def test_a_child_begins_anew_and_the_parent_goes_on(door: Any, runner: str) -> None:
+def test_a_child_begins_anew_and_the_parent_goes_on(door: Any, loop_name: str) -> None:
     body = """
     def child(event):
         # The parent's.
@@ -142,10 +122,10 @@ def test_a_child_begins_anew_and_the_parent_goes_on(door: Any, runner: str) -> N
 
     run(main())
     """
-    run(runner, body)
+    run(loop_name, body)
 
 
-def test_one_run_after_another(door: Any, runner: str) -> None:
+def test_one_run_after_another(door: Any, loop_name: str) -> None:
     body = """
     async def main():
         event = door.Event()
@@ -160,4 +140,4 @@ def test_one_run_after_another(door: Any, runner: str) -> None:
     assert door.alive() == 0
     print("done", len(os.listdir("/proc/self/fd")) < 40)
     """
-    assert run(runner, body) == "done True\n"
+    assert run(loop_name, body) == "done True\n"

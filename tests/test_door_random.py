@@ -5,14 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
-import importlib.util
 import random
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
 import rust_extension
-from test_door import LOOPS, new_loop
 
 # The first test may have to build the extension.
 pytestmark = pytest.mark.timeout(600)
@@ -191,17 +189,15 @@ class Program:
 @pytest.mark.parametrize("first", range(0, 4 * PROGRAMS, PROGRAMS))
 def test_programs_end_alike(door: Any, first: int) -> None:
     def run(name: str, seed: int) -> Any:
-        loop = new_loop(name)
+        loop = rust_extension.new_loop(name)
         try:
             return loop.run_until_complete(outcome(Program(seed).part(4)(door)))
         finally:
             loop.close()
 
-    # No uvloop for some Pythons.
-    names = [name for name in LOOPS if name != "uvloop" or importlib.util.find_spec(name)]
     before = door.alive()
     for seed in range(first, first + PROGRAMS):
-        ended = {name: run(name, seed) for name in names}
+        ended = {name: run(name, seed) for name in rust_extension.loops()}
         assert len({repr(one) for one in ended.values()}) == 1, (seed, ended)
     gc.collect()
     assert door.alive() == before

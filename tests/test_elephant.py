@@ -5,24 +5,12 @@ import contextlib
 
 import pytest
 import rust_extension
-from fetch_servers import LOOPS, serving
+from fetch_servers import serving
 from support import HOST, PATIENCE, until
 
 elephant = rust_extension.build("elephant._elephant", rust_extension.ROOT / "examples" / "postgres")
 
-
-@pytest.fixture(params=LOOPS)
-def loop_name(request):
-    if request.param == "uvloop":
-        pytest.importorskip("uvloop")
-    return request.param
-
-
-@pytest.fixture
-def loop_factory(loop_name):
-    if loop_name == "asyncio":
-        return asyncio.SelectorEventLoop
-    return pytest.importorskip(loop_name).new_event_loop
+pytestmark = pytest.mark.three_loops
 
 
 def test_values_go_there_and_back(run, postgres):

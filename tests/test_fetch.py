@@ -9,23 +9,11 @@ import pytest
 import uvicorn
 from aiohttp import web
 from conftest import server_context
-from fetch_servers import LOOPS, OK, answering, fetch, serving
+from fetch_servers import OK, answering, fetch, serving
 from support import HOST, PATIENCE, until
 from uvicorn_app import app
 
-
-@pytest.fixture(params=LOOPS)
-def loop_name(request):
-    if request.param == "uvloop":
-        pytest.importorskip("uvloop")
-    return request.param
-
-
-@pytest.fixture
-def loop_factory(loop_name):
-    if loop_name == "asyncio":
-        return asyncio.SelectorEventLoop
-    return pytest.importorskip(loop_name).new_event_loop
+pytestmark = pytest.mark.three_loops
 
 
 @asynccontextmanager

@@ -6,22 +6,10 @@ import gc
 from errno import ECONNREFUSED
 
 import pytest
-from fetch_servers import LOOPS, OK, answering, deaf, fetch, serving
+from fetch_servers import OK, answering, deaf, fetch, serving
 from support import until
 
-
-@pytest.fixture(params=LOOPS)
-def loop_name(request):
-    if request.param == "uvloop":
-        pytest.importorskip("uvloop")
-    return request.param
-
-
-@pytest.fixture
-def loop_factory(loop_name):
-    if loop_name == "asyncio":
-        return asyncio.SelectorEventLoop
-    return pytest.importorskip(loop_name).new_event_loop
+pytestmark = pytest.mark.three_loops
 
 
 def once(text):
