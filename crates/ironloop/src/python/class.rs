@@ -6,6 +6,7 @@
 use std::ffi::{CStr, CString, c_int, c_void};
 use std::ptr::{self, NonNull};
 
+use ironloop_abi::Table;
 use pyo3::exceptions::{PyRuntimeWarning, PyStopIteration};
 use pyo3::ffi;
 use pyo3::intern;
@@ -67,12 +68,23 @@ fn create(py: Python<'_>) -> PyResult<Py<PyType>> {
     ];
     let class = from_slots(py, c"ironloop.RustCoroutine", size_of::<frame::Head>(), &mut slots)?;
     if let Some(table) = table(py) {
-        // SAFETY: attached, a live class. What could go wrong is no harm: then it is asked for each time.
-        if unsafe { (table.adopt)(class.as_ptr().cast()) } != 0 {
-            drop(PyErr::take(py));
-        }
+        adopt(py, table, &class);
     }
     Ok(class)
+}
+
+/// ironloop is found after the class was made: by an import that came later.
+pub(super) fn found(py: Python<'_>, table: &Table) {
+    if let Some(class) = CLASS.get(py) {
+        adopt(py, table, class);
+    }
+}
+
+fn adopt(py: Python<'_>, table: &Table, class: &Py<PyType>) {
+    // SAFETY: attached, a live class. What could go wrong is no harm: then it is asked for each time.
+    if unsafe { (table.adopt)(class.as_ptr().cast()) } != 0 {
+        drop(PyErr::take(py));
+    }
 }
 
 /// A class without a constructor; of what the slots lead to nothing is ever freed.

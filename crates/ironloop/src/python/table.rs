@@ -7,6 +7,8 @@ use ironloop_abi::{self as abi, Table};
 use pyo3::ffi;
 use pyo3::prelude::*;
 
+use super::class;
+
 /// Null until it is found: ironloop may be imported later.
 static FOUND: AtomicPtr<Table> = AtomicPtr::new(ptr::null_mut());
 
@@ -54,6 +56,8 @@ fn look(py: Python<'_>) -> Option<*mut Table> {
         return None;
     }
     FOUND.store(found, Ordering::Release);
+    // SAFETY: it fits.
+    class::found(py, unsafe { &*found });
     Some(found)
 }
 
