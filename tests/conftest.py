@@ -16,6 +16,7 @@ import socket
 import ssl
 import sys
 from collections.abc import Awaitable, Callable, Iterator, Sequence
+from pathlib import Path
 from types import ModuleType
 from typing import Any, BinaryIO
 
@@ -213,6 +214,12 @@ def restored(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     yield
     after = every_name()
     assert [key for key in before if after[key] is not before[key]] == []
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> str:
+    """Where a test has its one file."""
+    return str(tmp_path / "file")
 
 
 @pytest.fixture
