@@ -95,8 +95,9 @@ class Environment:
             # Debian splits ensurepip off into this package.
             package = f"python{self.python.series.rstrip('d')}-venv"
             silent = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-            for command in (["update"], ["install", "-y", "--no-install-recommends", package]):
-                subprocess.run(["apt-get", *command], stdout=subprocess.DEVNULL, env=silent)
+            with lock("apt-get"):
+                for command in (["update"], ["install", "-y", "--no-install-recommends", package]):
+                    subprocess.run(["apt-get", *command], stdout=subprocess.DEVNULL, env=silent)
         made = subprocess.run(
             [self.python.executable, "-m", "venv", self.folder], capture_output=True, text=True
         )
@@ -161,20 +162,25 @@ def run_one(
 def run_each(requirements: list[Path], command: list[str], at_once: int) -> int:
     """Run COMMAND in every environment and report its last line for each; 1 if any failed.
 
-    Environments are made one after another: a build takes all the processors that there are.
+    So many environments are made at once, too: most of the time a build has work for one processor.
     """
     pythons = find_pythons()
     outcome = {series: f"skipped: no Python {series} found" for series in missing(pythons)}
-    ready = []
     with Progress(_label(command), list(pythons), at_once, kept=" ".join(command)) as progress:
-        for series, python in pythons.items():
+
+        def prepare(python: Python) -> Environment | None:
             environment = Environment(python, list(pythons.values()))
             try:
                 environment.prepare(requirements)
-                ready.append(environment)
             except subprocess.CalledProcessError as error:
-                outcome[series] = f"not built: {_failure(error)}"
-                progress.skip(series)
+                outcome[python.series] = f"not built: {_failure(error)}"
+                progress.skip(python.series)
+                return None
+            return environment
+
+        with ThreadPoolExecutor(at_once) as pool:
+            made = list(pool.map(prepare, pythons.values()))
+        ready = [environment for environment in made if environment is not None]
         output = InOrder([environment.name for environment in ready], progress)
 
         def run(environment: Environment) -> int:
