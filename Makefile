@@ -6,6 +6,7 @@
 # make conformance  CPython's own asyncio suite on ironloop, on each Python found: make conformance ARGS="--only test_ssl"
 #              with ironloop's own tasks, queues, locks… behind asyncio's names, without them, or both: ARGS="--native both"
 # make compat  the suites of aiohttp, anyio, asyncpg, httpx… on ironloop: make compat ARGS="--only httpx"
+# make patched  real extension modules (opendal, ry) built with crates/compat, and their own tests on three loops: make patched ARGS="--only ry"
 # make apps    servers, frameworks and tools on ironloop, as docs/deploy says: make apps ARGS="--only uvicorn", ARGS="--quick"
 # make soak    does it leak: 500 cycles of every kind of transport: make soak ARGS="--cycles 120"
 # make debug-builds  the tests on debug builds of CPython (python3.13-dbg…): make debug-builds ARGS="--series 3.13d tests/test_tasks.py"
@@ -33,7 +34,7 @@ ARGS ?=
 RUST_FEATURES = ironloop/example-http,ironloop/tokio,ironloop/tokio-io,ironloop/futures-io
 COMPAT_FEATURES = pyo3-async-runtimes/attributes,pyo3-async-runtimes/tokio-runtime,pyo3-async-runtimes/unstable-streams
 
-.PHONY: run test test-one check lint conformance compat apps soak debug-builds refleaks sanitize races captures killed door-proofs watched browser simulation-proof fetch bench docs wheels clean
+.PHONY: run test test-one check lint conformance compat patched apps soak debug-builds refleaks sanitize races captures killed door-proofs watched browser simulation-proof fetch bench docs wheels clean
 
 run:
 	@$(ENVIRONMENTS) one -r examples/requirements.txt -- python -m ironloop examples/tour.py $(ARGS)
@@ -89,6 +90,9 @@ conformance:
 
 compat:
 	@$(ENVIRONMENTS) one --prefer 3.13 -- python compat/run.py $(ARGS)
+
+patched:
+	@$(ENVIRONMENTS) one --prefer 3.13 -- python compat/patched.py $(ARGS)
 
 apps:
 	@$(ENVIRONMENTS) one --prefer 3.13 -- python apps/run.py $(ARGS)

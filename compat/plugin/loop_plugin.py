@@ -50,6 +50,14 @@ def _exchange() -> None:
         asyncio.SelectorEventLoop = ironloop.Loop  # type: ignore[assignment]
         if hasattr(asyncio, "EventLoop"):  # from Python 3.13 on
             asyncio.EventLoop = ironloop.Loop
+    elif PLAN["loop"] == "uvloop":
+        import uvloop
+
+        _watch(uvloop.Loop, "uvloop")
+        asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
+        asyncio.SelectorEventLoop = uvloop.Loop  # type: ignore[assignment,misc]
+        if hasattr(asyncio, "EventLoop"):
+            asyncio.EventLoop = uvloop.Loop
 
 
 # Before any conftest is imported: it may keep what it finds under asyncio's names.
