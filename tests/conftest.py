@@ -77,6 +77,7 @@ TLS_MODULES = (
     "test_tls",
     "test_tls_closing",
     "test_tls_contexts",
+    "test_tls_costs",
     "test_tls_ending",
     "test_tls_native",
     "test_tls_random",
