@@ -21,6 +21,7 @@ from types import ModuleType
 from typing import Any, BinaryIO
 
 import pytest
+import rust_extension
 import trustme
 from names import every_name
 from postgres import PostgreSQL
@@ -143,6 +144,12 @@ def complete(loop: asyncio.AbstractEventLoop) -> Iterator[Complete]:
     yield loop.run_until_complete
     if not loop.is_closed():
         loop.run_until_complete(loop.shutdown_asyncgens())
+
+
+@pytest.fixture(scope="module")
+def door() -> ModuleType:
+    """The extension module of ``tests/door``; the first test that asks for it may have to build it."""
+    return rust_extension.build()
 
 
 @pytest.fixture

@@ -7,17 +7,11 @@ import contextvars
 from typing import Any
 
 import pytest
-import rust_extension
 from conftest import Complete
 from support import until
 
 # The first test may have to build the extension.
 pytestmark = [pytest.mark.timeout(600), pytest.mark.three_loops]
-
-
-@pytest.fixture(scope="module")
-def door() -> Any:
-    return rust_extension.build()
 
 
 def test_one_that_is_ready_gives_its_value_at_once(complete: Complete, door: Any) -> None:

@@ -9,17 +9,11 @@ import weakref
 from typing import Any
 
 import pytest
-import rust_extension
 from conftest import Complete
 from support import until
 
 # The first test may have to build the extension.
 pytestmark = [pytest.mark.timeout(600), pytest.mark.three_loops]
-
-
-@pytest.fixture(scope="module")
-def door() -> Any:
-    return rust_extension.build()
 
 
 class Thing:

@@ -9,18 +9,12 @@ from collections.abc import AsyncGenerator
 from typing import Any
 
 import pytest
-import rust_extension
 from conftest import Complete
 from support import until
 from test_door_processes import run
 
 # The first test may have to build the extension.
 pytestmark = [pytest.mark.timeout(600), pytest.mark.three_loops]
-
-
-@pytest.fixture(scope="module")
-def door() -> Any:
-    return rust_extension.build()
 
 
 class Thing:

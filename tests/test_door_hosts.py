@@ -19,11 +19,6 @@ from support import until
 pytestmark = [pytest.mark.timeout(600), pytest.mark.three_loops]
 
 
-@pytest.fixture(scope="module")
-def door() -> Any:
-    return rust_extension.build()
-
-
 def next_thread_state() -> int:
     """The number of a new thread's state: each thread that attaches to Python gets the next one."""
     api = ctypes.pythonapi

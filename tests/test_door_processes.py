@@ -15,11 +15,6 @@ TESTS = Path(__file__).parent
 pytestmark = [pytest.mark.timeout(600), pytest.mark.three_loops]
 
 
-@pytest.fixture(scope="module")
-def door() -> Any:
-    return rust_extension.build()
-
-
 # Imports what is built already.
 SETUP = f"""
 sys.path.insert(0, {str(TESTS)!r})

@@ -21,11 +21,6 @@ Make = Callable[[Any], Awaitable[Any]]
 PROGRAMS = 25
 
 
-@pytest.fixture(scope="module")
-def door() -> Any:
-    return rust_extension.build()
-
-
 async def outcome(awaitable: Awaitable[Any]) -> Any:
     """A value, or what was raised."""
     try:

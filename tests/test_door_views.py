@@ -10,17 +10,11 @@ import warnings
 from typing import Any
 
 import pytest
-import rust_extension
 from conftest import Complete, needs_ironloop
 from support import until
 
 # The first test may have to build the extension.
 pytestmark = [pytest.mark.timeout(600), pytest.mark.three_loops]
-
-
-@pytest.fixture(scope="module")
-def door() -> Any:
-    return rust_extension.build()
 
 
 def test_what_one_sees_of_it(door: Any) -> None:

@@ -11,16 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import rust_extension
 from conftest import needs_ironloop
 
 # The first test may have to build the extension.
 pytestmark = [needs_ironloop, pytest.mark.timeout(600)]
-
-
-@pytest.fixture(scope="module")
-def door() -> Any:
-    return rust_extension.build()
 
 
 def rows(saved: Path) -> dict[str, Any]:

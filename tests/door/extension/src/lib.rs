@@ -1,4 +1,4 @@
-//! What tests/test_door.py awaits.
+//! What tests/test_door*.py awaits.
 
 mod blocked;
 mod detached;
