@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import os
 import subprocess
 import sys
 import tomllib
@@ -25,6 +26,9 @@ RUSTLS = "rustls"
 FALLBACK = "ironloop-ssl"
 """The subject as its TLS is where OpenSSL's functions cannot be had: by the `ssl` module's methods."""
 
+RECORDED = "ironloop-recorded"
+"""The subject while it is recorded, as `top` would have it."""
+
 IN_TLS_ONLY = (FALLBACK, AIOFASTNET, RUSTLS)
 
 WITHOUT_TLS = ("rloop",)
@@ -32,8 +36,8 @@ WITHOUT_TLS = ("rloop",)
 PARTICIPANTS = ("asyncio", BASELINE, "rloop", "blazio", SUBJECT, *IN_TLS_ONLY)
 """Those of a run that names none: the loops that others lead by."""
 
-FURTHER = ("rsloop", "zloop", "veloxloop")
-"""Loops that are installed too, and take part when they are named."""
+FURTHER = ("rsloop", "zloop", "veloxloop", RECORDED)
+"""Those that take part when they are named."""
 
 BARE = "bare"
 """No loop of asyncio's: the bare server in Rust, and for tasks the bare loop in C."""
@@ -68,7 +72,9 @@ def run(name: str, main: Coroutine[Any, Any, Any]) -> None:
     """
     if name == FALLBACK:
         importlib.import_module(f"{SUBJECT}._ironloop").force_tls_path("ssl")
-    if name in (SUBJECT, FALLBACK):
+    if name == RECORDED:
+        os.environ["IRONLOOP_WATCH"] = "1"
+    if name in (SUBJECT, FALLBACK, RECORDED):
         importlib.import_module(SUBJECT).run(main)
         return
     made_for = BASELINE if name == AIOFASTNET else name
@@ -113,7 +119,7 @@ def version(name: str, before: Path | None = None) -> str:
     if name == RUSTLS:
         packages = tomllib.loads(LOCK_FILE.read_text())["package"]
         return next(package["version"] for package in packages if package["name"] == RUSTLS)
-    probed = [SUBJECT, "force_tls_path"] if name == FALLBACK else [module(name)]
+    probed = {FALLBACK: [SUBJECT, "force_tls_path"], RECORDED: [SUBJECT]}.get(name, [module(name)])
     command = [*python(name, before), "-c", _PROBE, *probed]
     try:
         probe = subprocess.run(command, capture_output=True, text=True, timeout=30)
