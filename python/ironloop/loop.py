@@ -8,7 +8,6 @@ running Python, inherited; this file overrides only what has to know the native 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import inspect
 import socket
 import sys
@@ -116,6 +115,11 @@ class Loop(  # type: ignore[misc]
     _resolver = _Later("ironloop.resolver", "Resolver")
     _close_resolver = _Later("ironloop.resolver", "Resolver")
     start_tls = _Later("ironloop.tls", "TlsUpgrade")
+    _start_serving = _Later("ironloop.serving", "Serving")
+    _accept_connection = _Later("ironloop.serving", "Serving")
+    _stop_serving = _Later("ironloop.serving", "Serving")
+    _accept_failed = _Later("ironloop.serving", "Serving")
+    _serve_again = _Later("ironloop.serving", "Serving")
     metrics = _Later("ironloop.metrics", "Measured")
     _make_read_pipe_transport = _Later("ironloop.pipes", "Pipes")
     _make_write_pipe_transport = _Later("ironloop.pipes", "Pipes")
@@ -298,7 +302,7 @@ class Loop(  # type: ignore[misc]
         context: Context | None = None,
     ) -> Any:
         if not is_plain(sock):
-            more = _if_known(context)
+            more = if_known(context)
             return super()._make_socket_transport(sock, protocol, waiter, extra=extra, server=server, **more)
         self._ensure_fd_no_transport(sock)
         transport = self._stream_transport(sock, protocol, extra, server, context)
@@ -371,87 +375,6 @@ class Loop(  # type: ignore[misc]
         if waiter is not None:
             self.call_soon(asyncio.futures._set_result_unless_cancelled, waiter, None)
         return transport
-
-    def _start_serving(
-        self,
-        protocol_factory: Callable[[], Any],
-        sock: socket.socket,
-        sslcontext: ssl.SSLContext | None = None,
-        server: Any = None,
-        backlog: int = 100,
-        ssl_handshake_timeout: float | None = constants.SSL_HANDSHAKE_TIMEOUT,
-        ssl_shutdown_timeout: float | None = constants.SSL_SHUTDOWN_TIMEOUT,
-        *,
-        context: Context | None = None,
-        **more: Any,
-    ) -> None:
-        from ironloop import tls
-
-        timeouts = (ssl_handshake_timeout, ssl_shutdown_timeout)
-        # asyncio tells of a wrong timeout with each connection.
-        is_sound = all(timeout is None or timeout > 0 for timeout in timeouts)
-        if is_plain(sock) and (sslcontext is None or (is_sound and tls.is_native(self))):
-            self._check_closed()
-            asked = None if sslcontext is None else tls.checked(sslcontext, True, None, *timeouts)
-            self._listen(protocol_factory, sock, server, backlog, context, asked)
-            return
-        more |= _if_known(context)
-        super()._start_serving(protocol_factory, sock, sslcontext, server, backlog, *timeouts, **more)
-        self._name_reader(sock.fileno(), sock)
-
-    def _accept_connection(
-        self, protocol_factory: Callable[[], Any], sock: socket.socket, *more: Any, **context: Any
-    ) -> None:
-        if sock.fileno() == -1:
-            # Closed by its owner while a copy lives, which is reported for ever: the error is told once.
-            self._remove_reader(sock)
-        super()._accept_connection(protocol_factory, sock, *more, **context)
-
-    def _stop_serving(self, sock: socket.socket) -> None:
-        if sock.fileno() >= 0:
-            super()._stop_serving(sock)
-            return
-        # Its owner has closed it already. asyncio raises here, and leaves the server's other sockets open.
-        with contextlib.suppress(ValueError):
-            self._remove_reader(sock)
-        getattr(self, "_unix_server_sockets", {}).pop(sock, None)
-
-    def _accept_failed(
-        self,
-        exc: OSError,
-        protocol_factory: Callable[[], Any],
-        sock: socket.socket,
-        server: Any,
-        backlog: int,
-        context: Context,
-        tls: tuple[Any, ...] | None,
-    ) -> None:
-        """No descriptor or memory for another connection: the loop lives on and tries again in a second."""
-        if sock.fileno() < 0:
-            return
-        self._remove_reader(sock.fileno())
-        self.call_exception_handler(
-            {
-                "message": "socket.accept() out of system resource",
-                "exception": exc,
-                "socket": trsock.TransportSocket(sock),
-            }
-        )
-        again = (protocol_factory, sock, server, backlog, context, tls)
-        self.call_later(constants.ACCEPT_RETRY_DELAY, self._serve_again, *again)
-
-    def _serve_again(
-        self,
-        protocol_factory: Callable[[], Any],
-        sock: socket.socket,
-        server: Any,
-        backlog: int,
-        context: Context,
-        tls: tuple[Any, ...] | None,
-    ) -> None:
-        # The server may have been closed in the meantime.
-        if sock.fileno() >= 0:
-            self._listen(protocol_factory, sock, server, backlog, context, tls)
 
     def _ensure_fd_no_transport(self, fd: Any) -> None:
         super()._ensure_fd_no_transport(fd)
@@ -534,7 +457,7 @@ def _name(ask: Callable[[], Any]) -> Any:
         return None
 
 
-def _if_known(context: Context | None) -> dict[str, Any]:
+def if_known(context: Context | None) -> dict[str, Any]:
     # A keyword of asyncio's own methods from Python 3.15 on; older ones never get it from their callers.
     return {} if context is None else {"context": context}
 
