@@ -4,8 +4,9 @@ use std::io;
 use std::os::fd::RawFd;
 
 use crate::event::{Events, Interest, Token, Trigger, Watched};
+use crate::generation;
 use crate::sys::epoll::Epoll;
-use crate::sys::is_unknown;
+use crate::sys::{is_unknown, room};
 
 /// How long a wait may last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,7 +29,9 @@ pub struct Poller(Epoll);
 
 impl Poller {
     pub fn new() -> io::Result<Self> {
-        Epoll::new().map(Self)
+        let epoll = Epoll::new()?;
+        room::make(epoll.as_raw_fd(), generation());
+        Ok(Self(epoll))
     }
 
     /// Its own descriptor: another loop may wait for it. [`renew`](Self::renew) makes a new one of it.

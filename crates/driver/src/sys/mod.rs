@@ -9,6 +9,7 @@ pub(crate) mod inotify;
 pub(crate) mod lookup;
 pub(crate) mod memory;
 pub(crate) mod quiet;
+pub(crate) mod room;
 pub(crate) mod socket;
 pub(crate) mod stack;
 pub(crate) mod thread;
