@@ -78,7 +78,7 @@ def test_also_where_no_python_is_on_the_stack(folder: str, tmp_path: Path) -> No
 def test_what_a_future_has_spawned_goes_by_its_own_place(folder: str, tmp_path: Path) -> None:
     report, _ = blocked(folder, tmp_path, "await door.spawns_what_is_busy(600)")
     assert report["task"] is None
-    place = r"door_extension::blocked::spawns_what_is_busy::.* .*blocked\.rs:\d+"
+    place = r"door_extension::spawned::spawns_what_is_busy::.* .*spawned\.rs:\d+"
     assert re.fullmatch(rf"spawned \({place}\)", report["rust"])
 
 

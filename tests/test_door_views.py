@@ -112,3 +112,20 @@ def test_the_rust_futures_that_tasks_await(complete: Complete, door: Any) -> Non
         assert ironloop.rust_tasks() == []
 
     complete(main())
+
+
+@needs_ironloop
+def test_the_rust_futures_that_others_have_spawned(door: Any) -> None:
+    import ironloop
+
+    async def main() -> None:
+        await door.spawns_what_never_ends()
+        assert [one.state for one in ironloop.rust_tasks()] == ["fresh"]
+        await asyncio.sleep(0)
+        (found,) = ironloop.rust_tasks()
+        assert (found.name, found.crate, found.state) == ("spawned", "door_extension", "waits")
+        assert "::spawns_what_never_ends::" in found.function
+        assert re.search(r"spawned\.rs:\d+$", found.place)
+        assert found.task is None
+
+    ironloop.run(main())

@@ -52,8 +52,8 @@ def test_a_spawned_future_has_a_row(door: Any, tmp_path: Path, recorded: str) ->
     ironloop.run(main())
     row = rows(saved)["Rust spawns_what_never_ends"]
     assert row["kind"] == "Rust future"
-    assert row["coroutine"].startswith("door_extension::spawns_what_never_ends::")
-    assert re.search(r"lib\.rs:\d+$", row["made_at"])
+    assert row["coroutine"].startswith("door_extension::spawned::spawns_what_never_ends::")
+    assert re.search(r"spawned\.rs:\d+$", row["made_at"])
     assert (row["state"], row["waits_for"]) == ("SUSPENDED", "Rust")
     assert row["steps"] == (1 if recorded == "before" else 0)
 
@@ -74,6 +74,27 @@ def test_what_has_ended_has_no_row_and_was_a_step_of_its_own(door: Any, tmp_path
     (task,) = found.values()
     # What it spawned ran for itself, not as part of this one.
     assert task["kind"] == "task" and task["name"].startswith("Task-")
+
+
+def test_it_is_told_how_each_has_ended(door: Any, tmp_path: Path) -> None:
+    import ironloop
+
+    saved, to = tmp_path / "saved.ironloop", tmp_path / "run.json"
+
+    async def main() -> None:
+        ironloop.watch()
+        ready, aborted, panicked = await door.spawns_what_ends()
+        assert (ready, aborted) == ("Ok(())", "Err(JoinError(cancelled))")
+        assert panicked == "Err(JoinError(panicked: on purpose))"
+        ironloop.snapshot(saved)
+
+    ironloop.run(main())
+    command = [sys.executable, "-m", "ironloop", "replay", str(saved), "--to", str(to)]
+    subprocess.run(command, check=True, timeout=120)
+    events = json.loads(to.read_text())["traceEvents"]
+    names = {event["tid"]: event["args"]["name"] for event in events if event["name"] == "thread_name"}
+    ends = {names[event["tid"]]: event["name"] for event in events if event["ph"] == "i"}
+    assert ends == {"Rust is_ready": "result", "Rust is_aborted": "cancelled", "Rust has_panicked": "error"}
 
 
 def test_a_task_says_which_rust_future_it_waits_for(door: Any, tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ usage: ironloop …, or:
        python -m ironloop --trace FILE …     the same, and what it did: run.html, run.perfetto, run.json
        python -m ironloop slow PROGRAM.py    the same in slow motion, drawn: slow --help
        python -m ironloop top | tree | web | metrics [PID]     what a program does that runs now
-       python -m ironloop replay FILE    what was recorded; list: what there is to look at
+       python -m ironloop replay FILE    what was recorded; --to run.html: as a page; list: what there is
 
 Runs an unmodified program with ironloop behind asyncio's own names: run, Runner, new_event_loop; sleep,
 gather, Queue, Lock, open_connection…; and behind the loops that it names: SelectorEventLoop, EventLoop,

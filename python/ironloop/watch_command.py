@@ -60,7 +60,7 @@ def _write(to: str, process: int) -> None:
     for number, path in enumerate(paths, 1):
         name = to if number == 1 else f"{root}.{number}{end}"
         try:
-            monitor(["trace", path, "--to", name])
+            monitor(["replay", path, "--to", name])
             print(f"ironloop: the trace is in {name}", file=sys.stderr)
         except ValueError as error:
             print(f"ironloop: no trace: {error}", file=sys.stderr)

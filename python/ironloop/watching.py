@@ -122,26 +122,26 @@ def deadlocks(loop: asyncio.AbstractEventLoop | None = None) -> list[list[TaskSt
 
 @dataclass(eq=False, slots=True)
 class RustTask:
-    """A Rust future that a task awaits, of an extension module that uses the crate `ironloop`."""
+    """A Rust future that a task awaits, or that was spawned, of a module that uses the crate `ironloop`."""
 
-    #: As Python sees it: `Client.get`.
+    #: As Python sees it: `Client.get`. `spawned` if it was that.
     name: str
     #: Where it is from.
     crate: str
     #: The path of its type in Rust, which has the function's: `crate::Client::get::{{closure}}`.
     function: str
-    #: File and line where it was made an awaitable.
+    #: File and line where it was made an awaitable, or spawned.
     place: str
     #: "waits", "runs", "fresh", or "awaits Python".
     state: str
-    #: Who awaits it.
-    task: asyncio.Task[Any]
+    #: Who awaits it; nobody, if it was spawned.
+    task: asyncio.Task[Any] | None
 
 
 def rust_tasks(loop: asyncio.AbstractEventLoop | None = None) -> list[RustTask]:
-    """The Rust futures that the tasks of a loop await.
+    """The Rust futures that the tasks of a loop await, and those that others have spawned there.
 
-    What a future has spawned by itself is not among them.
+    Who is spawned on another loop than ironloop's is not known.
 
     Args:
         loop: any loop; by default the one that runs.
@@ -155,13 +155,18 @@ def rust_tasks(loop: asyncio.AbstractEventLoop | None = None) -> list[RustTask]:
         for coroutine in _awaited(task.get_coro()):
             told = getattr(coroutine, "cr_rust", None)
             if told is not None:
-                path, file, line, state = told
-                # Ours may stand around it: `ironloop::tokio::coroutine<crate::…>`.
-                crates = re.findall(r"(?<![\w:])(\w+)::", path)
-                crate = next((crate for crate in crates if crate != "ironloop"), "ironloop")
-                name = coroutine.__qualname__
-                found.append(RustTask(name, crate, path, f"{file}:{line}", state, task))
+                found.append(_rust_task(coroutine.__qualname__, told, task))
+    if isinstance(loop, Loop):
+        found += [_rust_task("spawned", told, None) for told in loop._rust_futures()]
     return found
+
+
+def _rust_task(name: str, told: tuple[str, str, int, str], task: asyncio.Task[Any] | None) -> RustTask:
+    path, file, line, state = told
+    # Ours may stand around it: `ironloop::tokio::coroutine<crate::…>`.
+    crates = re.findall(r"(?<![\w:])(\w+)::", path)
+    crate = next((crate for crate in crates if crate != "ironloop"), "ironloop")
+    return RustTask(name, crate, path, f"{file}:{line}", state, task)
 
 
 def _awaited(coroutine: Any) -> Iterator[Any]:

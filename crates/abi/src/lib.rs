@@ -18,7 +18,7 @@ use core::sync::atomic::AtomicPtr;
 /// The major that this crate describes.
 pub const MAJOR: u32 = 0;
 /// The newest minor that it describes.
-pub const MINOR: u32 = 2;
+pub const MINOR: u32 = 3;
 /// The capsule's name.
 pub const CAPSULE: &CStr = c"ironloop._ironloop.door_v1";
 /// Where the capsule is: a module, and its attribute.
@@ -92,6 +92,16 @@ pub mod what {
     pub const WOKEN: u32 = 32;
     /// What was sent home has come. The last call for it.
     pub const HOME: u32 = 64;
+}
+
+/// How a future has ended.
+pub mod ending {
+    /// It was ready.
+    pub const READY: u32 = 0;
+    /// It has panicked.
+    pub const PANICKED: u32 = 1;
+    /// It was dropped before it was ready.
+    pub const CANCELLED: u32 = 2;
 }
 
 /// What a loop offers. `data` belongs to the loop from the call that gives it until it comes back: by `true`
@@ -169,6 +179,8 @@ pub struct Table {
     /// itself: what that is is shown to whoever watches the loop. `facts` is copied.
     pub cell_of_future:
         unsafe extern "C" fn(*const Loop, call: Call, data: *mut c_void, facts: *const Facts) -> *const Cell,
+    /// As [`cell_end`](Self::cell_end), for a cell of a future: how that has ended, a number of [`ending`].
+    pub cell_end_of_future: unsafe extern "C" fn(*const Cell, ending: u32) -> bool,
 }
 
 #[cfg(test)]
@@ -203,6 +215,7 @@ mod tests {
             offset_of!(Table, adopt),
             offset_of!(Table, polled),
             offset_of!(Table, cell_of_future),
+            offset_of!(Table, cell_end_of_future),
         ];
         let first = word + 8;
         for (index, offset) in functions.into_iter().enumerate() {

@@ -1,4 +1,4 @@
-//! `top`, `tree`, `web`, `replay`, `trace`: what `python -m ironloop` hands on to.
+//! `top`, `tree`, `web`, `replay`: what `python -m ironloop` hands on to.
 
 use std::error::Error;
 use std::ffi::OsString;
@@ -18,8 +18,7 @@ usage: ironloop-monitor COMMAND [PID | FILE]
   tree         who waits for whom, once; --json: as JSON
   web          live in a browser; --port N
   metrics      numbers of the recording, as Prometheus reads them; `web` has them at /metrics
-  replay FILE  what a process left
-  trace        a recording for later: --to run.html, run.perfetto or run.json
+  replay FILE  what a process left; --to run.html, run.perfetto or run.json: as a trace of that kind
   list         the loops that can be watched
 ";
 
@@ -44,7 +43,13 @@ pub fn run(words: impl IntoIterator<Item = OsString>) -> Result<(), Box<dyn Erro
     let what = what.as_deref();
     match command.as_deref() {
         Some("top") => top::watch(find::named(what)?)?,
-        Some("replay") if what.is_some() => top::watch(find::named(what)?)?,
+        Some("replay") if what.is_some() => {
+            let mut file = find::named(what)?;
+            match to {
+                Some(to) => export::to(to.as_ref(), &mut file)?,
+                None => top::watch(file)?,
+            }
+        }
         Some("tree") => {
             let mut file = top::recorded(find::named(what)?)?;
             if json {
@@ -63,10 +68,6 @@ pub fn run(words: impl IntoIterator<Item = OsString>) -> Result<(), Box<dyn Erro
             let mut server = web::Server::new(find::named(what)?, port)?;
             say(format_args!("{}\n", server.address()?))?;
             server.serve()?;
-        }
-        Some("trace") => {
-            let to = to.ok_or("trace needs --to")?;
-            export::to(to.as_ref(), &mut find::named(what)?)?;
         }
         Some("list") => {
             for found in find::all() {

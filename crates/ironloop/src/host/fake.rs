@@ -156,6 +156,10 @@ unsafe extern "C" fn cell_of_future(
     ptr::null()
 }
 
+unsafe extern "C" fn cell_end_of_future(_: *const AbiCell, _: u32) -> bool {
+    unreachable!()
+}
+
 unsafe extern "C" fn polled() -> *const AtomicPtr<Facts> {
     ptr::null()
 }
@@ -188,6 +192,7 @@ static TABLE: Table = Table {
     adopt,
     polled,
     cell_of_future,
+    cell_end_of_future,
 };
 
 impl Fake {

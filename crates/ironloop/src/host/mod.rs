@@ -30,8 +30,16 @@ use crate::runtime::{Core, Door, Item};
 /// Operations of sockets that one poll may complete before it gives the others their turn.
 const BUDGET: u32 = 64;
 
-/// What a host is given to run: it has no result, and never panics.
-pub(crate) type Spawnable = Pin<Box<dyn Future<Output = ()>>>;
+/// What a host is given to run: its result is told to others, and it never panics.
+pub(crate) type Spawnable = Pin<Box<dyn Future<Output = Ending>>>;
+
+/// How what was spawned has ended, for whoever watches.
+#[derive(Clone, Copy)]
+pub(crate) enum Ending {
+    Ready,
+    Panicked,
+    Cancelled,
+}
 
 /// What a spawned future tells of itself.
 #[derive(Clone, Copy)]

@@ -242,16 +242,13 @@ impl Mailbox {
         self.tell(py, woken)
     }
 
-    /// Gives each woken place's future its result.
+    /// Gives each woken place's future its result, also after one that raises: the last error is told.
     fn tell(&self, py: Python<'_>, woken: Vec<u64>) -> PyResult<()> {
-        for place in woken {
-            let Some(future) = self.take(place) else { continue };
-            let future = future.bind(py);
-            if !future.call_method0("done")?.is_truthy()? {
-                future.call_method1("set_result", (py.None(),))?;
-            }
+        let mut told = Ok(());
+        for future in woken.into_iter().filter_map(|place| self.take(place)) {
+            told = give_result(future.bind(py)).and(told);
         }
-        Ok(())
+        told
     }
 
     fn is_filled(&self) -> bool {
@@ -265,6 +262,13 @@ impl Mailbox {
     fn take(&self, place: u64) -> Option<Py<PyAny>> {
         lock(&self.waiting).remove(Slot::unpack(place))
     }
+}
+
+fn give_result(future: &Bound<'_, PyAny>) -> PyResult<()> {
+    if !future.call_method0("done")?.is_truthy()? {
+        future.call_method1("set_result", (future.py().None(),))?;
+    }
+    Ok(())
 }
 
 /// What was woken while this thread polled hears of it.

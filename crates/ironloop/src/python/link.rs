@@ -5,13 +5,14 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering, fence};
 use std::task::{Wake, Waker};
 
-use ironloop_abi::{self as abi, Table};
+use ironloop_abi::{self as abi, Table, ending};
 use pyo3::ffi;
 use pyo3::prelude::*;
 
 use super::guest::{self, Mailbox};
 use super::state::State;
 use super::table::table;
+use crate::host::Ending;
 
 /// Shared by a future and its wakers, on whatever thread.
 pub(super) struct Shared {
@@ -92,11 +93,16 @@ impl Shared {
     }
 
     /// What a loop polls has ended. True if the loop has given back what it held of it.
-    pub(super) fn let_go(&self) -> bool {
+    pub(super) fn let_go(&self, ending: Ending) -> bool {
         self.state.end();
+        let ending = match ending {
+            Ending::Ready => ending::READY,
+            Ending::Panicked => ending::PANICKED,
+            Ending::Cancelled => ending::CANCELLED,
+        };
         match self.link.get() {
             // SAFETY: a cell of our own, on its loop's thread.
-            Some(Link::Table(cell)) => unsafe { (cell.table.cell_end)(cell.cell) },
+            Some(Link::Table(cell)) => unsafe { (cell.table.cell_end_of_future)(cell.cell, ending) },
             Some(Link::Guest(_)) | None => false,
         }
     }

@@ -80,9 +80,9 @@ unsafe extern "C" fn run(data: *mut c_void, bits: u32) {
                 shared.tell();
             }
         }
-        Poll::Ready(()) => {
+        Poll::Ready(ending) => {
             drop(future);
-            if shared.let_go() {
+            if shared.let_go(ending) {
                 // SAFETY: it has come back.
                 drop(unsafe { Rc::from_raw(data) });
             }

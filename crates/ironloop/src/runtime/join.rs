@@ -11,7 +11,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
-use crate::host::{self, Made};
+use crate::host::{self, Ending, Made};
 
 /// Has a future polled on the loop that polls now, beside the caller. It need not be `Send`.
 ///
@@ -147,7 +147,12 @@ struct Spawned<F: Future> {
 }
 
 impl<F: Future> Spawned<F> {
-    fn end(&mut self, outcome: Result<F::Output, JoinError>) {
+    fn end(&mut self, outcome: Result<F::Output, JoinError>) -> Ending {
+        let ending = match &outcome {
+            Ok(_) => Ending::Ready,
+            Err(JoinError::Panicked(_)) => Ending::Panicked,
+            Err(JoinError::Cancelled) => Ending::Cancelled,
+        };
         // Before anybody hears of the end, what it held is gone. What panics as it is dropped ends here.
         let future = self.future.take();
         let _ = catch_unwind(AssertUnwindSafe(|| drop(future)));
@@ -157,17 +162,18 @@ impl<F: Future> Spawned<F> {
         drop(shared);
         drop(runner);
         joiner.into_iter().for_each(Waker::wake);
+        ending
     }
 }
 
 impl<F: Future> Future for Spawned<F> {
-    type Output = ();
+    type Output = Ending;
 
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
-        if matches!(self.shared.borrow().state, State::Aborts) {
-            self.end(Err(JoinError::Cancelled));
-        }
-        let Some(future) = &mut self.future else { return Poll::Ready(()) };
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Ending> {
+        let aborts = matches!(self.shared.borrow().state, State::Aborts);
+        let Some(future) = self.future.as_mut().filter(|_| !aborts) else {
+            return Poll::Ready(self.end(Err(JoinError::Cancelled)));
+        };
         let outcome = match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(context))) {
             Ok(Poll::Ready(output)) => Ok(output),
             Err(payload) => Err(JoinError::Panicked(payload)),
@@ -184,8 +190,7 @@ impl<F: Future> Future for Spawned<F> {
                 return Poll::Pending;
             }
         };
-        self.end(outcome);
-        Poll::Ready(())
+        Poll::Ready(self.end(outcome))
     }
 }
 

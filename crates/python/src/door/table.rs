@@ -9,6 +9,7 @@ use std::sync::atomic::AtomicPtr;
 
 use ironloop_abi as abi;
 use ironloop_engine::Slot;
+use ironloop_trace::Outcome;
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::PyType;
@@ -45,6 +46,7 @@ static TABLE: abi::Table = abi::Table {
     adopt,
     polled,
     cell_of_future,
+    cell_end_of_future,
 };
 
 /// Puts the capsule into the module.
@@ -200,15 +202,29 @@ unsafe extern "C" fn cell_wake(of: *const abi::Cell) -> bool {
 
 unsafe extern "C" fn cell_end(of: *const abi::Cell) -> bool {
     // SAFETY: see above.
-    unsafe {
-        with_cell(of, |cell| match if_here(cell.home(), |core| cell.end(core.get())) {
-            // Dropped here, with nothing borrowed.
-            Some(tenant) => tenant.is_some(),
-            None => {
-                cell.end_elsewhere();
-                false
-            }
-        })
+    unsafe { with_cell(of, |cell| end(cell, abi::ending::READY)) }
+}
+
+unsafe extern "C" fn cell_end_of_future(of: *const abi::Cell, ending: u32) -> bool {
+    // SAFETY: see above.
+    unsafe { with_cell(of, |cell| end(cell, ending)) }
+}
+
+fn end(cell: &Cell, ending: u32) -> bool {
+    if let Some(future) = cell.future() {
+        future.ends(match ending {
+            abi::ending::PANICKED => Outcome::Error,
+            abi::ending::CANCELLED => Outcome::Cancelled,
+            _ => Outcome::Result,
+        });
+    }
+    match if_here(cell.home(), |core| cell.end(core.get())) {
+        // Dropped here, with nothing borrowed.
+        Some(tenant) => tenant.is_some(),
+        None => {
+            cell.end_elsewhere();
+            false
+        }
     }
 }
 

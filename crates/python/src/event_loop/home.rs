@@ -163,11 +163,24 @@ impl LoopCore {
         })
     }
 
+    /// Its future is said to run.
     fn tenant_that_runs(&self, slot: Slot) -> Option<Callback> {
         self.state.with(|state| match state.tenants.get(slot) {
-            Some(Tenant::Runs(callback, _)) => Some(*callback),
+            Some(Tenant::Runs(callback, future)) => {
+                future.as_ref().inspect(|future| future.runs());
+                Some(*callback)
+            }
             _ => None,
         })
+    }
+
+    /// Its poll is over.
+    fn has_run(&self, slot: Slot) {
+        self.state.with(|state| {
+            if let Some(Tenant::Runs(_, Some(future))) = state.tenants.get(slot) {
+                future.waits();
+            }
+        });
     }
 
     /// The one that is polled at each wake, until it has ended.
@@ -178,7 +191,7 @@ impl LoopCore {
         })
     }
 
-    /// Those that are polled here by themselves.
+    /// Those that are polled here by themselves, in no order.
     pub(super) fn rust_futures(&self) -> Vec<Arc<RustFuture>> {
         let future = |tenant: &Tenant| match tenant {
             Tenant::Runs(_, future) => future.clone(),
@@ -193,6 +206,7 @@ pub(super) fn run(slf: &Bound<'_, LoopCore>, slot: Slot) -> PyResult<()> {
     if let Some(callback) = slf.get().tenant_that_runs(slot) {
         task::vacate(slf)?;
         callback.call(what::WOKEN);
+        slf.get().has_run(slot);
         return Ok(());
     }
     match slf.get().state.with(|state| state.tenants.remove(slot)) {

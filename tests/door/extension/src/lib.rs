@@ -1,8 +1,8 @@
 //! What tests/test_door*.py awaits.
 
-mod blocked;
 mod detached;
 mod edges;
+mod spawned;
 
 use std::cell::Cell;
 use std::future::{pending, poll_fn};
@@ -285,20 +285,6 @@ fn echo(bytes: Vec<u8>) -> Awaitable {
     })
 }
 
-/// Something is spawned that waits for ever.
-#[pyfunction]
-fn spawns_what_never_ends() -> Awaitable {
-    ironloop::local_coroutine("spawns", async move {
-        let guard = Guard::new();
-        drop(ironloop::spawn_local(async move {
-            let _guard = guard;
-            pending::<()>().await;
-        }));
-        ironloop::yield_now().await;
-        Ok::<_, PyErr>(())
-    })
-}
-
 /// Gives what the awaitable gives.
 #[pyfunction]
 fn passes_on(awaitable: Bound<'_, PyAny>) -> PyResult<Awaitable> {
@@ -387,16 +373,6 @@ fn either(awaitable: Bound<'_, PyAny>, event: &Event) -> PyResult<Awaitable> {
             event.as_mut().poll(context).map(|()| Ok("event"))
         })
         .await
-    }))
-}
-
-/// The awaitable runs in a future that was spawned.
-#[pyfunction]
-fn spawned(awaitable: Bound<'_, PyAny>) -> PyResult<Awaitable> {
-    let awaiting = ironloop::awaiting(&awaitable)?;
-    Ok(ironloop::local_coroutine("spawned", async move {
-        let handle = ironloop::spawn_local(awaiting);
-        handle.await.map_err(|error| PyValueError::new_err(error.to_string()))?
     }))
 }
 
@@ -520,15 +496,15 @@ fn forget(count: usize) {
 #[pymodule]
 mod door_extension {
     #[pymodule_export]
-    use super::blocked::spawns_what_is_busy;
-    #[pymodule_export]
     use super::detached::{Meeting, holds_detached, waits_detached};
     #[pymodule_export]
     use super::edges::{Kept, holding, lends_its_waker, lets_go, one_after_another, one_and_a_panic, polled};
     #[pymodule_export]
+    use super::spawned::{spawned, spawns_what_ends, spawns_what_is_busy, spawns_what_never_ends};
+    #[pymodule_export]
     use super::{
         Channel, Event, alive, blocking, busy, called_at_home, each_by_its_waker, echo, either, ends_cleanly,
         fail, forget, holds, in_context, limited, local, never, numbers, on_workers, panics, passes_on,
-        ready, sleep, sleep_now, spawned, spawns_what_never_ends, together, turns, value,
+        ready, sleep, sleep_now, together, turns, value,
     };
 }

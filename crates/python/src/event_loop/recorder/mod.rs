@@ -9,6 +9,7 @@
 //!             --IRONLOOP_WATCH=0, or it was refused--> none
 //! ```
 
+mod begin;
 mod cancelling;
 mod closer;
 mod collector;
@@ -23,28 +24,24 @@ mod settings;
 mod stands;
 pub(crate) mod watch;
 
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 
-use ironloop_driver::{RawFd, Simulated};
-use ironloop_trace::{
-    Facts, Flags, Interrupted, Mark, NewTask, Recorder, Refusal, Slot, State, Subject, Waker,
-};
+use ironloop_driver::RawFd;
+use ironloop_trace::{Flags, Interrupted, Mark, NewTask, Slot, State, Subject, Waker};
 use pyo3::prelude::*;
 
 use super::item::Item;
 use super::loop_core::LoopCore;
 use super::parts::Parts;
-use super::watchdog;
-use crate::event_loop::task::{Task, current};
+use crate::event_loop::task::Task;
 use crate::ffi::derived::Own;
-use crate::ffi::imports;
+pub(super) use begin::{begin_run, look};
 pub(crate) use closer::{joins, note_task_group};
 pub(super) use collector::listen_no_more;
 pub(crate) use ironloop_trace::{Op, StringId};
 pub(crate) use labels::name_of_limit;
 pub(crate) use objects::{ObjectMark, gathered, shields};
-use settings::Wish;
 pub(crate) use settings::add;
 pub(super) use settings::methods;
 pub(crate) use watch::is_anywhere;
@@ -56,8 +53,8 @@ pub(super) struct Before {
     this: Waker,
     /// When it was due, if it is a timer.
     due: Option<u64>,
-    /// The Rust future that is polled, and where it lodges.
-    rust: Option<(Arc<RustFuture>, ironloop_engine::Slot)>,
+    /// The Rust future that is polled.
+    rust: Option<Arc<RustFuture>>,
 }
 
 /// An item is performed next that is no step of a task.
@@ -81,7 +78,7 @@ pub(super) fn begins(slf: &Bound<'_, LoopCore>, item: &Item) -> Before {
         _ => None,
     };
     let rust = match item {
-        Item::Run(slot) => slf.get().rust_future(*slot).map(|future| (future, *slot)),
+        Item::Run(slot) => slf.get().rust_future(*slot),
         _ => None,
     };
     let (outer, due) = slf.get().watch.with(|watch| {
@@ -89,7 +86,7 @@ pub(super) fn begins(slf: &Bound<'_, LoopCore>, item: &Item) -> Before {
         (watch.current, watch.label) = (this, label);
         (outer, late.and_then(|late| watch.area().map(|area| area.before(late))))
     });
-    if let Some((future, _)) = &rust {
+    if let Some(future) = &rust {
         rust::begins(slf.get(), future);
     }
     Before { outer, this, due, rust }
@@ -102,8 +99,8 @@ pub(super) fn name(py: Python<'_>, item: &Item) -> String {
 
 /// It was performed.
 pub(super) fn ends(core: &LoopCore, item: &Item, before: &Before) {
-    if let Some((future, slot)) = &before.rust {
-        rust::ends(core, future, core.rust_future(*slot).is_none());
+    if let Some(future) = &before.rust {
+        rust::ends(core, future);
     }
     core.watch.with(|watch| {
         let label = watch.label;
@@ -395,131 +392,4 @@ fn write_down_move(core: &LoopCore, fd: RawFd, op: Op, bytes: usize) {
             area.connection(fd, op, bytes as u64);
         }
     });
-}
-
-/// The loop begins to run: where everything is recorded, from here on.
-pub(super) fn begin_run(slf: &Bound<'_, LoopCore>) {
-    if settings::records_from_the_beginning() {
-        look(slf);
-    }
-}
-
-/// Looks whether anybody wants a recording, or ceased to: before the loop sleeps, and now and then.
-#[inline]
-pub(super) fn look(slf: &Bound<'_, LoopCore>) {
-    let core = slf.get();
-    let rests = core.watch.with(|watch| watch.recorder.as_ref().is_some_and(|recorder| recorder.rests()));
-    if !rests || core.is_watched() {
-        look_closely(slf);
-    }
-}
-
-fn look_closely(slf: &Bound<'_, LoopCore>) {
-    let core = slf.get();
-    let changed = core.watch.with(|watch| match &mut watch.recorder {
-        // In a forked child a recording has ended by itself.
-        Some(recorder) => {
-            recorder.look().map(|changed| changed || core.is_watched() != recorder.is_recording())
-        }
-        None => Ok(true),
-    });
-    match changed {
-        Ok(false) => {}
-        Ok(true) => settle(slf),
-        Err(refusal) => refused(slf, &refusal),
-    }
-}
-
-/// There is no recorder yet, or it has begun to record, or ceased to.
-#[cold]
-fn settle(slf: &Bound<'_, LoopCore>) {
-    let core = slf.get();
-    if core.watch.with(|watch| watch.recorder.is_none()) {
-        let (recorder, refusal) = match make(slf.py(), core.driver.world().map(Simulated::word)) {
-            Ok(recorder) => (recorder, None),
-            Err(refusal) => (Recorder::without(), Some(refusal)),
-        };
-        let pen = recorder.reporter();
-        let other = core.watch.with(|watch| watch.recorder.replace(Box::new(recorder)));
-        drop(other);
-        watchdog::writes_to(core, pen);
-        if let Some(refusal) = refusal {
-            refused(slf, &refusal);
-        }
-    }
-    let records = core.watch.with(|watch| watch.area().is_some());
-    if records == core.is_watched() {
-        return;
-    }
-    core.keep(Parts::UNWATCHED, !records);
-    if records {
-        RECORDING.fetch_add(1, Ordering::Relaxed);
-        collector::listen(slf.py());
-        core.watch.with(|watch| watch.be_known());
-        adopt_all(slf);
-    } else {
-        RECORDING.fetch_sub(1, Ordering::Relaxed);
-        core.watch.with(|watch| watch.be_forgotten());
-        collector::listen_no_more(slf.py());
-    }
-}
-
-/// The recorder of a loop that had none.
-fn make(py: Python<'_>, clock: Option<&'static AtomicI64>) -> Result<Recorder, Refusal> {
-    let settings = settings::now();
-    if settings.wish == Wish::Nothing {
-        return Ok(Recorder::without());
-    }
-    let (name, runtime, program) = (facts::thread(py), facts::runtime(), facts::program());
-    let facts = Facts { name: &name, runtime: &runtime, program: &program, clock };
-    let mut recorder = Recorder::new(&settings.place, &facts, settings.sizes)?;
-    if settings.wish == Wish::Recording {
-        recorder.record_for_ever()?;
-    }
-    if settings.keep {
-        settings::kept(recorder.keep());
-    }
-    Ok(recorder)
-}
-
-/// It runs on without; whoever has asked for a recording is told why there is none.
-#[cold]
-fn refused(slf: &Bound<'_, LoopCore>, refusal: &Refusal) {
-    if settings::now().wish == Wish::Recording {
-        facts::tell(slf.py(), &format!("ironloop: this loop is not recorded: {refusal}\n"));
-    }
-}
-
-/// The tasks that were there before the recording, and Rust's futures.
-fn adopt_all(slf: &Bound<'_, LoopCore>) {
-    for future in slf.get().rust_futures() {
-        rust::adopt(slf.get(), &future);
-    }
-    let Ok(tasks) = imports::all_tasks(slf.py()).and_then(|all| all.bind(slf.py()).call1((slf,))) else {
-        return;
-    };
-    let Ok(tasks) = tasks.try_iter() else { return };
-    for task in tasks.flatten() {
-        if let Some(task) = Own::<Task>::of_any(&task.into()) {
-            known(slf, task, Flags::ADOPTED);
-        }
-    }
-}
-
-/// Records from now on, whatever is asked otherwise.
-fn record(slf: &Bound<'_, LoopCore>) -> Result<(), Refusal> {
-    settle(slf);
-    slf.get().watch.with(|watch| match &mut watch.recorder {
-        Some(recorder) => recorder.record_for_ever(),
-        None => Err(Refusal::TurnedOff),
-    })?;
-    settle(slf);
-    // What the rest of this step does is its task's.
-    if let Ok(Some(running)) = current(slf)
-        && let Some(task) = Own::<Task>::of_any(&running)
-    {
-        let slot = known(slf, task, Flags::ADOPTED);
-        slf.get().watch.with(|watch| watch.current = slot.map_or(Waker::Unknown, Waker::Task));
-    }
-    Ok(())
 }

@@ -4,13 +4,35 @@
 
 use std::sync::Arc;
 
-use ironloop_trace::{Area, Flags, NewTask, Outcome, Reason, Slot, State, Subject, Waker};
+use ironloop_trace::{Area, Flags, NewTask, Reason, Slot, State, Subject, Waker};
+use pyo3::prelude::*;
 
 use super::facts;
-use super::watch::{RustFuture, Watch};
+use super::watch::{RustFuture, Stage, Watch};
 use crate::event_loop::LoopCore;
+use crate::ffi::{Arguments, Object};
+
+/// The path of its type, file, line, and how it stands.
+type Told = (&'static str, &'static str, usize, &'static str);
+
+/// `loop._rust_futures()`: what `ironloop.rust_tasks()` says of those that were spawned.
+pub(super) fn futures(slf: &Bound<'_, LoopCore>, arguments: Arguments<'_>) -> PyResult<Object> {
+    let py = slf.py();
+    let [] = arguments.exactly(py, "_rust_futures", [])?;
+    let told: Vec<Told> = slf.get().rust_futures().iter().map(|future| future.told()).collect();
+    Ok(told.into_pyobject(py)?.into())
+}
 
 impl RustFuture {
+    fn told(&self) -> Told {
+        let state = match self.stage() {
+            Stage::Fresh => "fresh",
+            Stage::Runs => "runs",
+            Stage::Waits | Stage::Ended(_) => "waits",
+        };
+        (self.path, self.file, self.line, state)
+    }
+
     /// As one speaks of it: by the function that has made it.
     fn name(&self) -> String {
         let path = self.path.split('<').next().unwrap_or_default();
@@ -91,15 +113,15 @@ pub(super) fn begins(core: &LoopCore, future: &RustFuture) {
 }
 
 /// Its poll is over.
-pub(super) fn ends(core: &LoopCore, future: &RustFuture, ended: bool) {
+pub(super) fn ends(core: &LoopCore, future: &RustFuture) {
     core.watch.with(|watch| {
         let again = std::mem::take(&mut watch.again);
         let Some(area) = watch.area() else { return };
         let Some(slot) = future.find(area) else { return };
-        match (ended, again) {
-            (true, _) => area.step_ends(slot, State::Completed(Outcome::Result), Subject::Nothing),
-            (false, true) => area.step_goes_on(slot),
-            (false, false) => area.step_ends(slot, State::Suspended(Reason::Rust), Subject::Nothing),
+        match future.stage() {
+            Stage::Ended(how) => area.step_ends(slot, State::Completed(how), Subject::Nothing),
+            _ if again => area.step_goes_on(slot),
+            _ => area.step_ends(slot, State::Suspended(Reason::Rust), Subject::Nothing),
         }
     });
 }

@@ -116,7 +116,7 @@ fn record(slf: &Bound<'_, LoopCore>, arguments: Arguments<'_>) -> PyResult<Objec
     let py = slf.py();
     let [] = arguments.exactly(py, "_record", [])?;
     slf.get().check_open()?;
-    super::record(slf).map_err(|refusal| PyOSError::new_err(refusal.to_string()))?;
+    super::begin::record(slf).map_err(|refusal| PyOSError::new_err(refusal.to_string()))?;
     path(slf)
 }
 
@@ -184,6 +184,7 @@ pub(crate) fn methods() -> Vec<pyo3::ffi::PyMethodDef> {
     vec![
         method_of!(LoopCore, c"_record", c"Records from now on.", record),
         method_of!(LoopCore, c"_numbers", c"What `metrics` says.", super::numbers::numbers),
+        method_of!(LoopCore, c"_rust_futures", c"Those that it polls by themselves.", super::rust::futures),
         method_of!(LoopCore, c"_recording", c"The path of the loop's file, or None.", recording),
     ]
 }

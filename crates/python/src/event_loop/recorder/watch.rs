@@ -5,7 +5,7 @@ use std::process;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
-use ironloop_trace::{Area, Mark, Recorder, Reporter, Slot, StringId, Waker};
+use ironloop_trace::{Area, Mark, Outcome, Recorder, Reporter, Slot, StringId, Waker};
 
 use crate::ffi::Object;
 use crate::ffi::cell::LoopCell;
@@ -116,18 +116,50 @@ impl Looks {
     }
 }
 
-/// A Rust future that a loop polls by itself: what it tells of itself, and its row.
+/// A Rust future that a loop polls by itself: what it tells of itself, how it stands, and its row.
 pub(crate) struct RustFuture {
     /// Of its type, which begins with the crate.
     pub(super) path: &'static str,
     pub(super) file: &'static str,
     pub(super) line: usize,
+    stage: LoopCell<Stage>,
     pub(super) mark: LoopCell<Mark>,
+}
+
+/// `Fresh` until its first poll, `Runs` in a poll, `Waits` between polls, until one has `Ended`.
+#[derive(Clone, Copy)]
+pub(super) enum Stage {
+    Fresh,
+    Runs,
+    Waits,
+    Ended(Outcome),
 }
 
 impl RustFuture {
     pub(crate) fn new(path: &'static str, file: &'static str, line: usize) -> Self {
-        Self { path, file, line, mark: LoopCell::new(Mark::NONE) }
+        Self { path, file, line, stage: LoopCell::new(Stage::Fresh), mark: LoopCell::new(Mark::NONE) }
+    }
+
+    pub(super) fn stage(&self) -> Stage {
+        self.stage.with(|stage| *stage)
+    }
+
+    pub(crate) fn runs(&self) {
+        self.stage.with(|stage| *stage = Stage::Runs);
+    }
+
+    /// Its poll is over.
+    pub(crate) fn waits(&self) {
+        self.stage.with(|stage| {
+            if let Stage::Runs = stage {
+                *stage = Stage::Waits;
+            }
+        });
+    }
+
+    /// In its last poll.
+    pub(crate) fn ends(&self, how: Outcome) {
+        self.stage.with(|stage| *stage = Stage::Ended(how));
     }
 }
 
