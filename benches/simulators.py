@@ -125,6 +125,70 @@ SPEED: list[tuple[str, Program, int, Callable[[float], str]]] = [
     ("s for an hour of heartbeats of 100 tasks", heartbeats, 2, lambda seconds: f"{seconds * 60:.1f}"),
 ]
 
+# Programs of many hosts: ironloop's alone, the others have one.
+
+HOSTS = 100
+
+
+async def beats_by_datagrams(simulation: Any) -> None:
+    """100 hosts, each of which sends a datagram a second to another, for a minute."""
+    heard = 0
+
+    class Monitor(asyncio.DatagramProtocol):
+        def datagram_received(self, data: bytes, _: object) -> None:
+            nonlocal heard
+            heard += 1
+
+    async def monitor() -> None:
+        loop = asyncio.get_running_loop()
+        await loop.create_datagram_endpoint(Monitor, local_addr=("0.0.0.0", 9))
+        await asyncio.sleep(70)
+
+    async def beat() -> None:
+        loop = asyncio.get_running_loop()
+        transport, _ = await loop.create_datagram_endpoint(
+            asyncio.DatagramProtocol, remote_addr=("monitor", 9)
+        )
+        for _ in range(60):
+            transport.sendto(b"alive")
+            await asyncio.sleep(1)
+
+    await _beats(simulation, monitor, beat)
+    assert heard == HOSTS * 60
+
+
+async def beats_by_streams(simulation: Any) -> None:
+    """The same over connections."""
+    heard = 0
+
+    async def monitor() -> None:
+        async def serve(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
+            nonlocal heard
+            while await reader.read(100):
+                heard += 1
+
+        await asyncio.start_server(serve, "0.0.0.0", 9)
+        await asyncio.sleep(70)
+
+    async def beat() -> None:
+        _, writer = await asyncio.open_connection("monitor", 9)
+        for _ in range(60):
+            writer.write(b"alive")
+            await asyncio.sleep(1)
+        writer.close()
+
+    await _beats(simulation, monitor, beat)
+    assert heard == HOSTS * 60
+
+
+async def _beats(simulation: Any, monitor: Program, beat: Program) -> None:
+    simulation.host("monitor").start(monitor)
+    await asyncio.sleep(1)
+    hosts = [simulation.host(f"host{number}") for number in range(HOSTS)]
+    await asyncio.gather(*(host.create_task(beat()) for host in hosts))
+    await asyncio.sleep(1)
+
+
 # Programs for correctness, by 20 seeds each.
 
 
@@ -205,6 +269,16 @@ def seconds_of(run: Run, program: Program, runs: int, first: int) -> float:
     return (time.process_time() - begun) / runs
 
 
+def seconds_with_hosts(program: Callable[[Any], Coroutine[Any, Any, None]], seed: int) -> float:
+    import ironloop
+
+    gc.collect()
+    begun = time.process_time()
+    with ironloop.simulation(seed=seed) as simulation:
+        simulation.run(program(simulation))
+    return time.process_time() - begun
+
+
 def verdict(run: Run, program: Program) -> str:
     broken: dict[str, int] = {}
     for seed in range(20):
@@ -230,6 +304,16 @@ def main() -> None:
             for name, run in runs.items():
                 best[name] = min(best[name], seconds_of(run, program, count, number * count))
         print("|", title, "|", " | ".join(shown(best[name]) for name in names), "|", flush=True)
+    if "ironloop" in names:
+        for kind, of_hosts in (("datagrams", beats_by_datagrams), ("connections", beats_by_streams)):
+            seconds = min(seconds_with_hosts(of_hosts, seed) for seed in range(ROUNDS))
+            cells = [f"{seconds * 60:.1f}" if name == "ironloop" else "no hosts" for name in names]
+            print(
+                f"| s for an hour of heartbeats of {HOSTS} hosts, by {kind} |",
+                " | ".join(cells),
+                "|",
+                flush=True,
+            )
     for title, program in CORRECT:
         print("|", title, "|", " | ".join(verdict(runs[name], program) for name in names), "|", flush=True)
 

@@ -23,6 +23,7 @@ use pyo3::types::PyCFunction;
 
 use super::polling::with_seat;
 use super::resume::Input;
+use super::stable::{PyIter_Send, Sent};
 
 /// What stands between a coroutine's driver and the awaitable in it, during one poll.
 #[derive(Default)]
@@ -302,12 +303,10 @@ fn resumed(py: Python<'_>, iterator: &Bound<'_, PyAny>, input: Input) -> PyResul
     let mut result = ptr::null_mut();
     // SAFETY: attached, live objects; what comes back is new, or an exception is set.
     unsafe {
-        match ffi::PyIter_Send(iterator.as_ptr(), value.as_ptr(), &raw mut result) {
-            ffi::PySendResult::PYGEN_NEXT => Ok(Resumed::Yielded(Bound::from_owned_ptr(py, result).unbind())),
-            ffi::PySendResult::PYGEN_RETURN => {
-                Ok(Resumed::Returned(Bound::from_owned_ptr(py, result).unbind()))
-            }
-            ffi::PySendResult::PYGEN_ERROR => Err(PyErr::fetch(py)),
+        match PyIter_Send(iterator.as_ptr(), value.as_ptr(), &raw mut result) {
+            Sent::Yielded => Ok(Resumed::Yielded(Bound::from_owned_ptr(py, result).unbind())),
+            Sent::Returned => Ok(Resumed::Returned(Bound::from_owned_ptr(py, result).unbind())),
+            Sent::Failed => Err(PyErr::fetch(py)),
         }
     }
 }

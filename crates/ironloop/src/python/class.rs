@@ -18,6 +18,7 @@ use super::frame::{self, Frame};
 use super::polling;
 use super::remains::Remains;
 use super::resume::{Coroutine, Input, Lent, Life, Step, close, resume};
+use super::stable::{AM_SEND, DISALLOW_INSTANTIATION, Sent};
 use super::table::table;
 
 static CLASS: PyOnceLock<Py<PyType>> = PyOnceLock::new();
@@ -48,9 +49,6 @@ impl Lent for Borrowed {
         look(unsafe { &mut *frame::coroutine_of(self.0) })
     }
 }
-
-/// `Py_am_send`, which PyO3 0.26 does not name: of `typeslots.h`, a number of the stable ABI.
-const AM_SEND: c_int = 81;
 
 fn create(py: Python<'_>) -> PyResult<Py<PyType>> {
     let slot = |slot: c_int, pfunc: *mut c_void| ffi::PyType_Slot { slot, pfunc };
@@ -98,7 +96,7 @@ pub(super) fn from_slots(
         name: name.as_ptr(),
         basicsize: size as c_int,
         itemsize: 0,
-        flags: (ffi::Py_TPFLAGS_DEFAULT | ffi::Py_TPFLAGS_DISALLOW_INSTANTIATION) as _,
+        flags: (ffi::Py_TPFLAGS_DEFAULT | DISALLOW_INSTANTIATION) as _,
         slots: slots.as_mut_ptr(),
     };
     // SAFETY: attached; the slots are copied, and end with an empty one.
@@ -258,22 +256,22 @@ unsafe extern "C" fn send(
     object: *mut ffi::PyObject,
     value: *mut ffi::PyObject,
     result: *mut *mut ffi::PyObject,
-) -> ffi::PySendResult {
+) -> Sent {
     // SAFETY: see above; `result` is the interpreter's place for the answer.
     unsafe {
         attached(object, |py| match resume(py, &Borrowed(object), sent(py, value)) {
             Ok(Step::Yield(yielded)) => {
                 *result = yielded.into_ptr();
-                ffi::PySendResult::PYGEN_NEXT
+                Sent::Yielded
             }
             Ok(Step::Return(value)) => {
                 *result = value.into_ptr();
-                ffi::PySendResult::PYGEN_RETURN
+                Sent::Returned
             }
             Err(error) => {
                 error.restore(py);
                 *result = ptr::null_mut();
-                ffi::PySendResult::PYGEN_ERROR
+                Sent::Failed
             }
         })
     }

@@ -30,6 +30,7 @@ mod polling;
 mod remains;
 mod resume;
 mod spawn;
+mod stable;
 mod state;
 mod table;
 mod token;

@@ -95,11 +95,9 @@ class Post:
         if not links.reaches(self.host, target):
             return
         fabric.world.note(16)
-        from ironloop.simulator.network.fabric import loopback
-
-        ip = loopback(peer.family) if names.is_unspecified(peer.ip) else peer.ip
+        ip = names.loopback(peer.family) if names.is_unspecified(peer.ip) else peer.ip
         own = Address(ip, peer.port)
-        for name, _ in fabric.bound_to(target, socket.SOCK_DGRAM, own, names.label(source)):
+        for name, _ in fabric.bound_to(target, socket.SOCK_DGRAM, own, source):
             post = fabric.posts.get(name)
             if post is not None and post.take(source, data):
                 return

@@ -34,6 +34,9 @@ _numbers = itertools.count(1)
 # As Linux gives them out.
 _EPHEMERAL = range(32768, 61000)
 
+# More are forgotten.
+_MOST_NAMES = 4096
+
 
 class Fabric:
     """The sockets of a loop, and what is under way between them."""
@@ -52,6 +55,8 @@ class Fabric:
         self.posts: dict[bytes, Post] = {}
         # By name: the names of sockets that share it.
         self._groups: dict[bytes, list[bytes]] = {}
+        # Names that were made: each datagram asks for two or three.
+        self._names: dict[tuple[Any, ...], bytes] = {}
         self.graves = Graves()
         self._context = contextvars.Context()
 
@@ -87,9 +92,16 @@ class Fabric:
 
     def bound_name(self, host: Host, kind: int, own: Address, is_dual: bool = False) -> bytes:
         """`is_dual` says that a socket of IPv6 has the port of IPv4 as well."""
-        letter = "t" if kind == socket.SOCK_STREAM else "u"
-        both = "-both" if is_dual else ""
-        return names.name(f"{self._token}-{letter}-{host.address}-{host.crashes}{both}", own)
+        whose = (host.address, host.crashes, kind, own, is_dual)
+        name = self._names.get(whose)
+        if name is None:
+            letter = "t" if kind == socket.SOCK_STREAM else "u"
+            both = "-both" if is_dual else ""
+            name = names.name(f"{self._token}-{letter}-{host.address}-{host.crashes}{both}", own)
+            if len(self._names) == _MOST_NAMES:
+                self._names.clear()
+            self._names[whose] = name
+        return name
 
     def share(self, name: bytes) -> bytes:
         """One more socket with `SO_REUSEPORT` gets an address: by what name the kernel has it."""
@@ -106,14 +118,14 @@ class Fabric:
         return name
 
     def bound_to(
-        self, host: Host, kind: int, own: Address, source: bytes | None = None
+        self, host: Host, kind: int, own: Address, source: Address | None = None
     ) -> Iterator[tuple[bytes, bool]]:
         """The names of who may be meant by an address, and whether they are of IPv6, and take IPv4 too.
 
         Of those that share it one is chosen; the same each time for one `source`.
         """
-        every = Address(unspecified(own.family), own.port)
-        both = Address(unspecified(socket.AF_INET6), own.port)
+        every = Address(names.unspecified(own.family), own.port)
+        both = Address(names.unspecified(socket.AF_INET6), own.port)
         for address, is_dual in ((own, False), (every, False), (both, True)):
             name = self.bound_name(host, kind, address, is_dual)
             group = self._groups.get(name, [name])
@@ -121,7 +133,10 @@ class Fabric:
                 group = [each for each in group if self.is_bound(each, kind)] or [name]
             place = 0
             if len(group) > 1:
-                place = self.world.choose(len(group)) if source is None else crc32(source) % len(group)
+                if source is None:
+                    place = self.world.choose(len(group))
+                else:
+                    place = crc32(names.label(source)) % len(group)
             yield group[place], is_dual
 
     def connection_name(self, own: Address, peer: Address) -> bytes:
@@ -138,11 +153,11 @@ class Fabric:
 
         `shares` says that others may have it, if they share it too.
         """
-        taken = {self.bound_name(host, kind, Address(unspecified(socket.AF_INET6), own.port), True)}
+        taken = {self.bound_name(host, kind, Address(names.unspecified(socket.AF_INET6), own.port), True)}
         for family in (socket.AF_INET, socket.AF_INET6) if is_dual else (own.family,):
-            ips = [own.ip if own.family == family else unspecified(family), unspecified(family)]
+            ips = [own.ip if own.family == family else names.unspecified(family), names.unspecified(family)]
             if names.is_unspecified(own.ip):
-                ips += [loopback(family), host.address_of(family) or loopback(family)]
+                ips += [names.loopback(family), host.address_of(family) or names.loopback(family)]
             taken.update(self.bound_name(host, kind, Address(ip, own.port)) for ip in ips)
         if shares:
             taken.difference_update(self._groups)
@@ -195,7 +210,7 @@ class Fabric:
         """
         server = self.network.owner(peer.ip, host)
         if names.is_unspecified(peer.ip):
-            peer = Address(loopback(peer.family), peer.port)
+            peer = Address(names.loopback(peer.family), peer.port)
         if own is None or names.is_unspecified(own.ip):
             ip = self.route(host, peer.ip)
             own = Address(ip, own.port) if own else self.ephemeral(host, socket.SOCK_STREAM, ip)
@@ -276,11 +291,3 @@ def prepare(sock: _socket.socket) -> None:
     sock.setblocking(False)
     if sock.type == socket.SOCK_STREAM:
         _socket.socket.setsockopt(sock, socket.SOL_SOCKET, socket.SO_SNDBUF, streams.SEND_BUFFER)
-
-
-def unspecified(family: int) -> bytes:
-    return bytes(4 if family == socket.AF_INET else 16)
-
-
-def loopback(family: int) -> bytes:
-    return b"\x7f\0\0\1" if family == socket.AF_INET else bytes(15) + b"\1"

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from ironloop import addresses
 from ironloop.simulator.network import names
-from ironloop.simulator.network.fabric import loopback, unspecified
 from ironloop.simulator.network.hosts import current
 
 if TYPE_CHECKING:
@@ -48,7 +47,7 @@ async def of_name(
 def _found(fabric: Fabric, host: Any, flags: int) -> list[bytes] | None:
     """What nobody has to be asked for."""
     if host in (None, ""):
-        make = unspecified if flags & socket.AI_PASSIVE else loopback
+        make = names.unspecified if flags & socket.AI_PASSIVE else names.loopback
         both = [make(socket.AF_INET), make(socket.AF_INET6)]
         return both if flags & socket.AI_PASSIVE else both[::-1]
     ip = names.parsed(host)

@@ -50,6 +50,14 @@ def parsed(text: str) -> bytes | None:
         return None
 
 
+def unspecified(family: int) -> bytes:
+    return bytes(4 if family == socket.AF_INET else 16)
+
+
+def loopback(family: int) -> bytes:
+    return b"\x7f\0\0\1" if family == socket.AF_INET else bytes(15) + b"\1"
+
+
 def is_loopback(ip: bytes) -> bool:
     return ip[:1] == b"\x7f" if len(ip) == 4 else ip == bytes(15) + b"\1"
 

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from ironloop.simulator.errors import Escape
 from ironloop.simulator.network import names
 from ironloop.simulator.network.datagrams import Post
-from ironloop.simulator.network.fabric import Fabric, prepare, unspecified
+from ironloop.simulator.network.fabric import Fabric, prepare
 from ironloop.simulator.network.hosts import current
 from ironloop.simulator.network.names import Address
 
@@ -157,7 +157,7 @@ class SimulatedSocket(socket.socket):
             state = _states[self]
             if self.fileno() < 0:
                 return _Native.getsockname(self)
-            return (state.own or Address(unspecified(state.family), 0)).to_python()
+            return (state.own or Address(names.unspecified(state.family), 0)).to_python()
         return known[0].to_python()
 
     def getpeername(self) -> Any:
@@ -184,7 +184,7 @@ class SimulatedSocket(socket.socket):
         if not 0 <= port <= 0xFFFF:
             raise OverflowError("port must be 0-65535.")
         if host == "":
-            return Address(unspecified(state.family), port)
+            return Address(names.unspecified(state.family), port)
         if host == "<broadcast>":
             raise Escape(f"{host}: datagrams to many are not simulated")
         ip = names.parsed(host)
@@ -222,7 +222,7 @@ class SimulatedSocket(socket.socket):
         if own.family != state.family:
             raise Escape("a socket of IPv6 that is bound to an address of IPv4 is not simulated")
         fabric, host = state.fabric, state.host
-        is_dual = own.ip == unspecified(socket.AF_INET6) and not self._is_of_ipv6_only()
+        is_dual = own.ip == names.unspecified(socket.AF_INET6) and not self._is_of_ipv6_only()
         shares = bool(state.options.get((socket.SOL_SOCKET, socket.SO_REUSEPORT)))
         if own.port == 0:
             own = fabric.ephemeral(host, self.type, own.ip, is_dual)
@@ -237,7 +237,7 @@ class SimulatedSocket(socket.socket):
     def listen(self, *backlog: int) -> None:
         state = _states[self]
         if state.own is None:
-            self._bind(state, Address(unspecified(state.family), 0))
+            self._bind(state, Address(names.unspecified(state.family), 0))
         _Native.listen(self, *backlog)
 
     def accept(self) -> tuple[socket.socket, Any]:
@@ -284,13 +284,11 @@ class SimulatedSocket(socket.socket):
         fabric, host = state.fabric, state.host
         fabric.network.owner(peer.ip, host)
         if names.is_unspecified(peer.ip):
-            from ironloop.simulator.network.fabric import loopback
-
-            peer = Address(loopback(peer.family), peer.port)
+            peer = Address(names.loopback(peer.family), peer.port)
         if state.own is None:
             ip = fabric.route(host, peer.ip)
             if peer.family != state.family:
-                ip = unspecified(state.family)
+                ip = names.unspecified(state.family)
             self._bind(state, fabric.ephemeral(host, self.type, ip))
         assert state.post is not None
         state.post.peer = peer
@@ -408,7 +406,7 @@ class SimulatedSocket(socket.socket):
         """A socket of UDP has a port once it sends."""
         state = _states[self]
         if self.type == socket.SOCK_DGRAM and state.post is None:
-            self._bind(state, Address(unspecified(state.family), 0))
+            self._bind(state, Address(names.unspecified(state.family), 0))
 
     # Options
 
