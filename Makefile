@@ -6,7 +6,7 @@
 # make conformance  CPython's own asyncio suite on ironloop, on each Python found: make conformance ARGS="--only test_ssl"
 #              with ironloop's own tasks, queues, locks… behind asyncio's names, without them, or both: ARGS="--native both"
 # make compat  the suites of aiohttp, anyio, asyncpg, httpx… on ironloop: make compat ARGS="--only httpx"
-# make patched  real extension modules (opendal, ry) built with crates/compat, and their own tests on three loops: make patched ARGS="--only ry"
+# make patched  real extension modules (opendal, ry, surrealdb) built with crates/compat, and their own tests on three loops: make patched ARGS="--only ry"
 # make apps    servers, frameworks and tools on ironloop, as docs/deploy says: make apps ARGS="--only uvicorn", ARGS="--quick"
 # make soak    does it leak: 500 cycles of every kind of transport: make soak ARGS="--cycles 120"
 # make debug-builds  the tests on debug builds of CPython (python3.13-dbg…): make debug-builds ARGS="--series 3.13d tests/test_tasks.py"
