@@ -7,6 +7,7 @@
 //! datagram begins with a label: whom it is for, or where it comes from. The Python half writes the same
 //! (`simulator/network/names.py`).
 
+use std::cell::RefCell;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::RawFd;
@@ -113,29 +114,51 @@ pub(crate) fn connection(fd: RawFd) -> Option<Vec<u8>> {
     }
 }
 
+thread_local! {
+    /// A datagram with its label.
+    static ROOM: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
 /// Receives one datagram, as `datagram::receive_from`. One whose label is an error is that error.
 pub(crate) fn receive_from(fd: RawFd, buffer: &mut [u8]) -> io::Result<(usize, Option<Address>)> {
-    if Disguise::of_socket(fd).is_none() {
-        return sys::receive_from(fd, buffer);
-    }
-    let mut room = vec![0; buffer.len() + LABEL_ROOM];
-    let (count, _) = sys::receive_from(fd, &mut room)?;
-    let (from, rest) = read_label(&room[..count])?;
-    let count = rest.len().min(buffer.len());
-    buffer[..count].copy_from_slice(&rest[..count]);
-    Ok((count, from.map(Address::Internet)))
+    ROOM.with_borrow_mut(|room| {
+        if room.len() < buffer.len() + LABEL_ROOM {
+            room.resize(buffer.len() + LABEL_ROOM, 0);
+        }
+        let (count, from) = sys::receive_from(fd, &mut room[..buffer.len() + LABEL_ROOM])?;
+        // Those of a disguised socket come from the simulator.
+        let (from, rest) = match from {
+            Some(from) if is_ours(&from) => {
+                let (from, rest) = read_label(&room[..count])?;
+                (from.map(Address::Internet), rest)
+            }
+            from => (from, &room[..count]),
+        };
+        let count = rest.len().min(buffer.len());
+        buffer[..count].copy_from_slice(&rest[..count]);
+        Ok((count, from))
+    })
+}
+
+fn is_ours(address: &Address) -> bool {
+    matches!(address, Address::Unix(name) if name.as_bytes().starts_with(PREFIX))
 }
 
 /// Sends one datagram, as `datagram::send_to` and `datagram::send`.
 pub(crate) fn send_datagram(fd: RawFd, bytes: &[u8], address: Option<&Address>) -> io::Result<()> {
-    match (Disguise::of_socket(fd), address) {
-        (None, Some(address)) => sys::send_to(fd, bytes, address),
-        (None, None) => sys::send_whole(fd, bytes),
-        (Some(_), address) => {
+    // Whoever has an internet's address to send to is in disguise; so is who is connected to the simulator.
+    let is_labelled = match address {
+        Some(address) => matches!(address, Address::Internet(_)),
+        None => sys::peer_address(fd).ok().flatten().as_ref().is_some_and(is_ours),
+    };
+    match address {
+        _ if is_labelled => {
             let mut labelled = label(address);
             labelled.extend_from_slice(bytes);
             sys::send_whole(fd, &labelled)
         }
+        Some(address) => sys::send_to(fd, bytes, address),
+        None => sys::send_whole(fd, bytes),
     }
 }
 
