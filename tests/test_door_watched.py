@@ -76,6 +76,20 @@ def test_what_has_ended_has_no_row_and_was_a_step_of_its_own(door: Any, tmp_path
     assert task["kind"] == "task" and task["name"].startswith("Task-")
 
 
+def test_one_that_begins_the_recording_and_ends_is_not_there(door: Any, tmp_path: Path) -> None:
+    import ironloop
+
+    saved = tmp_path / "saved.ironloop"
+
+    async def main() -> None:
+        await door.spawns_what_never_ends()
+        await door.spawns_what_calls(ironloop.watch)
+        ironloop.snapshot(saved)
+
+    ironloop.run(main())
+    assert sorted(name for name in rows(saved) if "Rust" in name) == ["Rust spawns_what_never_ends"]
+
+
 def test_it_is_told_how_each_has_ended(door: Any, tmp_path: Path) -> None:
     import ironloop
 

@@ -301,3 +301,20 @@ def test_who_cancelled_a_task_is_told_and_which_timeout(tmp_path):
         assert any(name == "b" and text.startswith("cancelled by wait_for(0.01) at ") for name, text in seen)
     assert ("e", "cancelled by Task-1") in seen
     assert not any(text.startswith("cancelled by timeout(50)") for _, text in seen)
+
+
+def test_a_recording_that_was_saved_becomes_a_trace(tmp_path):
+    saved, to = tmp_path / "saved.ironloop", tmp_path / "run.json"
+
+    async def main():
+        ironloop.watch()
+        await asyncio.create_task(asyncio.sleep(0), name="sleeper")
+        ironloop.snapshot(saved)
+
+    ironloop.run(main())
+    words = [sys.executable, "-m", "ironloop", "replay", saved, "--to"]
+    subprocess.run([*words, to], check=True, timeout=60)
+    events = json.loads(to.read_text())["traceEvents"]
+    assert "sleeper" in {event["args"]["name"] for event in events if event["name"] == "thread_name"}
+    done = subprocess.run([*words, tmp_path / "run.txt"], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr.count(".perfetto")) == (1, 1)

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from .loops import BARE, BASELINE, BEFORE, FALLBACK, RUSTLS, SUBJECT
+from .loops import BARE, BASELINE, BEFORE, FALLBACK, RECORDED, RUSTLS, SUBJECT
 from .rounds import Results
 from .workload import Figure, Workload
 
@@ -95,7 +95,7 @@ class Row:
 
     def best_peer(self, loops: Sequence[str]) -> tuple[str, Spread] | None:
         """The best loop but the subject."""
-        peers = [who for who in loops if who not in (SUBJECT, FALLBACK, BEFORE, *NO_LOOPS)]
+        peers = [who for who in loops if who not in (SUBJECT, FALLBACK, RECORDED, BEFORE, *NO_LOOPS)]
         measured = [(who, spread) for who in peers if (spread := self.spread(who))]
         if not measured:
             return None

@@ -7,7 +7,7 @@ import statistics
 import sys
 import time
 
-from harness.loops import SUBJECT
+from harness.loops import RECORDED, SUBJECT
 from harness.workload import Figure, program
 
 SOURCE = """
@@ -27,12 +27,15 @@ OWN_RUN = "{module}.run(main())"
 
 @program("startup/empty-program", {"wall": Figure.TIME, "cpu": Figure.TIME}, count=15)
 def startup(loop: str, count: int) -> dict[str, float]:
-    run = (OWN_RUN if loop == SUBJECT else RUNNER).format(module=loop)
-    source = SOURCE.format(module=loop, run=run)
+    module, variables = loop, dict(os.environ)
+    if loop == RECORDED:
+        module, variables["IRONLOOP_WATCH"] = SUBJECT, "1"
+    run = (OWN_RUN if module == SUBJECT else RUNNER).format(module=module)
+    source = SOURCE.format(module=module, run=run)
     walls, cpus = [], []
     for _ in range(count + 1):
         started = time.perf_counter()
-        pid = os.posix_spawn(sys.executable, [sys.executable, "-c", source], os.environ)
+        pid = os.posix_spawn(sys.executable, [sys.executable, "-c", source], variables)
         _, status, usage = os.wait4(pid, 0)
         walls.append(time.perf_counter() - started)
         cpus.append(usage.ru_utime + usage.ru_stime)

@@ -2,6 +2,7 @@ import asyncio
 import socket
 import ssl
 from collections.abc import Callable
+from contextvars import Context
 from typing import Any
 
 from _typeshed import ReadableBuffer, WriteableBuffer
@@ -58,4 +59,5 @@ class Loop(
 
 makers: list[Callable[[], Loop | None]]
 
+def if_known(context: Context | None) -> dict[str, Any]: ...
 def make_loop(native: bool | None = None) -> Loop: ...

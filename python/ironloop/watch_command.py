@@ -17,7 +17,8 @@ _EVENTS = 1 << 21
 def view(words: list[str]) -> None:
     """Runs a viewer; ends the process by its status."""
     status = 0
-    if words[:1] not in (["top"], ["replay"]):
+    has_terminal = words[:1] in (["top"], ["replay"]) and not any(word.startswith("--to") for word in words)
+    if not has_terminal:
         # These run in Rust until they end, where Python's handler would wait for ever. The others have the
         # terminal to themselves, and leave it as it was.
         signal.signal(signal.SIGINT, signal.SIG_DFL)

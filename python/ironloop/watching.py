@@ -132,7 +132,7 @@ class RustTask:
     function: str
     #: File and line where it was made an awaitable, or spawned.
     place: str
-    #: "waits", "runs", "fresh", or "awaits Python".
+    #: "waits", "runs" or "fresh"; of one that a task awaits also "awaits Python".
     state: str
     #: Who awaits it; nobody, if it was spawned.
     task: asyncio.Task[Any] | None

@@ -1,7 +1,7 @@
 //! Spawning, and what one has of a spawned future: its result, its end.
 //!
-//! Whoever runs it sees a future without a result that never panics; the rest is here, so it is the same on
-//! every loop. Belongs to the loop's thread.
+//! Whoever runs it sees a future that says only how it has ended, and never panics; the rest is here, so it is
+//! the same on every loop. Belongs to the loop's thread.
 
 use std::any::{Any, type_name};
 use std::cell::RefCell;

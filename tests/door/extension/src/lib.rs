@@ -500,7 +500,9 @@ mod door_extension {
     #[pymodule_export]
     use super::edges::{Kept, holding, lends_its_waker, lets_go, one_after_another, one_and_a_panic, polled};
     #[pymodule_export]
-    use super::spawned::{spawned, spawns_what_ends, spawns_what_is_busy, spawns_what_never_ends};
+    use super::spawned::{
+        spawned, spawns_what_calls, spawns_what_ends, spawns_what_is_busy, spawns_what_never_ends,
+    };
     #[pymodule_export]
     use super::{
         Channel, Event, alive, blocking, busy, called_at_home, each_by_its_waker, echo, either, ends_cleanly,

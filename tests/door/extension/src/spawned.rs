@@ -58,6 +58,15 @@ async fn has_panicked() {
     panic!("on purpose");
 }
 
+/// Spawns one that calls, and ends in the same poll.
+#[pyfunction]
+pub(crate) fn spawns_what_calls(callable: Py<PyAny>) -> Awaitable {
+    ironloop::local_coroutine("spawns", async move {
+        let calls = ironloop::spawn_local(async move { Python::attach(|py| callable.call0(py).map(drop)) });
+        calls.await.expect("it has not panicked")
+    })
+}
+
 /// Spawns one that keeps its thread for so long, and awaits it.
 #[pyfunction]
 pub(crate) fn spawns_what_is_busy(milliseconds: u64) -> Awaitable {

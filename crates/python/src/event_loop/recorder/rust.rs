@@ -1,6 +1,7 @@
 //! Rust futures that a loop polls by themselves (`spawn_local`): rows of their own, beside those of tasks.
 //!
-//! Belongs to the loop's thread. Nothing is done where the loop is not recorded.
+//! Belongs to the loop's thread. Nothing is done where the loop is not recorded, but for [`futures`], which any
+//! thread may ask.
 
 use std::sync::Arc;
 
@@ -74,12 +75,15 @@ pub(crate) fn spawned(core: &LoopCore, future: &RustFuture) {
     }
 }
 
-/// It was there before the recording.
+/// It was there before the recording. One that runs gets its row by its next poll: nobody would tell the end
+/// of this one.
 pub(super) fn adopt(core: &LoopCore, future: &Arc<RustFuture>) {
-    core.watch.with(|watch| {
-        let state = State::Suspended(Reason::Rust);
-        future.make_known(watch, Flags::ADOPTED, Waker::Unknown, state, Subject::Nothing);
-    });
+    let (state, subject) = match future.stage() {
+        Stage::Fresh => (State::Ready, Subject::Woken(Waker::Unknown)),
+        Stage::Waits => (State::Suspended(Reason::Rust), Subject::Nothing),
+        Stage::Runs | Stage::Ended(_) => return,
+    };
+    core.watch.with(|watch| future.make_known(watch, Flags::ADOPTED, Waker::Unknown, state, subject));
 }
 
 /// It was woken on the loop's thread; what other threads wake is seen when it is polled.
