@@ -69,14 +69,7 @@ class Serving:
         getattr(loop, "_unix_server_sockets", {}).pop(sock, None)
 
     def _accept_failed(
-        self,
-        exc: OSError,
-        protocol_factory: Callable[[], Any],
-        sock: socket.socket,
-        server: Any,
-        backlog: int,
-        context: Context,
-        tls: tuple[Any, ...] | None,
+        self, exc: OSError, protocol_factory: Callable[[], Any], sock: socket.socket, *more: Any
     ) -> None:
         """No descriptor or memory for another connection: the loop lives on and tries again in a second."""
         loop: Any = self
@@ -90,19 +83,10 @@ class Serving:
                 "socket": trsock.TransportSocket(sock),
             }
         )
-        again = (protocol_factory, sock, server, backlog, context, tls)
-        loop.call_later(constants.ACCEPT_RETRY_DELAY, loop._serve_again, *again)
+        loop.call_later(constants.ACCEPT_RETRY_DELAY, loop._serve_again, protocol_factory, sock, *more)
 
-    def _serve_again(
-        self,
-        protocol_factory: Callable[[], Any],
-        sock: socket.socket,
-        server: Any,
-        backlog: int,
-        context: Context,
-        tls: tuple[Any, ...] | None,
-    ) -> None:
+    def _serve_again(self, protocol_factory: Callable[[], Any], sock: socket.socket, *more: Any) -> None:
         loop: Any = self
         # The server may have been closed in the meantime.
         if sock.fileno() >= 0:
-            loop._listen(protocol_factory, sock, server, backlog, context, tls)
+            loop._listen(protocol_factory, sock, *more)
